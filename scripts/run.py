@@ -1,0 +1,136 @@
+"""The demo behind `make run`: start the proxy, ask a real model one question, show how to go on.
+
+Without any account of yours the only one is the embedded local model: small, but real. The
+configuration it writes (`.run/config.yaml`, mode 0600) is yours to edit; it is kept between runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import openai
+
+from cliproxy.app.snippets import snippets
+from cliproxy.app.start import ensure_config
+from cliproxy.config.load import load
+
+ROOT = Path(__file__).resolve().parent.parent
+QUESTION = "In one short sentence: what is a proxy server?"
+MODEL = "local/smollm2"
+
+
+def main() -> int:
+    """Run the demo; return the exit code."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--once", action="store_true", help="stop after the answer")
+    options.add_argument("--port", type=int, default=0, help="port (default: the configuration's)")
+    args = options.parse_args()
+
+    folder = ROOT / ".run"
+    config, fresh = ensure_config(folder / "config.yaml")
+    settings = load(config).config
+    key = settings.api_keys[0] if settings.api_keys else "any"
+    port = args.port or settings.port
+    if not _free(port):
+        print(f"Port {port} is taken; using a free one. (--port or 'port:' in {config} to choose.)")
+        port = _free_port()
+    base = f"http://127.0.0.1:{port}"
+
+    command = [sys.executable, "-m", "cliproxy", "serve", "--config", str(config)]
+    server = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)])
+    try:
+        if not _ready(base, server):
+            print("The proxy did not start; its messages are above.", file=sys.stderr)
+            return 1
+        if not _ask(base, key):
+            return 1
+        print(snippets(base, key, MODEL))
+        print(f"Configuration: {config}{' (new)' if fresh else ''}")
+        if args.once:
+            return 0
+        print("Running until Ctrl-C.")
+        return server.wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        if server.poll() is None:
+            server.send_signal(signal.SIGINT)
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _ask(base: str, key: str) -> bool:
+    print(
+        f"\nAsking {MODEL} through {base} with the official openai SDK:\n\n  > {QUESTION}\n\n  ",
+        end="",
+    )
+    with openai.OpenAI(base_url=f"{base}/v1", api_key=key, timeout=180, max_retries=0) as client:
+        try:
+            stream = client.chat.completions.create(
+                model=MODEL,
+                messages=[{"role": "user", "content": QUESTION}],
+                max_tokens=80,
+                temperature=0.2,
+                seed=7,
+                stream=True,
+            )
+            text = ""
+            for chunk in stream:
+                piece = chunk.choices[0].delta.content if chunk.choices else None
+                if piece:
+                    text += piece
+                    print(piece.replace("\n", "\n  "), end="", flush=True)
+        except openai.APIError as err:
+            print(f"\nThe request failed: {err}", file=sys.stderr)
+            return False
+    print("\n")
+    if not text.strip():
+        print("The model answered nothing.", file=sys.stderr)
+        return False
+    return True
+
+
+def _ready(base: str, server: subprocess.Popen[bytes]) -> bool:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{base}/healthz", timeout=2):  # noqa: S310  # our own URL
+                return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    return False
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the server will: a port in TIME_WAIT counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    sys.exit(main())

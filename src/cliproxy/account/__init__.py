@@ -1,0 +1,1 @@
+"""Accounts: what we hold to reach a provider."""

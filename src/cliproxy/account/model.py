@@ -1,0 +1,77 @@
+"""An account: a provider, a way to prove who we are, and its owner's settings."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from msgspec import Struct, field
+
+from cliproxy.base.redact import Secret
+
+Kind = Literal["key", "oauth", "service", "linked", "local"]
+
+
+class ThinkingRule(Struct, frozen=True):
+    """What a configured model can do about reasoning."""
+
+    min: int = 0
+    max: int = 0
+    zero_allowed: bool = False
+    dynamic_allowed: bool = False
+    levels: tuple[str, ...] = ()
+
+
+class ModelRule(Struct, frozen=True):
+    """One model an account serves: `name` upstream, `alias` (or the same name) for clients."""
+
+    name: str
+    alias: str = ""
+    display_name: str = ""
+    max_context: int = 0
+    force_mapping: bool = False
+    image: bool = False
+    input_modalities: tuple[str, ...] = ()
+    output_modalities: tuple[str, ...] = ()
+    thinking: ThinkingRule | None = None
+
+    @property
+    def visible(self) -> str:
+        """The name clients use."""
+        return self.alias or self.name
+
+
+class Account(Struct, frozen=True):
+    """One account.
+
+    Attributes:
+        id: stable over restarts; derived from what identifies the account, not from its order.
+        provider: provider key (`claude`, `openai-compatible-openrouter`…).
+        label: how the owner calls it.
+        secret: the key or token; empty for hosts that want none.
+        models: what it serves; empty = the provider's catalogue.
+        excluded: patterns (`*`, any case) of models it does not serve.
+        prefix: namespace, so that `prefix/model` means this account.
+    """
+
+    id: str
+    provider: str
+    label: str
+    kind: Kind = "key"
+    secret: Secret = Secret("")
+    base_url: str = ""
+    proxy_url: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    models: tuple[ModelRule, ...] = ()
+    excluded: tuple[str, ...] = ()
+    prefix: str = ""
+    priority: int = 0
+    weight: int = 1
+    names: tuple[str, ...] = ()
+    """Other names a client may pin it by: its entry's name."""
+
+
+def stable_id(kind: str, *facts: str) -> str:
+    """Return `kind:` and twelve hex digits that stand for the facts."""
+    digest = hashlib.sha256("\0".join((kind, *facts)).encode()).hexdigest()[:12]
+    return f"{kind}:{digest}"

@@ -1,0 +1,95 @@
+"""One running proxy: everything wired from one configuration, started and stopped together."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from cliproxy.account.model import Account
+from cliproxy.base.clock import SYSTEM_CLOCK
+from cliproxy.base.errors import ConfigError
+from cliproxy.base.http import Timeouts
+from cliproxy.config.schema import Config
+from cliproxy.pipeline.gateway import Gateway, Settings
+from cliproxy.routing.accounts import accounts_from_config, local_account
+from cliproxy.routing.pool import Pool
+from cliproxy.routing.resolve import Registry
+from cliproxy.server.access import Access, Failures
+from cliproxy.server.app import App, Generation
+from cliproxy.transport.client import Transport
+from cliproxy.transport.local import LocalModel, LocalServer, available, bundled_model
+from cliproxy.transport.proxy import is_loopback
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Runtime:
+    """Holds the parts; `app` is the ASGI application."""
+
+    def __init__(self, config: Config, *, checked: bool = False) -> None:
+        self.config = config
+        self._checked = checked
+        self._failures = Failures(SYSTEM_CLOCK)
+        self._local = _local_server(config)
+        self._transport = Transport(self._local)
+        self.app = App(self._generation(config))
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """The accounts that are served."""
+        return tuple(self.app.generation.gateway.registry.accounts)
+
+    def _generation(self, config: Config) -> Generation:
+        accounts = accounts_from_config(config)
+        if self._local is not None and (config.local_model.enable or not accounts):
+            accounts.append(local_account(config))
+        registry = Registry(accounts, config)
+        gateway = Gateway(
+            registry=registry,
+            pool=Pool(config.routing.strategy),
+            transport=self._transport,
+            settings=Settings(
+                timeouts=Timeouts(
+                    connect=config.timeouts.connect,
+                    first=config.timeouts.first_event,
+                    idle=config.timeouts.idle,
+                    total=config.timeouts.total,
+                ),
+                proxy_url=config.proxy_url or None,
+                strict=config.fidelity == "strict",
+                expose_routing=config.expose_routing_headers,
+                checked=self._checked,
+            ),
+        )
+        return Generation(
+            gateway=gateway,
+            access=Access(config.api_keys, self._failures),
+            max_body=int(config.max_body_size * 1024 * 1024),
+        )
+
+    async def close(self) -> None:
+        """Let go of connections and of the embedded model."""
+        await self._transport.close()
+        if self._local is not None:
+            await self._local.stop()
+
+
+def check_binding(config: Config) -> None:
+    """Refuse to serve strangers without a key. Raises `ConfigError`."""
+    if config.api_keys or config.allow_unauthenticated or is_loopback(config.host):
+        return
+    where = config.host or "all interfaces"
+    raise ConfigError(
+        f"api-keys is empty and host is {where!r}: anybody who reaches this machine could use your "
+        "accounts. Add a key under api-keys, or set host: 127.0.0.1, or, if you mean it, "
+        "allow-unauthenticated: true."
+    )
+
+
+def _local_server(config: Config) -> LocalServer | None:
+    if config.local_model.enable is False or not available():
+        return None
+    path = config.local_model.model or str(bundled_model())
+    return LocalServer(
+        LocalModel(path, context=config.local_model.context, parallel=config.local_model.parallel)
+    )

@@ -1,0 +1,85 @@
+"""The listener: uvicorn around the application, TLS, signals, the start-up line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import uvicorn
+
+from cliproxy.app.runtime import Runtime, check_binding
+from cliproxy.base.errors import ConfigError
+from cliproxy.config.schema import Config
+
+_log: Final = logging.getLogger(__name__)
+GRACE: Final = 30
+"""Seconds that running requests may take to finish after a stop was asked for."""
+
+
+def serve(config: Config, *, announce: Callable[[str], None]) -> None:
+    """Serve until a signal. Raises `ConfigError`."""
+    check_binding(config)
+    runtime = Runtime(config, checked=config.debug)
+    server = _Server(uvicorn.Config(runtime.app, **_options(config)), announce)
+    if not server.config.loaded:
+        try:
+            server.config.load()
+        except OSError as err:
+            raise ConfigError(f"The TLS certificate or key cannot be used: {err}") from err
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            runner.run(server.serve())
+        finally:
+            runner.run(runtime.close())
+    if not server.started:
+        raise ConfigError(f"Cannot listen on {config.host or '*'}:{config.port}; is it in use?")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, saying once when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            scheme = "https" if self.config.is_ssl else "http"
+            host = self.config.host or "127.0.0.1"
+            port = self.servers[0].sockets[0].getsockname()[1]
+            self._announce(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+
+
+def _options(config: Config) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "host": config.host or None,
+        "port": config.port,
+        "log_config": None,
+        "access_log": False,
+        "lifespan": "off",
+        "ws": "none",
+        "server_header": False,
+        "date_header": True,
+        "timeout_graceful_shutdown": GRACE,
+        "timeout_keep_alive": 75,
+        "h11_max_incomplete_event_size": 256 * 1024,
+        "backlog": 2048,
+    }
+    if config.tls.enable:
+        options |= {"ssl_certfile": config.tls.cert, "ssl_keyfile": config.tls.key}
+    return options
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    try:
+        import uvloop  # noqa: PLC0415  # not on every platform
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

@@ -1,0 +1,42 @@
+"""Where the configuration is, and what to do on the very first start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from cliproxy.base.errors import ConfigError
+from cliproxy.config.write import atomic_write, starter
+
+
+def find_config(given: str | None) -> Path | None:
+    """Return the configuration to use: the flag, `CONFIG_PATH`, `./config.yaml`, then the home one.
+
+    None when there is none anywhere. Raises `ConfigError` when a named file is missing.
+    """
+    named = given or os.environ.get("CONFIG_PATH")
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"There is no configuration file {path}.")
+        return path
+    for path in (Path("config.yaml"), home_config()):
+        if path.is_file():
+            return path
+    return None
+
+
+def home_config() -> Path:
+    """Return the place of the configuration in the user's home."""
+    return Path("~/.cli-proxy-api/config.yaml").expanduser()
+
+
+def ensure_config(path: Path) -> tuple[Path, bool]:
+    """Write a first configuration with fresh keys unless the file exists; say whether it is new."""
+    if path.is_file():
+        return path, False
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    text = starter(f"sk-{secrets.token_urlsafe(24)}", f"mk-{secrets.token_urlsafe(24)}")
+    atomic_write(path, text.encode())
+    return path, True

@@ -1,0 +1,51 @@
+"""What an HTTP exchange with an upstream looks like, without any library's types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+HOP_BY_HOP: Final = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that belong to one connection (RFC 9110 7.6.1) and are never forwarded."""
+
+
+class HttpRequest(Struct, frozen=True):
+    """One request to an upstream.
+
+    `proxy`: a proxy URL, `direct` (no proxy, not even the environment's), or None (the
+    environment decides). Header names are in the spelling to be sent.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+    proxy: str | None = None
+
+
+class Timeouts(Struct, frozen=True):
+    """How long to wait, in seconds; 0 = for ever."""
+
+    connect: float = 10.0
+    """To have a connection, TLS included."""
+    first: float = 300.0
+    """For the first byte of the answer's body after sending. A whole answer is sent only when the
+    model has finished, so this is long."""
+    idle: float = 300.0
+    """Between two reads of a running answer."""
+    total: float = 0.0
+    """For everything."""

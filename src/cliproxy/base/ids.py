@@ -1,0 +1,32 @@
+"""Identifiers we invent: request ids, answer ids, tool-call ids."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from typing import Final
+
+_ALNUM: Final = string.ascii_letters + string.digits
+
+
+def token(length: int = 24) -> str:
+    """Return `length` random letters and digits."""
+    return "".join(secrets.choice(_ALNUM) for _ in range(length))
+
+
+def request_id() -> str:
+    """Return eight lower-case hex digits, the form the field's log readers expect."""
+    return secrets.token_hex(4)
+
+
+def with_prefix(prefix: str, upstream_id: str | None = None) -> str:
+    """Return an id carrying `prefix` (`chatcmpl-`, `msg_`…).
+
+    An upstream id that already has the prefix passes unchanged; another one is kept behind the
+    prefix, so that the answer stays traceable; without one a random id is made.
+    """
+    if not upstream_id:
+        return prefix + token()
+    if upstream_id.startswith(prefix):
+        return upstream_id
+    return prefix + upstream_id

@@ -1,0 +1,39 @@
+"""Background work with an owner: a reference is kept, a failure is logged."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+_T = TypeVar("_T")
+_log: Final = logging.getLogger(__name__)
+_running: Final[set[asyncio.Task[Any]]] = set()
+
+
+def spawn(coro: Coroutine[Any, Any, _T], *, name: str | None = None) -> asyncio.Task[_T]:
+    """Start a task that is kept alive until done and whose failure reaches the log.
+
+    asyncio keeps only weak references to tasks, so `create_task` alone may lose work.
+    """
+    task = asyncio.create_task(coro, name=name)  # noqa: TID251  # the one place
+    _running.add(task)
+    task.add_done_callback(_finished)
+    return task
+
+
+def _finished(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if task.cancelled():
+        return
+    error = task.exception()
+    if error is not None:
+        _log.error("background task %s failed", task.get_name(), exc_info=error)
+
+
+async def cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait until they are gone."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,64 @@
+"""Commands and their options. Each command's own module is imported only when it runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Final
+
+from cyclopts import App, Parameter
+
+from cliproxy import __version__
+from cliproxy.base.errors import ConfigError
+
+app: Final = App(
+    name="cliproxy",
+    help="One local endpoint over every AI account you have.",
+    version=__version__,
+    version_flags=["--version"],
+)
+
+
+@app.default
+@app.command
+def serve(
+    *,
+    config: str | None = None,
+    host: str | None = None,
+    port: Annotated[int | None, Parameter(help="0 takes a free one.")] = None,
+) -> None:
+    """Serve the proxy.
+
+    Parameters
+    ----------
+    config
+        Configuration file. Default: CONFIG_PATH, ./config.yaml, ~/.cli-proxy-api/config.yaml; when
+        there is none, the last one is written with fresh keys.
+    host
+        Address to listen on instead of the configured one.
+    port
+        Port to listen on instead of the configured one.
+    """
+    from cliproxy.cli.serve import command  # noqa: PLC0415  # lazy by design
+
+    command(config, host, port)
+
+
+def run() -> None:
+    """Run the command in `sys.argv`; configuration faults end with status 1 and one sentence."""
+    try:
+        app(_double_dashes(sys.argv[1:]))
+    except ConfigError as err:
+        sys.stderr.write(f"cliproxy: {err}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _double_dashes(argv: list[str]) -> list[str]:
+    """Accept long options with one dash, as Go programs write them (`-config F`)."""
+    return [
+        f"-{arg}"
+        if len(arg) > 2 and arg[0] == "-" and arg[1].isalpha() and "-" not in arg[:2][1:]
+        else arg
+        for arg in argv
+    ]

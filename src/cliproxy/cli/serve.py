@@ -1,0 +1,39 @@
+"""`cliproxy serve`."""
+
+from __future__ import annotations
+
+import sys
+
+from msgspec import structs
+
+from cliproxy.app.serve import serve
+from cliproxy.app.start import ensure_config, find_config, home_config
+from cliproxy.config.load import load
+from cliproxy.observe import logs
+
+
+def command(config_path: str | None, host: str | None, port: int | None) -> None:
+    """Find or write the configuration, then serve. Raises `ConfigError`."""
+    path = find_config(config_path)
+    fresh = path is None
+    if path is None:
+        path, _ = ensure_config(home_config())
+    loaded = load(path)
+    config = loaded.config
+    if host is not None:
+        config = structs.replace(config, host=host)
+    if port is not None:
+        config = structs.replace(config, port=port)
+    logs.configure(debug=config.debug)
+    for problem in loaded.problems:
+        _say(f"{problem.severity}: {problem}")
+    if fresh:
+        _say(f"Wrote a first configuration: {path}")
+        if config.api_keys:
+            _say(f"Your client key (shown once; it is in that file): {config.api_keys[0]}")
+    serve(config, announce=lambda url: _say(f"cliproxy is listening on {url} (config: {path})"))
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,180 @@
+"""`IRRequest` → a Messages request body for a Claude upstream; the inverse is `parse.py`.
+
+The API demands a number of things no other does: `max_tokens`, strict alternation that begins with
+the user, results in the very next message, no empty text, a thinking budget below `max_tokens`.
+All of it is arranged here; what cannot be carried is a loss.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from cliproxy.base.json import Obj
+from cliproxy.dialects.anthropic.breakpoints import limit_breakpoints
+from cliproxy.dialects.anthropic.build_messages import build_messages
+from cliproxy.dialects.anthropic.build_thinking import write_thinking
+from cliproxy.dialects.anthropic.build_tools import build_tools
+from cliproxy.dialects.anthropic.wire import BETAS, COUNTED, DEFAULT_MAX_TOKENS
+from cliproxy.ir.caps import Caps
+from cliproxy.ir.loss import Losses
+from cliproxy.ir.names import ANTHROPIC, NameMap, restore_for
+from cliproxy.ir.request import IRRequest
+
+if TYPE_CHECKING:
+    from cliproxy.dialects import Built, Operation
+
+_FOREIGN_FIELDS = (
+    ("seed", "seed"),
+    ("n", "n"),
+    ("presence_penalty", "presence_penalty"),
+    ("frequency_penalty", "frequency_penalty"),
+    ("logprobs", "logprobs"),
+    ("top_logprobs", "top_logprobs"),
+    ("logit_bias", "logit_bias"),
+)
+
+
+def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
+    """Write the body; `operation` count keeps only what the count endpoint takes."""
+    from cliproxy.dialects import Built  # noqa: PLC0415  # the package imports us lazily
+
+    losses = Losses()
+    own = req.source == "anthropic"
+    names = NameMap.of(req, ANTHROPIC)
+    body: Obj = {"model": caps.model}
+    system, messages = build_messages(req, caps, names, losses)
+    if system:
+        body["system"] = system
+    body["messages"] = messages
+    tools, choice = build_tools(req, names, losses)
+    if tools:
+        body["tools"] = tools
+    if choice is not None:
+        body["tool_choice"] = choice
+    _limits(req, caps, body)
+    thinking = write_thinking(req, caps, body, losses)
+    _sampling(req, caps, body, losses, thinking=thinking)
+    _output(req, body, losses)
+    _meta(req, body, losses)
+    if req.cache is not None:
+        control: Obj = {"type": "ephemeral"}
+        if req.cache.ttl:
+            control["ttl"] = req.cache.ttl
+        body["cache_control"] = control
+    for name, value in req.extras.items():
+        if not own:
+            losses.add(name, "the Messages API has no such field")
+        elif isinstance(value, dict) and isinstance(body.get(name), dict):
+            body[name] = {**value, **body[name]}
+        else:
+            body.setdefault(name, value)
+    limit_breakpoints(body, losses)
+    if req.stream and operation == "generate":
+        body["stream"] = True
+    headers = _headers(req, body)
+    if operation == "count":
+        body = {k: v for k, v in body.items() if k in COUNTED}
+    return Built(body, losses.tuple(), restore_for(req, names, custom_tools=False), headers)
+
+
+def _limits(req: IRRequest, caps: Caps, body: Obj) -> None:
+    asked = req.sampling.max_output
+    if asked is UNSET:
+        body["max_tokens"] = caps.max_output or DEFAULT_MAX_TOKENS
+    else:
+        body["max_tokens"] = asked
+
+
+def _sampling(req: IRRequest, caps: Caps, body: Obj, losses: Losses, *, thinking: bool) -> None:
+    sampling = req.sampling
+    wanted = {
+        name: value
+        for name in ("temperature", "top_p", "top_k")
+        if (value := getattr(sampling, name)) is not UNSET
+    }
+    if wanted and not caps.sampling:
+        for name in wanted:
+            losses.add(name, f"{caps.model} takes no sampling parameters")
+        wanted = {}
+    if thinking:
+        for name in list(wanted):
+            if name == "top_p" and wanted[name] >= 0.95:  # the range thinking allows
+                continue
+            if name == "temperature" and wanted[name] == 1:
+                continue
+            losses.add(name, "not allowed while thinking")
+            del wanted[name]
+    if "temperature" in wanted and wanted["temperature"] > 1:
+        losses.add("temperature", "clamped to 1", "info", "approximated")
+        wanted["temperature"] = 1
+    if caps.exclusive_temp_top_p and "temperature" in wanted and "top_p" in wanted:
+        losses.add("top_p", f"{caps.model} refuses it beside temperature")
+        del wanted["top_p"]
+    body.update(wanted)
+    stops = [text for text in sampling.stop if text.strip()]
+    if len(stops) != len(sampling.stop):
+        losses.add("stop", "stop sequences of white space only are refused")
+    if stops:
+        body["stop_sequences"] = stops
+    for name, field in _FOREIGN_FIELDS:
+        asked: Any = getattr(sampling, name)
+        if asked is UNSET or (name == "n" and asked == 1) or asked is False:
+            continue
+        losses.add(field, "the Messages API has no such field")
+
+
+def _output(req: IRRequest, body: Obj, losses: Losses) -> None:
+    wish = req.output
+    if wish.kind == "json_schema" and wish.schema is not None:
+        config = body.setdefault("output_config", {})
+        config["format"] = {"type": "json_schema", "schema": wish.schema}
+    elif wish.kind in ("json", "json_schema"):
+        losses.add("response_format", "JSON output without a schema cannot be enforced")
+    if wish.verbosity:
+        losses.add("verbosity", "the Messages API has no such setting", "info")
+    if any(m.lower() != "text" for m in wish.modalities):
+        losses.add("modalities", "Claude answers in text only", "error")
+
+
+_TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
+
+
+def _meta(req: IRRequest, body: Obj, losses: Losses) -> None:
+    meta = req.meta
+    own = req.source == "anthropic"
+    metadata: Obj = dict(meta.metadata or {}) if own else {}
+    if meta.end_user:
+        metadata = {"user_id": meta.end_user, **metadata}
+    if metadata:
+        body["metadata"] = metadata
+    if meta.metadata and not own:
+        losses.add("metadata", "only a user id can be sent", "info")
+    if meta.service_tier:
+        tier = _TIERS.get(meta.service_tier)
+        if tier:
+            body["service_tier"] = tier
+        elif meta.service_tier in ("priority", "fast"):
+            body["speed"] = "fast"
+        else:
+            losses.add("service_tier", f"there is no tier {meta.service_tier!r}", "info")
+    if meta.store is True:
+        losses.add("store", "answers are not stored", "info")
+    if meta.prompt_cache_key:
+        losses.add("prompt_cache_key", "Claude caches by breakpoints", "info")
+    for name in ("previous_response_id", "conversation"):
+        if getattr(meta, name):
+            losses.add(name, "the upstream keeps no conversations", "error")
+    if req.safety:
+        losses.add("safetySettings", "the Messages API has no safety settings")
+
+
+def _headers(req: IRRequest, body: Obj) -> dict[str, str]:
+    flags = [f.strip() for f in req.headers.get("anthropic-beta", "").split(",") if f.strip()]
+    betas = body.pop("betas", None)
+    if isinstance(betas, list):
+        flags += [f for f in betas if isinstance(f, str)]
+    flags += [flag for field, flag in BETAS.items() if field in body]
+    unique = list(dict.fromkeys(flags))
+    return {"anthropic-beta": ",".join(unique)} if unique else {}

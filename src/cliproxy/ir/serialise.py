@@ -1,0 +1,61 @@
+"""For writers whose dialect allows one open block at a time (Anthropic, Responses items).
+
+`Serialiser` holds back the events of later blocks until the open one stops, then releases them in
+index order. A block's events are never reordered among themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cliproxy.ir.events import BlockStart, BlockStop, End, Error, Event, Finish, Start, Usage
+
+
+class Serialiser:
+    """Makes blocks strictly sequential."""
+
+    __slots__ = ("_held", "_open")
+
+    def __init__(self) -> None:
+        self._open: int | None = None
+        self._held: dict[int, list[Event]] = {}
+
+    def feed(self, events: Sequence[Event]) -> list[Event]:
+        """Return the events that may be written now. `Finish`, `Error` and `End` flush the rest."""
+        out: list[Event] = []
+        for event in events:
+            if isinstance(event, Start | Usage):
+                out.append(event)
+            elif isinstance(event, Finish | Error | End):
+                self._flush(out)
+                out.append(event)
+            elif isinstance(event, BlockStart):
+                if self._open is None:
+                    self._open = event.index
+                    out.append(event)
+                else:
+                    self._held[event.index] = [event]
+            elif event.index != self._open:
+                self._held[event.index].append(event)
+            else:
+                out.append(event)
+                if isinstance(event, BlockStop):
+                    self._open = None
+                    self._release(out)
+        return out
+
+    def _release(self, out: list[Event]) -> None:
+        """Write held blocks in order, up to and including the first that is still open."""
+        while self._held and self._open is None:
+            index = min(self._held)
+            held = self._held.pop(index)
+            out += held
+            if not isinstance(held[-1], BlockStop):
+                self._open = index
+
+    def _flush(self, out: list[Event]) -> None:
+        # Only an error leaves blocks open; what the client may still see comes in order.
+        for index in sorted(self._held):
+            out += self._held[index]
+        self._held.clear()
+        self._open = None

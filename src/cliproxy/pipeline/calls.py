@@ -1,0 +1,86 @@
+"""From a request and a candidate to the call that is sent: verbatim if it can be, else built."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from cliproxy import dialects, providers
+from cliproxy.base import json
+from cliproxy.base.errors import BadRequest
+from cliproxy.base.http import HttpRequest
+from cliproxy.dialects import Dialect
+from cliproxy.ir.caps import Caps
+from cliproxy.ir.loss import Loss
+from cliproxy.ir.restore import Restore
+from cliproxy.pipeline.context import Fidelity, Request
+from cliproxy.pipeline.peek import replace_model
+from cliproxy.providers.base import Call, Provider
+from cliproxy.routing.resolve import Candidate
+
+
+class Prepared(Struct):
+    """One upstream call, ready to send, and how its answer must be read."""
+
+    http: HttpRequest
+    provider: Provider
+    dialect: Dialect
+    caps: Caps
+    verbatim: bool
+    losses: tuple[Loss, ...] = ()
+    restore: Restore = Restore()
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """How faithfully the request was carried."""
+        if self.verbatim:
+            return "verbatim"
+        return "lossy" if self.losses else "exact"
+
+
+def prepare(request: Request, candidate: Candidate, *, strict: bool) -> Prepared:
+    """Write the call for one candidate. Raises `BadRequest` when the request is at fault."""
+    account = candidate.account
+    provider = providers.get(account.provider)
+    dialect = dialects.get(provider.dialect)
+    caps = provider.caps(candidate.caps, account)
+    verbatim = provider.dialect == request.dialect_id and not candidate.suffix
+    if verbatim:
+        body = request.body
+        if not request.model_in_path and candidate.upstream_model != request.model:
+            body = replace_model(body, candidate.upstream_model)
+        losses: tuple[Loss, ...] = ()
+        restore = Restore()
+        headers: dict[str, str] = {}
+    else:
+        built = dialect.build(request.ir(), caps, request.operation)
+        losses, restore, headers = built.losses, built.restore, built.headers
+        if strict:
+            refuse_losses(losses)
+        provider.adjust(built.body, request.operation, caps)
+        body = json.dumps(built.body)
+    call = Call(
+        operation=request.operation,
+        model=candidate.upstream_model,
+        stream=request.stream and request.operation == "generate",
+        body=body,
+        verbatim=verbatim,
+        headers=headers,
+        client_headers=request.headers,
+        query=request.query,
+    )
+    return Prepared(
+        provider.prepare(call, account), provider, dialect, caps, verbatim, losses, restore
+    )
+
+
+def refuse_losses(losses: tuple[Loss, ...]) -> None:
+    """Raise `BadRequest` naming what strict fidelity does not allow to be lost."""
+    serious = [loss for loss in losses if loss.severity != "info"]
+    if not serious:
+        return
+    what = "; ".join(f"{loss.field}: {loss.reason}" for loss in serious[:8])
+    raise BadRequest(
+        f"Strict fidelity was asked for, and the upstream cannot carry {what}",
+        code="fidelity_strict",
+        param=serious[0].field,
+    )

@@ -1,0 +1,123 @@
+"""What is known about one request while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Literal
+
+from msgspec import Struct, field, structs
+
+from cliproxy import dialects
+from cliproxy.base import json
+from cliproxy.base.errors import BadRequest, GatewayError
+from cliproxy.dialects import Dialect, Framing, Operation, ParseMeta
+from cliproxy.ir.loss import Loss
+from cliproxy.ir.request import IRRequest
+
+Fidelity = Literal["verbatim", "exact", "lossy", ""]
+
+
+class Attempt(Struct):
+    """One try on one account, for the attempt log."""
+
+    provider: str
+    account: str
+    model: str
+    status: int = 0
+    reason: str = ""
+    message: str = ""
+    seconds: float = 0.0
+
+
+class Request(Struct):
+    """A client's request as the server received it.
+
+    `body` is decoded from its content-encoding, not parsed. `model` and `stream` come from the
+    URL where the dialect puts them there, else from a peek into the body.
+    """
+
+    id: str
+    dialect_id: str
+    operation: Operation
+    body: bytes
+    headers: Mapping[str, str]
+    model: str
+    stream: bool
+    framing: Framing = "sse"
+    query: str = ""
+    model_in_path: bool = False
+    pin_provider: str | None = None
+    pin_account: str | None = None
+    strict: bool = False
+    client: str = ""
+    """Which client key, as a label (never the key)."""
+    attempts: list[Attempt] = field(default_factory=list)
+    parsed: IRRequest | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect the client speaks."""
+        return dialects.get(self.dialect_id)
+
+    def ir(self) -> IRRequest:
+        """Parse the body, once. Raises `BadRequest` naming the field."""
+        if self.parsed is None:
+            body = decode_object(self.body)
+            meta = ParseMeta(
+                headers=self.headers,
+                model=self.model if self.model_in_path else None,
+                stream=self.stream if self.model_in_path else None,
+                operation=self.operation,
+            )
+            parsed = self.dialect.parse(body, meta)
+            if parsed.stream != self.stream:
+                parsed = structs.replace(parsed, stream=self.stream)
+            self.parsed = parsed
+        return self.parsed
+
+
+class Reply(Struct):
+    """What goes back: either `body` or `chunks`, never both."""
+
+    status: int
+    content_type: str
+    body: bytes = b""
+    chunks: AsyncGenerator[bytes, None] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    fidelity: Fidelity = ""
+    losses: tuple[Loss, ...] = ()
+
+
+def decode_object(body: bytes) -> json.Obj:
+    """Decode a body that must be a JSON object. Raises `BadRequest`."""
+    try:
+        value = json.loads(body)
+    except json.InvalidJson as err:
+        raise BadRequest(f"The request body is not valid JSON: {err}", code="invalid_json") from err
+    if not isinstance(value, dict):
+        raise BadRequest(
+            f"The request body must be a JSON object, not {json_type(value)}.", code="invalid_json"
+        )
+    return value
+
+
+def json_type(value: object) -> str:
+    """Name the JSON type of a value, for messages."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case str():
+            return "a string"
+        case list():
+            return "an array"
+        case dict():
+            return "an object"
+        case _:
+            return "a number"
+
+
+def reason_of(err: GatewayError) -> str:
+    """Return the reason code the attempt log keeps for a failure."""
+    return err.code or err.kind

@@ -1,0 +1,155 @@
+"""Configuration entries → accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import structs
+
+from cliproxy.account.model import Account, ModelRule, ThinkingRule, stable_id
+from cliproxy.base.redact import Secret
+from cliproxy.config.schema import Compat, Config, Entry, Model
+
+LOCAL_NAME = "smollm2"
+
+
+def accounts_from_config(config: Config) -> list[Account]:
+    """Return the accounts that the configuration holds, in its order, each with a unique id."""
+    accounts: list[Account] = []
+    for provider, entries in (
+        ("gemini", config.gemini_api_key),
+        ("claude", config.claude_api_key),
+        ("codex", config.codex_api_key),
+    ):
+        accounts += [_of_entry(provider, entry) for entry in entries]
+    for host in config.openai_compatibility:
+        if not host.disabled:
+            accounts += _of_host(host)
+    return _distinct(accounts)
+
+
+def local_account(config: Config) -> Account:
+    """Return the account of the embedded model."""
+    name = LOCAL_NAME if not config.local_model.model else "model"
+    return Account(
+        id=stable_id("local", config.local_model.model),
+        provider="local",
+        label="embedded model",
+        kind="local",
+        models=(
+            ModelRule(
+                name=name,
+                alias=f"local/{name}",
+                display_name="SmolLM2 135M (embedded)" if name == LOCAL_NAME else name,
+                max_context=config.local_model.context,
+                input_modalities=("text",),
+                output_modalities=("text",),
+            ),
+        ),
+        # Only when nothing else has a claim on the name.
+        priority=-1000,
+    )
+
+
+def _of_entry(provider: str, entry: Entry) -> Account:
+    base, proxy, prefix = (
+        entry.base_url.strip().rstrip("/"),
+        entry.proxy_url.strip(),
+        _prefix(entry.prefix),
+    )
+    return Account(
+        id=stable_id(
+            f"{provider}:apikey", entry.api_key.strip(), base, proxy, prefix, *_flat(entry.headers)
+        ),
+        provider=provider,
+        label=entry.name or f"{provider}-apikey",
+        secret=Secret(entry.api_key.strip()),
+        base_url=base,
+        proxy_url=proxy or None,
+        headers=_headers(entry.headers),
+        models=_models(entry.models),
+        excluded=_patterns(entry.excluded_models),
+        prefix=prefix,
+        priority=entry.priority,
+        weight=entry.weight,
+        names=(entry.name,) if entry.name else (),
+    )
+
+
+def _of_host(host: Compat) -> list[Account]:
+    name = host.name.strip().lower()
+    base, prefix = host.base_url.strip().rstrip("/"), _prefix(host.prefix)
+    keys = [(e.api_key.strip(), e.proxy_url.strip(), e.weight) for e in host.api_key_entries]
+    return [
+        Account(
+            id=stable_id(
+                f"openai-compatibility:{name}", key, base, proxy, prefix, *_flat(host.headers)
+            ),
+            provider=f"openai-compatible-{name}",
+            label=host.name.strip(),
+            secret=Secret(key),
+            base_url=base,
+            proxy_url=proxy or None,
+            headers=_headers(host.headers),
+            models=_models(host.models),
+            excluded=_patterns(host.excluded_models),
+            prefix=prefix,
+            priority=host.priority,
+            weight=weight,
+            names=(name,),
+        )
+        for key, proxy, weight in keys or [("", "", 1)]
+    ]
+
+
+def _distinct(accounts: list[Account]) -> list[Account]:
+    seen: dict[str, int] = {}
+    out: list[Account] = []
+    for account in accounts:
+        count = seen.get(account.id, 0)
+        seen[account.id] = count + 1
+        out.append(structs.replace(account, id=f"{account.id}-{count}") if count else account)
+    return out
+
+
+def _models(models: Iterable[Model]) -> tuple[ModelRule, ...]:
+    return tuple(
+        ModelRule(
+            name=m.name.strip(),
+            alias=m.alias.strip(),
+            display_name=m.display_name,
+            max_context=m.max_context_length,
+            force_mapping=m.force_mapping,
+            image=m.image,
+            input_modalities=m.input_modalities,
+            output_modalities=m.output_modalities,
+            thinking=ThinkingRule(
+                m.thinking.min,
+                m.thinking.max,
+                m.thinking.zero_allowed,
+                m.thinking.dynamic_allowed,
+                tuple(level.lower() for level in m.thinking.levels),
+            )
+            if m.thinking
+            else None,
+        )
+        for m in models
+        if m.name.strip()
+    )
+
+
+def _prefix(value: str) -> str:
+    prefix = value.strip().strip("/")
+    return "" if "/" in prefix else prefix
+
+
+def _patterns(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({v.strip().lower() for v in values if v.strip()}))
+
+
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    return {k.strip(): v.strip() for k, v in headers.items() if k.strip() and v.strip()}
+
+
+def _flat(headers: dict[str, str]) -> list[str]:
+    return [f"{k}={v}" for k, v in sorted(_headers(headers).items())]

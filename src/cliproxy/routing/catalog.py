@@ -1,0 +1,128 @@
+"""What is known about models: the bundled catalogue, and capabilities made of it."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from msgspec import Struct, field
+
+from cliproxy.account.model import Account, ModelRule
+from cliproxy.base import json
+from cliproxy.ir.caps import Caps, ThinkingCaps
+from cliproxy.ir.request import Family
+
+
+class ModelInfo(Struct, frozen=True):
+    """One row of the catalogue."""
+
+    provider: str
+    id: str
+    owned_by: str = ""
+    type: str = ""
+    created: int = 0
+    display_name: str = ""
+    context_length: int = 0
+    max_output_tokens: int = 0
+    thinking: ThinkingCaps | None = None
+    modalities: dict[str, list[str]] = field(default_factory=dict)
+    gemini_methods: tuple[str, ...] = ()
+    supported_parameters: tuple[str, ...] = ()
+    plan: str = ""
+    catalogue: str = ""
+
+
+@cache
+def models() -> tuple[ModelInfo, ...]:
+    """Read the bundled catalogue (once)."""
+    data = files("cliproxy").joinpath("data/models.json").read_bytes()
+    return tuple(json.loads_as(data, list[ModelInfo]))
+
+
+@cache
+def of_provider(provider: str) -> dict[str, ModelInfo]:
+    """Return a provider's models by id; for several plans the widest row of each wins."""
+    found: dict[str, ModelInfo] = {}
+    for model in models():
+        if model.provider == provider:
+            known = found.get(model.id)
+            if known is None or model.context_length > known.context_length:
+                found[model.id] = model
+    return found
+
+
+@cache
+def by_id(model: str) -> ModelInfo | None:
+    """Return a model wherever it is listed, vendors' own lists first."""
+    for provider in ("claude", "gemini", "codex", "xai", "kimi"):
+        if model in of_provider(provider):
+            return of_provider(provider)[model]
+    return next((m for m in models() if m.id == model), None)
+
+
+_FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
+    ("claude", "claude"),
+    ("gemini", "gemini"),
+    ("gpt", "gpt"),
+    ("codex", "gpt"),
+    ("o1", "gpt"),
+    ("o3", "gpt"),
+    ("o4", "gpt"),
+    ("grok", "grok"),
+    ("kimi", "kimi"),
+    ("qwen", "qwen"),
+)
+_BY_PROVIDER: Final[dict[str, Family]] = {"claude": "claude", "gemini": "gemini", "codex": "gpt"}
+_NO_SAMPLING: Final = re.compile(r"claude-(opus-4-[78]|(opus|sonnet|fable|haiku)-5)")
+"""Claude models that refuse temperature, top_p and top_k."""
+_EXCLUSIVE: Final = re.compile(r"claude-[a-z]+-4")
+"""Claude models that refuse temperature together with top_p."""
+_OPENAI_REASONING: Final = re.compile(r"(^|/)(gpt-5|o[134](-|$))")
+
+
+def caps_of(account: Account, rule: ModelRule | None, upstream: str) -> Caps:
+    """Return what is known about one model behind one account."""
+    base = upstream.rsplit("/", 1)[-1].lower()
+    provider = (
+        "openai-compatible" if account.provider.startswith("openai-compat") else account.provider
+    )
+    info = of_provider(provider).get(upstream) or by_id(upstream)
+    family = _family(provider, base)
+    thinking: ThinkingCaps | None = None
+    known = False
+    if rule is not None and rule.thinking is not None:
+        t = rule.thinking
+        thinking = ThinkingCaps(t.min, t.max, t.zero_allowed, t.dynamic_allowed, t.levels)
+        known = True
+    elif info is not None:
+        thinking, known = info.thinking, True
+    official = not account.base_url or "api.openai.com" in account.base_url
+    reasoning = bool(_OPENAI_REASONING.search(base)) and official
+    options: dict[str, Any] = {}
+    if family == "claude":
+        options["sampling"] = not _NO_SAMPLING.search(base)
+        options["exclusive_temp_top_p"] = bool(_EXCLUSIVE.search(base))
+        options["temperature_max"] = 1.0
+    return Caps(
+        model=upstream,
+        provider=account.provider,
+        family=family,
+        known=known,
+        thinking=thinking,
+        max_output=(info.max_output_tokens or None) if info else None,
+        system_role="developer" if reasoning else "system",
+        max_tokens_field="max_completion_tokens" if reasoning else "max_tokens",
+        efforts=thinking.levels if thinking else (),
+        custom_tools=provider == "openai-compatible" and "api.openai.com" in account.base_url,
+        base_is_official=official,
+        **options,
+    )
+
+
+def _family(provider: str, model: str) -> Family:
+    for start, family in _FAMILIES:
+        if model.startswith(start):
+            return family
+    return _BY_PROVIDER.get(provider, "unknown")

@@ -1,0 +1,81 @@
+"""In which order accounts of one priority are tried: one class each, one method.
+
+A policy keeps a cursor per model and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from cliproxy.routing.resolve import Candidate
+
+
+class Policy(Protocol):
+    """Orders the candidates of one priority tier."""
+
+    def order(self, model: str, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return all candidates, first choice first."""
+        ...
+
+
+class RoundRobin:
+    """Each request begins with the next account."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+
+    def order(self, model: str, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return all candidates, first choice first."""
+        start = self._next.get(model, 0) % len(candidates)
+        self._next[model] = start + 1
+        return [*candidates[start:], *candidates[:start]]
+
+
+class FillFirst:
+    """Use the first account until it cannot."""
+
+    def order(self, model: str, candidates: Sequence[Candidate]) -> list[Candidate]:  # noqa: ARG002
+        """Return all candidates, first choice first."""
+        return list(candidates)
+
+
+class WeightedRoundRobin:
+    """Smooth weighted round-robin: shares follow the weights, evenly spread; weight 0 = never."""
+
+    def __init__(self) -> None:
+        self._credit: dict[str, dict[str, int]] = {}
+
+    def order(self, model: str, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return the candidates with a weight, first choice first."""
+        eligible = [c for c in candidates if c.account.weight > 0]
+        credit = self._credit.setdefault(model, {})
+        for candidate in eligible:
+            key = _key(candidate)
+            credit[key] = credit.get(key, 0) + candidate.account.weight
+        ranked = sorted(eligible, key=lambda c: -credit[_key(c)])
+        if ranked:
+            credit[_key(ranked[0])] -= sum(c.account.weight for c in eligible)
+        return ranked
+
+
+def _key(candidate: Candidate) -> str:
+    return f"{candidate.account.id}\0{candidate.upstream_model}"
+
+
+_NAMES: Final[dict[str, type[Policy]]] = {
+    "round-robin": RoundRobin,
+    "roundrobin": RoundRobin,
+    "rr": RoundRobin,
+    "fill-first": FillFirst,
+    "fillfirst": FillFirst,
+    "ff": FillFirst,
+    "weighted-round-robin": WeightedRoundRobin,
+    "weightedroundrobin": WeightedRoundRobin,
+    "wrr": WeightedRoundRobin,
+}
+
+
+def policy(name: str) -> Policy:
+    """Return a new policy by its configured name; an unknown name means round-robin."""
+    return _NAMES.get(name.strip().lower(), RoundRobin)()

@@ -1,0 +1,213 @@
+"""Client-visible model name → the accounts that can serve it, and under which upstream name.
+
+Rules: a thinking suffix is split off; `prefix/model` means the accounts with that prefix; an
+account's own model list replaces its provider's catalogue; several upstream names behind one alias
+are a pool; excluded patterns hide; `provider/model` pins a provider.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from cliproxy.account.model import Account, ModelRule
+from cliproxy.base.errors import BadRequest, NotFound
+from cliproxy.base.wildcard import matches
+from cliproxy.config.schema import Config
+from cliproxy.ir.caps import Caps, ThinkingCaps
+from cliproxy.ir.thinking import split_suffix
+from cliproxy.routing import catalog
+
+_NAMED: Final = 10
+"""How many models a "no such model" message names."""
+
+
+class Candidate(Struct, frozen=True):
+    """One way to serve a request."""
+
+    account: Account
+    upstream_model: str
+    client_model: str
+    """The name the client asked for, without suffix."""
+    caps: Caps
+    suffix: str = ""
+    """The thinking suffix, brackets included, as the client wrote it."""
+
+
+class ListedModel(Struct, frozen=True):
+    """A model as the lists show it."""
+
+    id: str
+    owned_by: str
+    created: int = 0
+    display_name: str = ""
+    context_length: int = 0
+    max_output: int = 0
+    thinking: ThinkingCaps | None = None
+    input_modalities: tuple[str, ...] = ()
+    output_modalities: tuple[str, ...] = ()
+    type: str = ""
+
+
+class _Offer(Struct, frozen=True):
+    account: Account
+    upstream: str
+    listed: ListedModel
+    caps: Caps
+
+
+class Registry:
+    """Who serves what. Built once per configuration; never changes."""
+
+    def __init__(self, accounts: Sequence[Account], config: Config) -> None:
+        self.accounts = tuple(accounts)
+        self._offers: dict[str, list[_Offer]] = {}
+        for account in accounts:
+            for name, offer in _offers(account, force_prefix=config.force_model_prefix):
+                self._offers.setdefault(name, []).append(offer)
+
+    def resolve(
+        self, model: str, *, provider: str | None = None, account: str | None = None
+    ) -> list[Candidate]:
+        """Return the candidates for a model name as the client wrote it.
+
+        `provider` and `account` pin. Raises `NotFound` naming models that exist, `BadRequest` for
+        a pin that names nothing.
+        """
+        if provider is not None and not self._pinnable(provider):
+            raise BadRequest(
+                f"There is no provider {provider!r}; there are {', '.join(self._providers())}.",
+                code="unknown_provider",
+            )
+        # A name may literally hold parentheses, so the whole of it is looked up first.
+        base, suffix = model, ""
+        offers = self._offers.get(model)
+        if offers is None:
+            base, _ = split_suffix(model)
+            suffix = model[len(base) :]
+            offers = self._offers.get(base)
+        if offers is None and base == "auto":
+            offers = self._newest()
+        if offers is None:
+            pin, slash, rest = base.partition("/")
+            if slash and self._pinnable(pin) and rest in self._offers:
+                provider, offers = pin, self._offers[rest]
+        if provider is not None and offers is not None:
+            offers = [o for o in offers if _is(o.account, provider)]
+        if account is not None and offers is not None:
+            offers = [o for o in offers if o.account.id == account]
+        if not offers:
+            raise self.unknown_model_error(base, provider)
+        return [Candidate(o.account, o.upstream, base, o.caps, suffix) for o in offers]
+
+    def list_models(self, provider: str | None = None) -> list[ListedModel]:
+        """Return every model once, in a stable order."""
+        found: list[ListedModel] = []
+        for offers in self._offers.values():
+            for offer in offers:
+                if provider is None or _is(offer.account, provider) or not self._pinnable(provider):
+                    found.append(offer.listed)
+                    break
+        return found
+
+    def unknown_model_error(self, name: str, provider: str | None = None) -> NotFound:
+        """Return the error for a name nobody serves, with names that would work."""
+        known = [m.id for m in self.list_models(provider)]
+        if not known:
+            return NotFound(
+                f"The model {name!r} does not exist: no account is configured"
+                f"{f' for {provider}' if provider else ''}.",
+                code="model_not_found",
+                param="model",
+            )
+        near = difflib.get_close_matches(name, known, n=_NAMED, cutoff=0.5)
+        shown = near + [m for m in known if m not in near][: _NAMED - len(near)]
+        more = (
+            f" and {len(known) - len(shown)} more (GET /v1/models)"
+            if len(known) > len(shown)
+            else ""
+        )
+        return NotFound(
+            f"The model {name!r} does not exist. There are: {', '.join(shown)}{more}.",
+            code="model_not_found",
+            param="model",
+        )
+
+    def _pinnable(self, provider: str) -> bool:
+        return any(_is(account, provider) for account in self.accounts)
+
+    def _providers(self) -> list[str]:
+        names = [name for a in self.accounts for name in (a.names or (a.provider,))]
+        return list(dict.fromkeys(names))
+
+    def _newest(self) -> list[_Offer] | None:
+        ranked = sorted(self._offers.values(), key=lambda o: o[0].listed.created, reverse=True)
+        return ranked[0] if ranked else None
+
+
+def _is(account: Account, provider: str) -> bool:
+    wanted = provider.lower()
+    if wanted in ("google", "anthropic", "openai"):
+        vendor = {"google": "gemini", "anthropic": "claude", "openai": "codex"}[wanted]
+        if account.provider == vendor:
+            return True
+    return wanted == account.provider or wanted in (name.lower() for name in account.names)
+
+
+def _offers(account: Account, *, force_prefix: bool) -> Iterable[tuple[str, _Offer]]:
+    for visible, upstream, rule in _models(account):
+        if any(
+            matches(p, name, ignore_case=True)
+            for p in account.excluded
+            for name in (visible, upstream)
+        ):
+            continue
+        names = [visible]
+        if account.prefix:
+            prefixed = f"{account.prefix}/{visible}"
+            names = (
+                [prefixed] if force_prefix and visible != account.prefix else [visible, prefixed]
+            )
+        for name in names:
+            yield name, _Offer(
+                account, upstream, _listed(account, name, upstream, rule),
+                catalog.caps_of(account, rule, upstream),
+            )  # fmt: skip
+
+
+def _models(account: Account) -> Iterable[tuple[str, str, ModelRule | None]]:
+    if account.models:
+        for rule in account.models:
+            yield rule.visible, rule.name, rule
+    elif not account.provider.startswith("openai-compatible"):
+        for name in catalog.of_provider(account.provider):
+            yield name, name, None
+
+
+def _listed(account: Account, name: str, upstream: str, rule: ModelRule | None) -> ListedModel:
+    info = catalog.of_provider(account.provider).get(upstream) or catalog.by_id(upstream)
+    caps = catalog.caps_of(account, rule, upstream)
+    modalities = info.modalities if info else {}
+    return ListedModel(
+        id=name,
+        owned_by=info.owned_by
+        if info and rule is None
+        else account.label
+        if rule
+        else account.provider,
+        created=info.created if info else 0,
+        display_name=(rule.display_name if rule else "")
+        or (info.display_name if info else "")
+        or name,
+        context_length=(rule.max_context if rule else 0) or (info.context_length if info else 0),
+        max_output=info.max_output_tokens if info else 0,
+        thinking=caps.thinking,
+        input_modalities=(rule.input_modalities if rule else ())
+        or tuple(modalities.get("input", ())),
+        output_modalities=(rule.output_modalities if rule else ())
+        or tuple(modalities.get("output", ())),
+        type=info.type if info else account.provider,
+    )

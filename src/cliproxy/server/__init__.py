@@ -1,0 +1,1 @@
+"""The HTTP face: routes, client keys, bodies in, answers out. Plain ASGI, no framework."""

@@ -1,0 +1,139 @@
+"""Client keys: where they may be, and whether one of them is right.
+
+A key is looked for in every place a client may put it; the first place whose value is right wins,
+so a stale key in one header does not spoil a good one in another. Values are compared as keyed
+digests in constant time, all of them, without early exit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from cliproxy.base.clock import Clock
+from cliproxy.base.errors import RateLimited, Unauthenticated
+
+SAMPLE_KEYS: Final = frozenset({"your-api-key-1", "your-api-key-2", "your-api-key-3"})
+"""Keys printed in a widely copied example configuration: everybody knows them."""
+
+FAILURES: Final = 20
+WINDOW: Final = 60.0
+"""More wrong keys than this from one address within so many seconds, and it has to wait."""
+_REMEMBERED: Final = 4096
+
+
+class Client(Struct, frozen=True):
+    """Who is asking: a label for logs, never the key itself."""
+
+    label: str
+    source: str
+
+
+ANYBODY: Final = Client("anonymous", "none")
+
+
+class Access:
+    """Checks client keys. Built anew for each configuration; `failures` outlives it."""
+
+    def __init__(self, keys: Iterable[str], failures: Failures) -> None:
+        self._salt = secrets.token_bytes(32)
+        cleaned = [key.strip() for key in keys if key.strip()]
+        self._digests = [
+            (self._digest(key), f"key-{n + 1}", key in SAMPLE_KEYS) for n, key in enumerate(cleaned)
+        ]
+        self._failures = failures
+
+    @property
+    def open(self) -> bool:
+        """No keys are configured: everybody who can connect may use the proxy."""
+        return not self._digests
+
+    def check(
+        self, headers: Mapping[str, str], query: Mapping[str, str], *, peer: str, loopback: bool
+    ) -> Client:
+        """Return the client. Raises `Unauthenticated` or `RateLimited`."""
+        if self.open:
+            return ANYBODY
+        self._failures.admit(peer)
+        supplied = False
+        sample = False
+        for source, value in _places(headers, query):
+            if not value:
+                continue
+            supplied = True
+            digest = self._digest(value)
+            found: str | None = None
+            is_sample = False
+            for known, label, known_sample in self._digests:
+                if hmac.compare_digest(known, digest):
+                    found, is_sample = label, known_sample
+            if found is None:
+                continue
+            if is_sample and not loopback:
+                sample = True
+                continue
+            return Client(found, source)
+        if sample:
+            raise Unauthenticated(
+                "This key is one of the published sample keys, which are accepted from this "
+                "machine only. Put a key of your own under api-keys in the configuration."
+            )
+        if supplied:
+            self._failures.record(peer)
+            raise Unauthenticated(
+                "Invalid API key. Use one of the keys listed under api-keys in the proxy's "
+                "configuration."
+            )
+        raise Unauthenticated(
+            "Missing API key. Send one of the proxy's api-keys as 'Authorization: Bearer KEY', "
+            "'x-api-key', 'x-goog-api-key' or '?key='."
+        )
+
+    def _digest(self, key: str) -> bytes:
+        return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), key=self._salt).digest()
+
+
+class Failures:
+    """Counts wrong keys per address; bounded memory."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def admit(self, peer: str) -> None:
+        """Raise `RateLimited` when this address guessed too often."""
+        entry = self._seen.get(peer)
+        if entry is None or entry[0] < FAILURES:
+            return
+        left = entry[1] + WINDOW - self._clock.monotonic()
+        if left > 0:
+            raise RateLimited(
+                f"Too many requests with wrong API keys; wait {left:.0f} s.", retry_after=left
+            )
+        del self._seen[peer]
+
+    def record(self, peer: str) -> None:
+        """Note one wrong key."""
+        now = self._clock.monotonic()
+        count, since = self._seen.pop(peer, (0, now))
+        if now - since > WINDOW:
+            count, since = 0, now
+        self._seen[peer] = (count + 1, since)
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+
+
+def _places(headers: Mapping[str, str], query: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    authorization = headers.get("authorization", "").strip()
+    scheme, _, token = authorization.partition(" ")
+    yield "authorization", token.strip() if scheme.lower() == "bearer" else authorization
+    yield "x-goog-api-key", headers.get("x-goog-api-key", "").strip()
+    yield "x-api-key", headers.get("x-api-key", "").strip()
+    yield "query-key", query.get("key", "").strip()
+    yield "query-auth-token", query.get("auth_token", "").strip()

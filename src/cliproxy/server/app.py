@@ -1,0 +1,275 @@
+"""The ASGI application: one function from scope to answer, readable on one screen.
+
+It mounts into any ASGI server or framework. State that changes with the configuration is one
+object, `Generation`, exchanged as a whole; a request keeps the one it began with.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+from urllib.parse import parse_qsl
+
+from msgspec import Struct
+
+from cliproxy import __version__
+from cliproxy.base import ids
+from cliproxy.base.errors import (
+    BadRequest,
+    GatewayError,
+    MethodNotAllowed,
+    NotBuilt,
+    NotFound,
+)
+from cliproxy.pipeline.context import Request
+from cliproxy.pipeline.gateway import Gateway
+from cliproxy.pipeline.peek import peek
+from cliproxy.pipeline.run import run
+from cliproxy.server import bodies, models
+from cliproxy.server.access import Access
+from cliproxy.server.asgi import (
+    JSON_TYPE,
+    RawHeaders,
+    Receive,
+    Scope,
+    Send,
+    answer,
+    header_map,
+    json_body,
+)
+from cliproxy.server.paths import Route, framing_of, guess_dialect, match
+from cliproxy.server.respond import send_error, send_reply, watching
+from cliproxy.transport.proxy import is_loopback
+
+_log: Final = logging.getLogger(__name__)
+_access_log: Final = logging.getLogger("cliproxy.access")
+
+CORS: Final[RawHeaders] = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
+    (b"access-control-allow-headers", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"X-Cliproxy-Request-Id, X-Cliproxy-Fidelity, X-Cliproxy-Dropped, Location, Retry-After, "
+        b"X-Request-Id, OpenAI-Request-Id",
+    ),
+]
+ENDPOINTS: Final = (
+    "POST /v1/chat/completions",
+    "POST /v1/completions",
+    "POST /v1/responses",
+    "POST /v1/messages",
+    "POST /v1/messages/count_tokens",
+    "POST /v1beta/models/{model}:generateContent",
+    "POST /v1beta/models/{model}:streamGenerateContent",
+    "POST /v1beta/models/{model}:countTokens",
+    "GET /v1/models",
+    "GET /v1beta/models",
+    "GET /healthz",
+)
+
+
+class Generation(Struct, frozen=True):
+    """Everything the server reads from one configuration."""
+
+    gateway: Gateway
+    access: Access
+    max_body: int = 64 * 1024 * 1024
+    """Bytes, counted after decompression."""
+
+
+class App:
+    """The ASGI application."""
+
+    def __init__(self, generation: Generation) -> None:
+        self.generation = generation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request, refuse a websocket, or follow the server's lifespan."""
+        match scope["type"]:
+            case "http":
+                await self._http(scope, receive, send)
+            case "websocket":
+                await _refuse_websocket(scope, receive, send)
+            case "lifespan":
+                await _lifespan(receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = ids.request_id()
+        reply_headers: RawHeaders = [*CORS, (b"x-cliproxy-request-id", request_id.encode())]
+        method: str = scope["method"]
+        if method == "OPTIONS":
+            await answer(send, 204, b"", reply_headers)
+            return
+        path = _path(scope)
+        route = match(path)
+        headers = header_map(scope)
+        dialect = route.dialect if route is not None else guess_dialect(path, headers)
+        try:
+            if route is None:
+                raise NotFound(
+                    f"There is no {method} {path[:200]} here. See GET / for what there is."
+                )
+            if method not in route.methods:
+                raise _wrong_method(route, method, path, headers)
+            if route.name == "generate":
+                await self._generate(
+                    scope, receive, send, route, headers, request_id, reply_headers
+                )
+            else:
+                await self._get(scope, send, route, headers, reply_headers)
+        except GatewayError as err:
+            _access_log.info("%s %s %s -> %s %s", request_id, method, path, err.status, err.message)
+            await send_error(send, err, dialect, reply_headers, head=method == "HEAD")
+        except bodies.ClientGone:
+            _access_log.info("%s %s %s -> client went away", request_id, method, path)
+        except Exception:
+            _log.exception("request %s failed", request_id)
+            fault = GatewayError(
+                f"The proxy failed on this request; its log has the details under {request_id}."
+            )
+            await send_error(send, fault, dialect, reply_headers)
+
+    async def _generate(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        route: Route,
+        headers: dict[str, str],
+        request_id: str,
+        reply_headers: RawHeaders,
+    ) -> None:
+        generation = self.generation
+        query = _query(scope)
+        client = generation.access.check(
+            headers, query, peer=_peer(scope), loopback=is_loopback(_peer(scope))
+        )
+        body = await bodies.read_body(receive, generation.max_body)
+        if encoding := headers.get("content-encoding"):
+            body = bodies.decode(body, encoding, generation.max_body)
+        peeked = peek(body)
+        model = route.model if route.model is not None else peeked.model
+        if not isinstance(model, str) or not model:
+            raise BadRequest(
+                "The field 'model' is missing or not a string.", param="model", code="missing_model"
+            )
+        stream = route.stream if route.stream is not None else _stream_flag(peeked.stream)
+        request = Request(
+            id=request_id,
+            dialect_id=route.dialect,
+            operation=route.operation,
+            body=body,
+            headers=headers,
+            model=model.removeprefix("models/") if route.dialect == "gemini" else model,
+            stream=stream and route.operation == "generate",
+            framing=framing_of(route, query),
+            query=_forwarded_query(query),
+            model_in_path=route.model is not None,
+            pin_provider=headers.get("x-cliproxy-provider") or headers.get("x-provider"),
+            pin_account=headers.get("x-cliproxy-account"),
+            strict=headers.get("x-cliproxy-fidelity", "").lower() == "strict",
+            client=client.label,
+        )
+
+        async def work() -> None:
+            reply = await run(generation.gateway, request)
+            await send_reply(send, reply, reply_headers, dialect=route.dialect)
+
+        await watching(receive, work)
+        if _access_log.isEnabledFor(logging.INFO):
+            _log_done(request, route)
+
+    async def _get(
+        self, scope: Scope, send: Send, route: Route, headers: dict[str, str], reply: RawHeaders
+    ) -> None:
+        head = scope["method"] == "HEAD"
+        if route.name == "health":
+            body = json_body({"status": "ok"})
+        elif route.name == "root":
+            body = json_body(
+                {"message": "cliproxy", "version": __version__, "endpoints": list(ENDPOINTS)}
+            )
+        else:
+            generation = self.generation
+            query = _query(scope)
+            generation.access.check(
+                headers, query, peer=_peer(scope), loopback=is_loopback(_peer(scope))
+            )
+            body = models.body(generation.gateway.registry, route, headers, query)
+        await answer(send, 200, body, [*reply, JSON_TYPE], head=head)
+
+
+def _wrong_method(route: Route, method: str, path: str, headers: dict[str, str]) -> GatewayError:
+    if route.dialect == "openai-responses" and "upgrade" in headers:
+        # 426 makes Codex fall back to HTTP at once.
+        return NotBuilt(
+            "Websockets are not served on this route; use HTTP with stream: true.",
+            status=426,
+            code="websocket_not_supported",
+        )
+    allowed = ", ".join(route.methods)
+    return MethodNotAllowed(
+        f"{method} is not allowed on {path[:200]}; use {allowed}.", headers={"Allow": allowed}
+    )
+
+
+def _stream_flag(value: object) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise BadRequest("The field 'stream' must be true or false.", param="stream")
+
+
+def _path(scope: Scope) -> str:
+    # Decoded, so that an encoded slash or colon in a model name means what it says.
+    root: str = scope.get("root_path", "")
+    path: str = scope["path"]
+    return path[len(root) :] if root and path.startswith(root) else path
+
+
+def _query(scope: Scope) -> dict[str, str]:
+    raw: bytes = scope.get("query_string", b"")
+    if not raw:
+        return {}
+    return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True))
+
+
+def _forwarded_query(query: dict[str, str]) -> str:
+    return "&".join(f"{k}={v}" for k, v in query.items() if k == "beta" and v.isalnum())
+
+
+def _peer(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _log_done(request: Request, route: Route) -> None:
+    last = request.attempts[-1] if request.attempts else None
+    _access_log.info(
+        "%s %s %s%s %s -> %s on %s after %d attempt(s)",
+        request.id,
+        request.client,
+        route.dialect,
+        " stream" if request.stream else "",
+        request.model,
+        last.reason if last else "counted",
+        last.account if last else "this machine",
+        len(request.attempts),
+    )
+
+
+async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await send({"type": "websocket.http.response.start", "status": 426, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b""})
+        return
+    await send({"type": "websocket.close", "code": 1000})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        kind = (await receive())["type"]
+        await send({"type": f"{kind}.complete"})
+        if kind == "lifespan.shutdown":
+            return

@@ -1,0 +1,111 @@
+"""From a path as people write it to a route.
+
+Base URLs come with and without `/v1`, with it twice, with slashes at the end; every client adds
+its own idea of the rest. All spellings of one route are made one here, so that the table of routes
+stays a table.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+from urllib.parse import unquote
+
+from msgspec import Struct
+
+from cliproxy.dialects import Framing, Operation
+
+Name = Literal[
+    "generate", "models", "model", "functions", "gemini_models", "gemini_model", "health", "root"
+]
+
+
+class Route(Struct, frozen=True):
+    """What a path means. `dialect` also decides the shape of errors."""
+
+    name: Name
+    methods: tuple[str, ...]
+    dialect: str
+    operation: Operation = "generate"
+    model: str | None = None
+    stream: bool | None = None
+    pin_provider: str | None = None
+
+
+_GENERATE: Final[dict[str, tuple[str, Operation]]] = {
+    "chat/completions": ("openai-chat", "generate"),
+    "completions": ("openai-completions", "generate"),
+    "responses": ("openai-responses", "generate"),
+    "responses/input_tokens": ("openai-responses", "count"),
+    "messages": ("anthropic", "generate"),
+    "messages/count_tokens": ("anthropic", "count"),
+}
+_METHODS: Final[dict[str, tuple[Operation, bool]]] = {
+    "generateContent": ("generate", False),
+    "streamGenerateContent": ("generate", True),
+    "countTokens": ("count", False),
+}
+_SLASHES: Final = re.compile(r"/{2,}")
+_VERSION: Final = re.compile(r"^(?:(?:openai/)?v1|v1beta|v1beta1|v1alpha)(?=/|$)")
+_PROVIDER: Final = re.compile(r"^api/provider/([^/]+)/?")
+_CODEX: Final = "backend-api/codex"
+_GET: Final = ("GET", "HEAD")
+
+
+def match(path: str) -> Route | None:
+    """Return the route of a decoded path, None when there is none."""
+    path = _SLASHES.sub("/", path).strip("/")
+    if not path:
+        return Route("root", _GET, "openai-chat")
+    pin = None
+    found = _PROVIDER.match(path)
+    if found:
+        pin = unquote(found.group(1))
+        path = path[found.end() :]
+    elif path.startswith(_CODEX):
+        path = path[len(_CODEX) :].lstrip("/")
+    gemini = False
+    # A base URL that already ends in /v1 makes clients ask for /v1/v1/…, and so on.
+    while version := _VERSION.match(path):
+        gemini = version.group() not in ("v1", "openai/v1")
+        path = path[version.end() :].lstrip("/")
+    generate = _GENERATE.get(path)
+    if generate is not None and not gemini:
+        return Route("generate", ("POST",), generate[0], generate[1], pin_provider=pin)
+    if path == "models":
+        name: Name = "gemini_models" if gemini else "models"
+        return Route(name, _GET, "gemini" if gemini else "openai-chat", pin_provider=pin)
+    if path.startswith("models/"):
+        return _model(path[len("models/") :], gemini=gemini, pin=pin)
+    if path in ("healthz", "health"):
+        return Route("health", _GET, "openai-chat")
+    return None
+
+
+def _model(rest: str, *, gemini: bool, pin: str | None) -> Route | None:
+    model, colon, method = rest.rpartition(":")
+    if colon and method in _METHODS:
+        operation, stream = _METHODS[method]
+        return Route(
+            "generate", ("POST",), "gemini", operation, model=model, stream=stream, pin_provider=pin
+        )
+    if not gemini and rest.endswith("/functions"):
+        return Route("functions", _GET, "openai-chat", model=rest.removesuffix("/functions"))
+    dialect = "gemini" if gemini else "openai-chat"
+    return Route("gemini_model" if gemini else "model", _GET, dialect, model=rest)
+
+
+def guess_dialect(path: str, headers: dict[str, str]) -> str:
+    """Say in which dialect an unknown path is to be refused."""
+    if "anthropic-version" in headers or "messages" in path:
+        return "anthropic"
+    if "x-goog-api-key" in headers or "v1beta" in path or "generateContent" in path.lower():
+        return "gemini"
+    return "openai-responses" if "responses" in path else "openai-chat"
+
+
+def framing_of(route: Route, query: dict[str, str]) -> Framing:
+    """Return how a stream is framed: Gemini without `alt=sse` streams a JSON array."""
+    if route.dialect != "gemini" or not route.stream:
+        return "sse"
+    return "sse" if (query.get("alt") or query.get("$alt") or "").lower() == "sse" else "array"

@@ -1,0 +1,1 @@
+"""How bytes reach an upstream and come back. Knows HTTP and proxies, nothing of LLMs."""

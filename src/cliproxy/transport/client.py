@@ -1,0 +1,223 @@
+"""Pooled HTTP to upstreams: one session per proxy, our errors instead of the library's.
+
+`Transport.send` returns as soon as the answer's headers are there; the body is read by
+`UpstreamResponse.chunks` (what one read gave, unbuffered) or `.read`. Reading is pulled: as long
+as nobody asks for the next chunk, nothing is read from the socket beyond a small window, which is
+what makes a slow client slow the upstream down instead of filling memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any, Final
+
+import aiohttp
+from aiohttp_socks import ProxyConnector, ProxyError, ProxyTimeoutError
+
+from cliproxy.base import redact
+from cliproxy.base.errors import (
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from cliproxy.base.http import HttpRequest, Timeouts
+from cliproxy.transport import proxy as proxies
+from cliproxy.transport.local import SCHEME as LOCAL_SCHEME
+from cliproxy.transport.local import LocalServer
+from cliproxy.transport.proxy import Proxy
+
+READ_WINDOW: Final = 64 * 1024
+"""Bytes read ahead per answer before reading stops until someone takes them (aiohttp may hold
+twice this)."""
+
+_NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
+_OWN_HEADERS: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+class UpstreamResponse:
+    """An answer whose headers are here. Close it when it is not read to its end."""
+
+    def __init__(
+        self, response: aiohttp.ClientResponse, timeouts: Timeouts, deadline: float
+    ) -> None:
+        self._response = response
+        self._timeouts = timeouts
+        self._deadline = deadline
+        self.status: Final = response.status
+        self.headers: Final = {k.lower(): v for k, v in response.headers.items()}
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield what each read gives. Raises `UpstreamTimeout` or `UpstreamBroken`."""
+        content = self._response.content
+        wait = self._timeouts.first
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                chunk = content.read_nowait()
+                if not chunk and not content.at_eof():
+                    limit = _left(wait, self._deadline, loop)
+                    async with asyncio.timeout(limit):
+                        chunk = await content.readany()
+            except TimeoutError as err:
+                self.close()
+                raise UpstreamTimeout(
+                    f"The upstream was silent for {wait:g} s; the request was given up."
+                ) from err
+            except (aiohttp.ClientError, OSError, ValueError) as err:
+                self.close()
+                raise _broken(err) from err
+            if not chunk:
+                return
+            wait = self._timeouts.idle
+            yield chunk
+
+    async def read(self, limit: int | None = None) -> bytes:
+        """Return the whole body, cut after `limit` bytes."""
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in self.chunks():
+            parts.append(chunk)
+            size += len(chunk)
+            if limit is not None and size >= limit:
+                self.close()
+                break
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def close(self) -> None:
+        """Let go of the connection at once; it is reused only if the body was read to its end."""
+        self._response.close()
+
+
+class Transport:
+    """Sends requests. One per process; close it."""
+
+    def __init__(self, local: LocalServer | None = None) -> None:
+        self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._local = local
+
+    async def send(
+        self, request: HttpRequest, timeouts: Timeouts, *, proxy: str | None = None
+    ) -> UpstreamResponse:
+        """Send and wait for the headers of the answer.
+
+        Raises `UpstreamUnreachable` when nothing was answered and `UpstreamTimeout` when it took
+        longer than `timeouts.first`.
+        """
+        url = request.url
+        if url.startswith(LOCAL_SCHEME):
+            url = await self._local_url(url)
+        via = proxies.resolve(request.proxy or proxy, url)
+        session = self._session(via)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeouts.total if timeouts.total else 0.0
+        options: dict[str, Any] = {}
+        if via is not None and not via.socks:
+            options["proxy"] = via.url
+        if timeouts.connect:
+            options["timeout"] = aiohttp.ClientTimeout(total=None, connect=timeouts.connect)
+        try:
+            async with asyncio.timeout(_left(timeouts.first, deadline, loop)):
+                response = await session.request(
+                    request.method,
+                    url,
+                    data=request.body or None,
+                    headers=request.headers,
+                    allow_redirects=False,
+                    skip_auto_headers=_OWN_HEADERS,
+                    **options,
+                )
+        except aiohttp.ServerTimeoutError as err:
+            raise UpstreamUnreachable(
+                f"No connection to {redact.url(url)} within {timeouts.connect:g} s.",
+                status=504,
+            ) from err
+        except (TimeoutError, ProxyTimeoutError) as err:
+            raise UpstreamTimeout(
+                f"{_host(url)} did not answer within {timeouts.first:g} s."
+            ) from err
+        except (aiohttp.ClientError, ProxyError, OSError, ValueError) as err:
+            raise _unreachable(url, via, err) from err
+        return UpstreamResponse(response, timeouts, deadline)
+
+    async def _local_url(self, url: str) -> str:
+        if self._local is None:
+            raise UpstreamUnreachable("The embedded model is not enabled in this process.")
+        path = url[len(LOCAL_SCHEME) :].partition("/")[2]
+        return f"{await self._local.url()}/{path}"
+
+    async def close(self) -> None:
+        """Close all connections."""
+        sessions, self._sessions = list(self._sessions.values()), {}
+        for session in sessions:
+            await session.close()
+
+    def _session(self, via: Proxy | None) -> aiohttp.ClientSession:
+        # HTTP proxies share the direct session: aiohttp pools per (host, proxy) by itself.
+        key = f"{via.url}|{via.remote_dns}" if via is not None and via.socks else ""
+        session = self._sessions.get(key)
+        if session is None:
+            session = aiohttp.ClientSession(
+                connector=_connector(via if key else None),
+                timeout=_NO_TIMEOUT,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=True,
+                read_bufsize=READ_WINDOW,
+                max_line_size=64 * 1024,
+                max_field_size=64 * 1024,
+            )
+            self._sessions[key] = session
+        return session
+
+
+def _connector(via: Proxy | None) -> aiohttp.TCPConnector:
+    options: dict[str, Any] = {"limit": 0, "keepalive_timeout": 75, "ttl_dns_cache": 300}
+    if via is None:
+        return aiohttp.TCPConnector(**options)
+    return ProxyConnector.from_url(via.url, rdns=via.remote_dns, **options)
+
+
+def _left(wait: float, deadline: float, loop: asyncio.AbstractEventLoop) -> float | None:
+    if not deadline:
+        return wait or None
+    left = max(0.0, deadline - loop.time())
+    return min(wait, left) if wait else left
+
+
+def _host(url: str) -> str:
+    return redact.url(url).split("//", 1)[-1].split("/", 1)[0]
+
+
+def _unreachable(url: str, via: Proxy | None, err: Exception) -> UpstreamError:
+    host = _host(url)
+    through = f" through proxy {redact.url(via.url)}" if via is not None else ""
+    match err:
+        case aiohttp.ClientHttpProxyError():
+            why = f"the proxy answered {err.status}"
+        case aiohttp.ClientProxyConnectionError() | ProxyError():
+            why = "the proxy could not be used"
+        case aiohttp.ClientConnectorDNSError():
+            why = "the name does not resolve"
+        case aiohttp.ClientConnectorCertificateError():
+            why = "its TLS certificate is not trusted"
+        case aiohttp.ClientSSLError():
+            why = "TLS failed"
+        case aiohttp.InvalidURL():
+            why = "the base-url is not a URL"
+        case ConnectionRefusedError() | aiohttp.ClientConnectorError():
+            why = "the connection was refused or failed"
+        case aiohttp.ServerDisconnectedError() | ConnectionResetError() | BrokenPipeError():
+            why = "it closed the connection without answering"
+        case aiohttp.ClientOSError():
+            why = "the connection broke before an answer"
+        case _:
+            why = type(err).__name__
+    return UpstreamUnreachable(f"Cannot reach {host}{through}: {why}.")
+
+
+def _broken(err: Exception) -> UpstreamError:
+    if isinstance(err, aiohttp.ClientPayloadError):
+        return UpstreamBroken("The upstream's answer was cut off or is unreadable.")
+    return UpstreamBroken("The connection to the upstream broke in the middle of its answer.")

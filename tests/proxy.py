@@ -1,0 +1,76 @@
+"""A proxy in a background thread, as a user's process would run it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from types import TracebackType
+
+import uvicorn
+
+from cliproxy.app.runtime import Runtime
+from cliproxy.app.serve import _options
+from cliproxy.config.load import load_text
+
+KEY = "test-client-key"
+
+
+class Proxy:
+    """Serves `config` on a free loopback port; every stream's event grammar is asserted."""
+
+    def __init__(self, config: str, *, checked: bool = True) -> None:
+        if "api-keys" not in config:
+            config = f"api-keys: [{KEY}]\n{config}"
+        self.loaded = load_text(config, path=Path("config.yaml"))
+        self._checked = checked
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self.url = ""
+        self.key = KEY
+
+    def __enter__(self) -> Proxy:
+        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
+        self._thread.start()
+        assert self._ready.wait(20), "the proxy did not start"
+        if self._error is not None:
+            raise self._error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.url:
+            self._server.should_exit = True
+            self._thread.join(20)
+            assert not self._thread.is_alive(), "the proxy did not stop"
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as err:  # handed to the test
+            self._error = err
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self.runtime = Runtime(self.loaded.config, checked=self._checked)
+        self.loop = asyncio.get_running_loop()
+        options = {**_options(self.loaded.config), "host": "127.0.0.1", "port": 0}
+        options["timeout_graceful_shutdown"] = 1
+        self._server = uvicorn.Server(uvicorn.Config(self.runtime.app, **options))
+        self._server.config.load()
+        self._server.lifespan = self._server.config.lifespan_class(self._server.config)
+        try:
+            await self._server.startup()
+            scheme = "https" if self._server.config.is_ssl else "http"
+            port = self._server.servers[0].sockets[0].getsockname()[1]
+            self.url = f"{scheme}://127.0.0.1:{port}"
+            self._ready.set()
+            await self._server.main_loop()
+            await self._server.shutdown()
+        finally:
+            await self.runtime.close()
