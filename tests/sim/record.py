@@ -282,7 +282,9 @@ def _anthropic_turns(request: Json) -> list[tuple[str, list[Piece]]]:
     turns: list[tuple[str, list[Piece]]] = []
     for message in request.get("messages") or []:
         content = message.get("content")
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+        blocks: list[Json] = content or []
+        if isinstance(content, str):
+            blocks = [{"type": "text", "text": content}]
         found: list[Piece] = []
         for block in blocks:
             match block.get("type"):

@@ -126,8 +126,6 @@ def collect_logprobs(choice: ChoiceState, value: Json) -> None:
 def citation_of(annotation: Obj, offset: int) -> Obj:
     """Return the neutral citation; positions are counted from the start of the text block."""
     inner = annotation.get("url_citation")
-    if annotation.get("type") == "source":
-        return {"kind": "url", "url": annotation["url"]}
     if not isinstance(inner, dict) or not isinstance(inner.get("url"), str):
         return {"kind": "file", "native": annotation, "dialect": "openai-chat"}
     value: Obj = {"kind": "url", "url": inner["url"]}
@@ -153,7 +151,7 @@ def add_sources(choice: ChoiceState, sources: list[Json]) -> None:
         url = source.get("url") if isinstance(source, dict) else source
         if isinstance(url, str) and url and url not in known:
             known.add(url)
-            choice.citations.append({"type": "source", "url": url})
+            choice.citations.append({"type": "url_citation", "url_citation": {"url": url}})
 
 
 def join_base64(pieces: list[str]) -> str:

@@ -156,7 +156,11 @@ TEXT = st.text(max_size=6)
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["user", "assistant", "system"]), TEXT), min_size=1, max_size=6))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["user", "assistant", "system"]), TEXT), min_size=1, max_size=6
+    )
+)
 def test_plain_conversations_survive_a_round_trip(turns):
     body = {"model": "up", "messages": [{"role": r, "content": t} for r, t in turns]}
     assert body_of(DIALECT.parse(body, ParseMeta())) == body
@@ -191,7 +195,8 @@ def test_edge_83_and_w1_a_tool_round():
 
 def test_edge_84_text_around_a_call_is_one_assistant_message():
     found = messages_of(
-        assistant(Text("a"), ToolCall("c", "f", "{}"), Text("b")), user(ToolResult("c", (Text("x"),)))
+        assistant(Text("a"), ToolCall("c", "f", "{}"), Text("b")),
+        user(ToolResult("c", (Text("x"),))),
     )
     assert found[0]["content"] == [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     assert len(found[0]["tool_calls"]) == 1
@@ -349,7 +354,13 @@ def test_losses_name_the_clients_own_paths():
     part = Opaque("anthropic", {"type": "x"}, "x")
     gemini = foreign(user(Text("a"), part), source="gemini")
     assert list(losses_of(gemini)) == ["contents[0].parts[1]"]
-    req = chat([{"role": "system", "content": "S"}, USER, {"role": "assistant", "content": "a", "reasoning_content": "r"}])
+    req = chat(
+        [
+            {"role": "system", "content": "S"},
+            USER,
+            {"role": "assistant", "content": "a", "reasoning_content": "r"},
+        ]
+    )
     assert list(losses_of(req)) == ["messages[2].content[0]"]
 
 
@@ -360,7 +371,9 @@ def test_edge_109_choice_and_parallel_flag_need_tools():
 
 
 def test_edge_112_custom_tools_are_functions_where_nothing_else_is_known():
-    tool = Custom("sql", "Run SQL.", {"type": "grammar", "syntax": "lark", "definition": "start: x"})
+    tool = Custom(
+        "sql", "Run SQL.", {"type": "grammar", "syntax": "lark", "definition": "start: x"}
+    )
     req = foreign(
         assistant(ToolCall("c", "sql", "SELECT\n2", kind="custom")),
         user(ToolResult("c", (Text("2"),))),
@@ -388,7 +401,10 @@ def test_edge_113_a_name_is_declared_once():
 
 def test_edge_151_and_152_schemas_are_cleaned():
     req = foreign(tools=(Function("f", schema={"type": "OBJECT"}),))
-    assert body_of(req)["tools"][0]["function"]["parameters"] == {"type": "object", "properties": {}}
+    assert body_of(req)["tools"][0]["function"]["parameters"] == {
+        "type": "object",
+        "properties": {},
+    }
 
 
 def test_strict_that_breaks_the_rules_is_switched_off():
@@ -416,7 +432,11 @@ def test_a_built_in_tool_without_a_counterpart_is_an_error_loss():
 
 
 def test_web_search_of_another_dialect():
-    config = {"context_size": "low", "allowed_domains": ["a.com"], "user_location": {"city": "Oslo"}}
+    config = {
+        "context_size": "low",
+        "allowed_domains": ["a.com"],
+        "user_location": {"city": "Oslo"},
+    }
     req = foreign(tools=(ServerTool("web_search", "web_search", "anthropic", config),))
     assert body_of(req)["web_search_options"] == {
         "search_context_size": "low",

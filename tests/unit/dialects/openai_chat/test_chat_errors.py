@@ -96,8 +96,14 @@ def test_header_names_may_be_in_any_case():
 
 
 def test_code_and_param_are_kept():
-    err = read(400, {"error": {"message": "x", "code": "context_length_exceeded", "param": "messages"}})
-    assert (err.code, err.param, err.kind) == ("context_length_exceeded", "messages", "invalid_request")
+    err = read(
+        400, {"error": {"message": "x", "code": "context_length_exceeded", "param": "messages"}}
+    )
+    assert (err.code, err.param, err.kind) == (
+        "context_length_exceeded",
+        "messages",
+        "invalid_request",
+    )
 
 
 def test_an_official_body_passes_unchanged_and_another_is_rewritten():

@@ -121,7 +121,9 @@ JSON = st.recursive(
     max_leaves=25,
 )  # fmt: skip
 DELTA = st.dictionaries(
-    st.sampled_from(["content", "tool_calls", "reasoning", "images", "audio", "annotations", "refusal"]),
+    st.sampled_from(
+        ["content", "tool_calls", "reasoning", "images", "audio", "annotations", "refusal"]
+    ),
     JSON,
     max_size=4,
 )

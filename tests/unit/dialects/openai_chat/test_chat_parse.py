@@ -81,7 +81,11 @@ def test_an_assistant_turn_is_reasoning_text_and_calls_in_that_order():
                 "content": "checking",
                 "reasoning_content": "hm",
                 "tool_calls": [
-                    {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}},
+                    {
+                        "id": "c1",
+                        "type": "function",
+                        "function": {"name": "f", "arguments": '{"a": 1}'},
+                    },
                     {"id": "c2", "type": "custom", "custom": {"name": "sql", "input": "SELECT"}},
                 ],
             },
@@ -137,7 +141,11 @@ def test_the_deprecated_function_roles_are_a_call_and_a_result():
     req = parse(
         [
             USER,
-            {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+            {
+                "role": "assistant",
+                "content": None,
+                "function_call": {"name": "f", "arguments": "{}"},
+            },
             {"role": "function", "name": "f", "content": "5"},
         ],
         functions=[{"name": "f", "parameters": {"type": "object", "properties": {}}}],
@@ -289,7 +297,10 @@ def test_web_search_options_are_a_web_search_tool():
     }
     [tool] = parse(web_search_options=options).tools
     assert tool.kind == "web_search"
-    assert tool.config == {"context_size": "low", "user_location": {"city": "Oslo", "country": "NO"}}
+    assert tool.config == {
+        "context_size": "low",
+        "user_location": {"city": "Oslo", "country": "NO"},
+    }
 
 
 @pytest.mark.parametrize(
@@ -331,7 +342,9 @@ def test_edge_131_numbers_keep_their_spelling():
     body = json.loads(b'{"model":"m","messages":[{"role":"user","content":"x"}],"temperature":0.10,'
                       b'"seed":12345678901234567890}')  # fmt: skip
     req = DIALECT.parse(body, ParseMeta())
-    assert json.dumps([req.sampling.temperature, req.sampling.seed]) == b"[0.10,12345678901234567890]"
+    assert (
+        json.dumps([req.sampling.temperature, req.sampling.seed]) == b"[0.10,12345678901234567890]"
+    )
 
 
 def test_streaming_and_usage_flags():
@@ -349,9 +362,17 @@ def test_unknown_fields_are_extras():
 def test_edge_130_response_formats():
     schema = {"type": "object"}
     output = parse(
-        response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": True}}
+        response_format={
+            "type": "json_schema",
+            "json_schema": {"name": "n", "schema": schema, "strict": True},
+        }
     ).output
-    assert (output.kind, output.name, output.schema, output.strict) == ("json_schema", "n", schema, True)
+    assert (output.kind, output.name, output.schema, output.strict) == (
+        "json_schema",
+        "n",
+        schema,
+        True,
+    )
     assert parse(response_format={"type": "json_object"}).output.kind == "json"
     assert parse(response_format={"type": "text"}).output.kind == "text"
 
@@ -381,7 +402,12 @@ def test_edge_130_response_formats():
 )  # fmt: skip
 def test_thinking_in_every_spelling(fields, mode, level, budget, visible):
     config = parse(**fields).thinking
-    assert (config.mode, config.level, config.budget, config.visible) == (mode, level, budget, visible)
+    assert (config.mode, config.level, config.budget, config.visible) == (
+        mode,
+        level,
+        budget,
+        visible,
+    )
 
 
 def test_what_stands_beside_a_thinking_config_is_an_extra():

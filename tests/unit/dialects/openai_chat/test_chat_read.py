@@ -110,8 +110,16 @@ def test_a_whole_answer_gives_the_events_its_stream_would():
                     "content": "Hi",
                     "reasoning_content": "hm",
                     "tool_calls": [
-                        {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
-                        {"id": "b", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}},
+                        {
+                            "id": "a",
+                            "type": "function",
+                            "function": {"name": "f", "arguments": "{}"},
+                        },
+                        {
+                            "id": "b",
+                            "type": "function",
+                            "function": {"name": "f", "arguments": '{"x":1}'},
+                        },
                     ],
                 },
                 "finish_reason": "tool_calls",
@@ -140,7 +148,9 @@ def test_edge_1_usage_after_finish_makes_one_finish_and_one_end():
 
 
 def test_edge_2_a_null_name_on_a_later_piece_is_ignored():
-    later = {"tool_calls": [{"index": 0, "id": None, "function": {"name": None, "arguments": "1}"}}]}
+    later = {
+        "tool_calls": [{"index": 0, "id": None, "function": {"name": None, "arguments": "1}"}}]
+    }
     answer = answer_of(
         chunk(call(0, "c", "f", '{"a":')), chunk(later), chunk({}, "tool_calls"), DONE
     )
@@ -149,7 +159,9 @@ def test_edge_2_a_null_name_on_a_later_piece_is_ignored():
 
 def test_edge_3_a_call_that_never_gets_a_name_is_given_one_at_the_end():
     answer = answer_of(
-        chunk(call(0, "c", "", '{"a":')), chunk(call(0, name="", args="1}")), chunk({}, "tool_calls")
+        chunk(call(0, "c", "", '{"a":')),
+        chunk(call(0, name="", args="1}")),
+        chunk({}, "tool_calls"),
     )
     assert calls(answer) == [("c", "tool_0", '{"a":1}')]
 
@@ -269,7 +281,9 @@ def test_calls_without_any_index_are_told_apart_by_id():
 
 
 def test_several_entries_in_one_chunk_are_several_calls():
-    both = {"tool_calls": call(0, "a", "f", "{}")["tool_calls"] + call(1, "b", "g", "{}")["tool_calls"]}
+    both = {
+        "tool_calls": call(0, "a", "f", "{}")["tool_calls"] + call(1, "b", "g", "{}")["tool_calls"]
+    }
     assert [c[0] for c in calls(answer_of(chunk(both), chunk({}, "tool_calls")))] == ["a", "b"]
 
 
@@ -486,7 +500,10 @@ def test_log_probabilities_leave_with_the_finish():
         ({"prompt_tokens": 9, "completion_tokens": 0}, (9, None, None, 0, None)),
         ({"prompt_tokens": 9, "prompt_cache_hit_tokens": 4}, (9, 4, None, None, None)),
         (
-            {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}},
+            {
+                "prompt_tokens": 9,
+                "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            },
             (9, 0, 0, None, None),
         ),
         (
@@ -557,7 +574,9 @@ def test_an_error_inside_a_200_is_an_error_event(payload, status, message):
 
 def test_an_error_in_mid_stream_ends_it():
     events = events_of(
-        chunk({"content": "a"}), {"error": {"message": "overloaded", "type": "overloaded_error"}}, DONE
+        chunk({"content": "a"}),
+        {"error": {"message": "overloaded", "type": "overloaded_error"}},
+        DONE,
     )
     assert isinstance(events[-1], Error)
     assert (events[-1].status, events[-1].kind) == (529, "overloaded")

@@ -129,10 +129,28 @@ def test_the_stream_follows_the_documented_grammar():
         {"reasoning_content": "weather."},
         {"content": "Check"},
         {"content": "ing."},
-        {"tool_calls": [{"index": 0, "id": "call_A", "type": "function", "function": {"name": "get_weather", "arguments": ""}}]},
+        {
+            "tool_calls": [
+                {
+                    "index": 0,
+                    "id": "call_A",
+                    "type": "function",
+                    "function": {"name": "get_weather", "arguments": ""},
+                }
+            ]
+        },
         {"tool_calls": [{"index": 0, "function": {"arguments": '{"city":'}}]},
         {"tool_calls": [{"index": 0, "function": {"arguments": '"A"}'}}]},
-        {"tool_calls": [{"index": 1, "id": "call_B", "type": "function", "function": {"name": "get_weather", "arguments": ""}}]},
+        {
+            "tool_calls": [
+                {
+                    "index": 1,
+                    "id": "call_B",
+                    "type": "function",
+                    "function": {"name": "get_weather", "arguments": ""},
+                }
+            ]
+        },
         {"tool_calls": [{"index": 1, "function": {"arguments": '{"city":"B"}'}}]},
         {},
     ]
@@ -318,7 +336,12 @@ def test_server_tools_stay_hidden_and_leave_their_sources():
     for message in (streamed, whole.choices[0].message):
         assert message.content == "So: Zürich liegt"
         first, second = [a if isinstance(a, dict) else a.model_dump() for a in message.annotations]
-        assert first["url_citation"] == {"start_index": 4, "end_index": 10, "title": "Z", "url": "https://z"}
+        assert first["url_citation"] == {
+            "start_index": 4,
+            "end_index": 10,
+            "title": "Z",
+            "url": "https://z",
+        }
         assert second["url_citation"]["end_index"] == 16
 
 
@@ -336,7 +359,9 @@ def test_a_gemini_signature_on_a_call_reaches_the_client_and_others_do_not():
     whole = json.loads(DIALECT.render(fold(events), request()))
     call_ = whole["choices"][0]["message"]["tool_calls"][0]
     assert call_["extra_content"] == {"google": {"thought_signature": "S"}}
-    foreign = [e if not isinstance(e, Signature) else Signature(0, Sig("T", "claude")) for e in events]
+    foreign = [
+        e if not isinstance(e, Signature) else Signature(0, Sig("T", "claude")) for e in events
+    ]
     assert b"extra_content" not in wire(foreign)
 
 
@@ -372,10 +397,20 @@ def test_log_probabilities_are_accepted_by_the_sdk():
 
 # ---- errors and keep-alives -------------------------------------------------------------------
 def test_an_error_event_is_the_last_thing_written():
-    events = [Start("a"), BlockStart(0, "text"), TextDelta(0, "x"), Error(529, "overloaded", "busy")]
+    events = [
+        Start("a"),
+        BlockStart(0, "text"),
+        TextDelta(0, "x"),
+        Error(529, "overloaded", "busy"),
+    ]
     found = payloads(wire(events))
     assert json.loads(found[-1]) == {
-        "error": {"message": "busy", "type": "server_error", "param": None, "code": "internal_server_error"}
+        "error": {
+            "message": "busy",
+            "type": "server_error",
+            "param": None,
+            "code": "internal_server_error",
+        }
     }
     assert b"[DONE]" not in found
 
@@ -408,7 +443,10 @@ def test_a_whole_answer_is_a_valid_completion():
 
 def test_content_is_null_with_only_calls_and_empty_with_nothing_else():
     only_calls = stream(tool(0, "c", "f", "{}"), finish="tool_calls")
-    assert json.loads(DIALECT.render(fold(only_calls), request()))["choices"][0]["message"]["content"] is None
+    assert (
+        json.loads(DIALECT.render(fold(only_calls), request()))["choices"][0]["message"]["content"]
+        is None
+    )
     nothing = [Start("a"), Finish("stop"), End()]
     body = json.loads(DIALECT.render(fold(nothing), request()))
     assert body["choices"][0]["message"]["content"] == ""

@@ -164,7 +164,14 @@ def test_a_whole_answer_is_a_valid_completion():
     [("length", "length"), ("content_filter", "content_filter"), ("stop_sequence", "stop")],
 )
 def test_finish_reasons(reason, word):
-    events = [Start("a"), BlockStart(0, "refusal"), RefusalDelta(0, "No."), BlockStop(0), Finish(reason), End()]
+    events = [
+        Start("a"),
+        BlockStart(0, "refusal"),
+        RefusalDelta(0, "No."),
+        BlockStop(0),
+        Finish(reason),
+        End(),
+    ]
     choice = json.loads(DIALECT.render(fold(events), parse(prompt="x")))["choices"][0]
     assert (choice["text"], choice["finish_reason"]) == ("No.", word)
 

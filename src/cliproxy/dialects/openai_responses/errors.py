@@ -1,0 +1,63 @@
+"""Errors of the Responses API: OpenAI's error body, and its two in-stream forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cliproxy.base import json
+from cliproxy.base.errors import GatewayError, Kind, UpstreamRefused, kind_of
+from cliproxy.base.json import Json, Obj
+from cliproxy.dialects import _openai
+from cliproxy.dialects.openai_responses.wire import STATUS
+from cliproxy.dialects.sse import named_frame
+from cliproxy.ir.events import Error
+
+_CODES: dict[Kind, str] = {
+    "rate_limit": "rate_limit_exceeded",
+    "invalid_request": "invalid_prompt",
+    "too_large": "invalid_prompt",
+    "authentication": "invalid_api_key",
+    "permission": "insufficient_quota",
+    "billing": "insufficient_quota",
+    "not_found": "model_not_found",
+    "overloaded": "server_is_overloaded",
+}
+
+
+def error(err: GatewayError) -> bytes:
+    """Write the error body."""
+    return _openai.error_body(err)
+
+
+def told(err: GatewayError | Error) -> Obj:
+    """Return the `{code, message}` that a failed response carries."""
+    code = err.code if err.code in STATUS else _CODES.get(err.kind, "server_error")
+    return {"code": code, "message": err.message}
+
+
+def stream_error(err: GatewayError, sequence: int = 0) -> bytes:
+    """Write an `error` event, for a stream in which no response was announced yet."""
+    event = {"type": "error", **told(err), "param": err.param, "sequence_number": sequence}
+    return named_frame(b"error", json.dumps(event))
+
+
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
+    """Read an upstream's error answer."""
+    return _openai.read_openai_error(status, headers, body, "openai-responses")
+
+
+def read_event(value: Json) -> Error:
+    """Read an `error` event, or the `error` of a failed response."""
+    inner: Obj = value if isinstance(value, dict) else {}
+    for key in ("response", "error"):
+        deeper = inner.get(key)
+        if isinstance(deeper, dict):
+            inner = deeper
+    if isinstance(inner.get("error"), dict):
+        inner = inner["error"]
+    code = inner.get("code") if isinstance(inner.get("code"), str) else None
+    kind = inner.get("type") if isinstance(inner.get("type"), str) else None
+    known = next((STATUS[w] for w in (code, kind) if w in STATUS), 0)
+    status = known or _openai.status_of(inner)
+    message = _openai.message_of(inner) or code or kind or "The upstream failed without saying why."
+    return Error(status, kind_of(status), message, code, _openai.retry_after({}, inner, message))
