@@ -53,8 +53,6 @@ class Delivery:
         self._coder = _coder(faults.encoding)
         self._left = faults.cut_bytes
 
-    # ---- what can be sent
-
     async def failure(self, failure: Failure) -> None:
         record = self._record
         record.answer = errors.body(record.dialect, failure)
@@ -95,8 +93,6 @@ class Delivery:
             return
         ends = [i for i, event in enumerate(found) if event.ending or event.name in CLOSERS]
         await self._stream(found[: ends[0]] if ends else found, more=rendered)
-
-    # ---- how it is sent
 
     async def _head(
         self,

@@ -61,8 +61,6 @@ class Recorded:
             return self.body.get("request") or {}
         return self.body if isinstance(self.body, dict) else {}
 
-    # ---- waiting
-
     def _wait(self, what: str, done: Any, timeout: float) -> Recorded:
         with self.changed:
             assert self.changed.wait_for(lambda: done() or self.failure is not None, timeout), (
@@ -95,8 +93,6 @@ class Recorded:
                 assert time.monotonic() < end, f"still writing: {self.written} bytes"
                 seen = self.written
             return seen
-
-    # ---- neutral readings
 
     @property
     def system(self) -> str:

@@ -76,8 +76,6 @@ class Rendered:
             },
         }
 
-    # ---- whole
-
     def whole(self) -> Json:
         content = [self._block(index, part) for index, part in enumerate(self._script.parts)]
         return self._message(content, self._generated(), self._stop())
@@ -105,8 +103,6 @@ class Rendered:
                 }
             case Image():
                 raise ValueError("Anthropic models do not answer with images")
-
-    # ---- stream
 
     def events(self) -> list[Event]:
         start_stop = {"stop_reason": None, "stop_sequence": None}

@@ -50,8 +50,6 @@ class Rendered:
     def _finish(self) -> str:
         return FINISH.get(self._script.ended, self._script.ended)
 
-    # ---- whole
-
     def whole(self) -> Json:
         script = self._script
         message: Json = {"role": "assistant", "content": None, "refusal": None, "annotations": []}
@@ -95,8 +93,6 @@ class Rendered:
         if script.answer.without_usage:
             del whole["usage"]
         return whole
-
-    # ---- stream
 
     def _chunk(self, choices: list[Json], usage: Json = None) -> Json:
         chunk = {

@@ -101,8 +101,6 @@ class Rendered:
                         found["thoughtSignature"] = signature
                 return found
 
-    # ---- whole
-
     def whole(self) -> Json:
         found = [
             self._part(index, part, _text(part)) for index, part in enumerate(self._script.parts)
@@ -111,8 +109,6 @@ class Rendered:
             shown = [part for part in found if "text" in part and "thought" not in part]
             (shown or found)[-1].setdefault("thoughtSignature", signature)
         return self._response(found or [{"text": ""}], finish=self._finish(), final=True)
-
-    # ---- stream
 
     def events(self) -> list[Event]:
         found: list[Event] = []

@@ -27,8 +27,6 @@ class Rendered:
         if self._asked.get("store") is not False:
             memory.responses.add(self._script.id)
 
-    # ---- items
-
     def _item(self, index: int, parts: list[Part]) -> Json:
         first = parts[0]
         match first:
@@ -125,8 +123,6 @@ class Rendered:
 
     def so_far(self) -> Json:
         return self._response("in_progress", [])
-
-    # ---- stream
 
     def events(self) -> list[Event]:
         found: list[Json] = [

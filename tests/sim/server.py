@@ -89,8 +89,6 @@ class Sim:
         self._failure: BaseException | None = None
         self._live: set[Connection] = set()
 
-    # ---- life
-
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._run, name="sim", daemon=True)
         self._thread.start()
@@ -149,8 +147,6 @@ class Sim:
         with self._changed:
             self._changed.notify_all()
 
-    # ---- what tests say and ask
-
     def script(self, *answers: Reply | Responder) -> Self:
         """Queue answers. A callable stays at the head of the queue and answers from then on."""
         with self._changed:
@@ -205,8 +201,6 @@ class Sim:
             assert self._changed.wait_for(lambda: not self._live, timeout), (
                 f"{len(self._live)} connections open after {timeout} s"
             )
-
-    # ---- answering
 
     async def _answer(self, connection: Connection, arrived: Arrived) -> None:
         record = self._record(connection, arrived)

@@ -62,7 +62,7 @@ def check(record: Recorded, memory: Memory) -> None:
     _tools(body)
     before = body.get("previous_response_id")
     if before is not None and before not in memory.responses:
-        text = f"Previous response with tag '{before}' not found."
+        text = f"Previous response with id '{before}' not found."
         raise Refused(text, "previous_response_id", "previous_response_not_found")
     given = body["input"]
     if isinstance(given, str):
@@ -203,7 +203,7 @@ def _reasoning(item: Json, at: str, memory: Memory) -> None:
     if secret is None:
         if tag is not None and memory.items.get(tag) is None:
             text = "Items are not persisted when `store` is set to false."
-            raise Refused(f"Item with tag '{tag}' not found. {text}", at)
+            raise Refused(f"Item with id '{tag}' not found. {text}", at)
         return
     if memory.signed("openai-responses", secret) is None:
         text = f"The encrypted content {secret[:4]}... could not be verified."

@@ -103,9 +103,6 @@ def need(value: Json, *names: str) -> None:
         expect(name in value, f"{name!r} is missing", value)
 
 
-# ---- openai-chat
-
-
 def chat_usage(usage: Json) -> Usage | None:
     if usage is None:
         return None
@@ -165,9 +162,6 @@ def called(found: Summary) -> None:
         expect(not found.calls, "finished as if there were no tool calls", found.calls)
     ids = [call[0] for call in found.calls if call[0]]
     expect(len(set(ids)) == len(ids), "call ids are unique", ids)
-
-
-# ---- openai-responses
 
 
 def responses_usage(usage: Json) -> Usage | None:
@@ -252,9 +246,6 @@ def responses_item(found: Summary, item: Json) -> None:
             need(item, "id")
 
 
-# ---- anthropic
-
-
 def anthropic_usage(usage: Json) -> Usage:
     need(usage, "input_tokens", "output_tokens")
     read = usage.get("cache_read_input_tokens") or 0
@@ -271,7 +262,7 @@ def anthropic_usage(usage: Json) -> Usage:
 def anthropic_stop(found: Summary, reason: Json, sequence: Json) -> None:
     expect(isinstance(reason, str), "stop_reason is a word", reason)
     found.native_finish = reason
-    found.finish = STOP_REASONS.get(reason, reason)
+    found.finish = STOP_REASONS.get(str(reason), str(reason))
     found.stop_sequence = sequence
     if sequence is not None:
         expect(reason == "stop_sequence", "stop_sequence without that reason", reason)
@@ -305,9 +296,6 @@ def _anthropic(value: Json) -> Summary:
     anthropic_stop(found, value["stop_reason"], value["stop_sequence"])
     found.usage = anthropic_usage(value["usage"])
     return found
-
-
-# ---- gemini
 
 
 def gemini_usage(usage: Json) -> Usage | None:

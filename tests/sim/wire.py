@@ -97,8 +97,6 @@ class Connection(asyncio.Protocol):
         self._chunked = False
         self.task: asyncio.Task[None] | None = None
 
-    # ---- what asyncio tells us
-
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -130,8 +128,6 @@ class Connection(asyncio.Protocol):
     @override
     def resume_writing(self) -> None:
         self._may_write.set()
-
-    # ---- requests
 
     async def _serve(self) -> None:
         try:
@@ -204,8 +200,6 @@ class Connection(asyncio.Protocol):
                 return bytes(found)
             found += await self._exactly(size)
             await self._until(b"\r\n")
-
-    # ---- answers
 
     async def start(
         self,

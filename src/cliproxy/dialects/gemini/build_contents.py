@@ -1,0 +1,302 @@
+"""IR instructions and messages → `systemInstruction` parts and `contents`."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+
+from msgspec import structs
+
+from cliproxy.base import json
+from cliproxy.base.json import Obj
+from cliproxy.dialects.gemini.wire import DUMMY_SIGNATURE, SIGNED
+from cliproxy.ir.caps import Caps
+from cliproxy.ir.loss import Losses
+from cliproxy.ir.media import image_mime
+from cliproxy.ir.names import NameMap, custom_args
+from cliproxy.ir.pairing import merge_roles, pair
+from cliproxy.ir.request import (
+    Audio,
+    Document,
+    FileId,
+    Image,
+    Inline,
+    IRRequest,
+    Message,
+    Opaque,
+    Part,
+    PlainText,
+    Refusal,
+    ServerResult,
+    Sig,
+    SystemText,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Url,
+    Video,
+    args_object,
+)
+
+START = "."
+
+
+def build_contents(
+    req: IRRequest, caps: Caps, names: NameMap, losses: Losses
+) -> tuple[list[Obj], list[Obj]]:
+    """Return the parts of the system instruction, and contents."""
+    system = list(req.system)
+    messages = _place_system(req, system)
+    paired = pair(messages, losses, orphans="drop")
+    writer = _Writer(caps, names, losses, own=req.source == "gemini")
+    kept = [
+        structs.replace(m, parts=tuple(writer.keep(m, f"contents[{n}].parts")))
+        for n, m in enumerate(paired)
+    ]
+    merged = list(merge_roles(kept))
+    _ends(merged, system, losses)
+    contents = [writer.content(m) for m in merged]
+    return [{"text": s.text} for s in system if s.text], [c for c in contents if c["parts"]]
+
+
+def _place_system(req: IRRequest, system: list[SystemText]) -> list[Message]:
+    """Later instructions go to the top; an Anthropic client's are reminders about this turn."""
+    out: list[Message] = []
+    for message in req.messages:
+        if message.role != "system":
+            out.append(message)
+            continue
+        texts = [p for p in message.parts if isinstance(p, Text)]
+        if req.source == "anthropic":
+            said = "\n\n".join(p.text for p in texts)
+            reminder = f"<system-reminder>\n{said}\n</system-reminder>"
+            out.append(Message("user", (Text(reminder),)))
+        else:
+            system += [SystemText(p.text, developer=message.developer) for p in texts]
+    return out
+
+
+def _ends(messages: list[Message], system: list[SystemText], losses: Losses) -> None:
+    """Begin and end with the user."""
+    while messages and messages[-1].role == "assistant":
+        last = messages[-1]
+        if any(isinstance(p, ToolCall) for p in last.parts):
+            break
+        messages.pop()
+        losses.add("messages", "Gemini cannot continue a begun answer")
+    if not messages:
+        text = system.pop().text if system else START
+        messages.append(Message("user", (Text(text or START),)))
+        losses.add("messages", "there is no user message; one was made", "info", "synthesised")
+    elif messages[0].role == "assistant":
+        messages.insert(0, Message("user", (Text(START),)))
+        losses.add("messages[0]", "the API begins with the user", "info", "synthesised")
+
+
+class _Writer:
+    """Decides what can be said, then says it."""
+
+    def __init__(self, caps: Caps, names: NameMap, losses: Losses, *, own: bool) -> None:
+        self._caps = caps
+        self._names = names
+        self._losses = losses
+        self._own = own
+        self._must_sign = bool(SIGNED.match(caps.model.rsplit("/", 1)[-1]))
+
+    # ---- keeping ------------------------------------------------------------------------------
+    def keep(self, message: Message, path: str) -> list[Part]:
+        """Return the parts this API can carry, in the order it wants them."""
+        assistant = message.role == "assistant"
+        if message.name:
+            self._losses.add("messages.name", "the Gemini API has no names", "info")
+        kept = [
+            p
+            for n, part in enumerate(message.parts)
+            for p in self._keep(part, f"{path}[{n}]", assistant=assistant)
+        ]
+        if assistant:
+            calls = [p for p in kept if isinstance(p, ToolCall) and p.kind != "server"]
+            rest = [p for p in kept if not (isinstance(p, ToolCall) and p.kind != "server")]
+            return [*rest, *self._signed(calls)]
+        return kept
+
+    def _signed(self, calls: list[ToolCall]) -> list[ToolCall]:
+        """Give the first call of a step the stand-in signature if the model demands one."""
+        if not calls or calls[0].signature is not None or not self._must_sign:
+            return calls
+        first = structs.replace(calls[0], signature=Sig(DUMMY_SIGNATURE, "dummy"))
+        return [first, *calls[1:]]
+
+    def _keep(self, part: Part, path: str, *, assistant: bool) -> list[Part]:
+        match part:
+            case Text():
+                if not part.text.strip() and part.signature is None:
+                    return []
+                if part.signature is not None and not self._mine(part.signature):
+                    return [structs.replace(part, signature=None)]
+                return [part]
+            case Refusal():
+                return [Text(part.text)] if part.text.strip() else []
+            case Thinking():
+                if assistant and part.signature is not None and self._mine(part.signature):
+                    return [part]
+                if self._own and part.text and part.signature is None:
+                    return [part]
+                why = "another model's" if part.signature is not None else "unsigned"
+                self._losses.add(path, f"{why} reasoning cannot be replayed", "info")
+                return []
+            case ToolCall(kind="server") | ServerResult() | Opaque():
+                return self._foreign(part, path)
+            case ToolCall():
+                if part.signature is not None and not self._mine(part.signature):
+                    self._losses.add(f"{path}.signature", "only its issuer understands it", "info")
+                    return [structs.replace(part, signature=None)]
+                return [part]
+            case ToolResult():
+                inner = [
+                    p
+                    for n, sub in enumerate(part.parts)
+                    for p in self._keep(sub, f"{path}.content[{n}]", assistant=False)
+                ]
+                return [structs.replace(part, parts=tuple(inner))]
+            case Image() | Audio() | Video() | Document():
+                return self._media(part, path)
+
+    def _mine(self, sig: Sig) -> bool:
+        return sig.family in ("gemini", "dummy")
+
+    def _media(self, part: Image | Audio | Video | Document, path: str) -> list[Part]:
+        media = part.media
+        if isinstance(media, FileId) and media.dialect != "gemini":
+            self._losses.add(path, "the file was uploaded to another provider", "error")
+            return []
+        if isinstance(media, Url) and not self._caps.remote_images:
+            self._losses.add(path, "this upstream fetches no addresses", "error")
+            return []
+        if isinstance(part, Image) and part.detail and part.detail != "auto":
+            self._losses.add(f"{path}.detail", "Gemini has no such setting here", "info")
+        if isinstance(part, Document) and part.blocks:
+            head = "\n".join(t for t in (part.title, part.context) if t)
+            inner = [p for b in part.blocks for p in self._keep(b, path, assistant=False)]
+            return [Text(head), *inner] if head else inner
+        return [part]
+
+    def _foreign(self, part: ToolCall | ServerResult | Opaque, path: str) -> list[Part]:
+        if self._own:
+            return [part]
+        what = part.kind if isinstance(part, Opaque) else "the provider's own tool"
+        self._losses.add(path, f"{what} means nothing to Gemini")
+        return []
+
+    # ---- writing ------------------------------------------------------------------------------
+    def content(self, message: Message) -> Obj:
+        """Write one content."""
+        role = "model" if message.role == "assistant" else "user"
+        parts: Sequence[Part] = message.parts
+        if role == "user":
+            results = [p for p in parts if isinstance(p, ToolResult)]
+            parts = [*results, *(p for p in parts if not isinstance(p, ToolResult))]
+        return {"role": role, "parts": [wire for part in parts for wire in self._parts(part)]}
+
+    def _parts(self, part: Part) -> Iterator[Obj]:
+        match part:
+            case Text():
+                yield _with({"text": part.text}, part.signature)
+            case Thinking():
+                yield _with({"text": part.text, "thought": True}, part.signature)
+            case ToolCall(kind="server"):
+                native = (part.extras or {}).get("native")
+                if isinstance(native, dict):
+                    yield native
+            case ToolCall():
+                yield self._call(part)
+            case ToolResult():
+                yield from self._result(part)
+            case ServerResult():
+                if isinstance(part.native, dict):
+                    yield part.native
+            case Opaque():
+                if isinstance(part.value, dict):
+                    yield part.value
+            case Image() | Audio() | Video() | Document():
+                yield self._blob(part)
+            case Refusal():
+                yield {"text": part.text}
+
+    def _call(self, part: ToolCall) -> Obj:
+        text = custom_args(part.args) if part.kind == "custom" else part.args
+        args = args_object(text)
+        if args is None:
+            self._losses.add(
+                f"tool_call({part.id})", "its arguments are not an object", action="approximated"
+            )
+            args = {"_raw": text}
+        name = self._names.to_target(part.name, part.namespace)
+        return _with({"functionCall": {"id": part.id, "name": name, "args": args}}, part.signature)
+
+    def _result(self, part: ToolResult) -> Iterator[Obj]:
+        texts = [p.text for p in part.parts if isinstance(p, Text)]
+        media = [p for p in part.parts if isinstance(p, Image | Audio | Video | Document)]
+        said = "\n".join(texts)
+        value = _object(said) if self._own else None
+        answer = value if value is not None else {"error" if part.is_error else "output": said}
+        name = self._names.to_target(part.name or "unknown")
+        response: Obj = {"id": part.call_id, "name": name, "response": answer}
+        blobs = [self._blob(m) for m in media]
+        if blobs and self._caps.tool_images:
+            response["parts"] = blobs
+            blobs = []
+        yield {"functionResponse": response}
+        for blob in blobs:
+            yield {"text": f"Returned by tool call {part.call_id}:"}
+            yield blob
+
+    def _blob(self, part: Image | Audio | Video | Document) -> Obj:
+        media = part.media
+        wire: Obj
+        match media:
+            case PlainText():
+                title = part.title if isinstance(part, Document) else None
+                wire = {"text": f"{title}\n\n{media.text}" if title else media.text}
+            case Inline():
+                mime = image_mime(media) if isinstance(part, Image) else media.mime
+                if isinstance(part, Document) and mime.startswith("text/") and mime != "text/plain":
+                    return {"text": b64decode(media.b64).decode("utf-8", "replace")}
+                wire = {"inlineData": {"mimeType": mime, "data": media.b64}}
+            case Url():
+                wire = {"fileData": {"fileUri": media.url}}
+                if media.mime or isinstance(part, Image):
+                    wire["fileData"]["mimeType"] = media.mime or _guess(media.url)
+            case FileId():
+                wire = {"fileData": {"fileUri": media.id}}
+                if media.mime:
+                    wire["fileData"]["mimeType"] = media.mime
+        if isinstance(part, Video) and part.meta:
+            wire["videoMetadata"] = part.meta
+        return wire
+
+
+def _guess(url: str) -> str:
+    path = url.split("?", maxsplit=1)[0].lower()
+    for end, mime in ((".png", "image/png"), (".gif", "image/gif"), (".webp", "image/webp")):
+        if path.endswith(end):
+            return mime
+    return "image/jpeg"
+
+
+def _object(text: str) -> Obj | None:
+    """Return the object a Gemini client's own function response was."""
+    if not text.startswith("{"):
+        return None
+    try:
+        value = json.loads(text)
+    except json.InvalidJson:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _with(wire: Obj, sig: Sig | None) -> Obj:
+    if sig is not None:
+        wire["thoughtSignature"] = sig.value
+    return wire

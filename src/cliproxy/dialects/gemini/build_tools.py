@@ -1,0 +1,141 @@
+"""IR tools and the choice among them → `tools` and `toolConfig` of a Gemini request."""
+
+from __future__ import annotations
+
+from cliproxy.base.json import Obj
+from cliproxy.dialects._client_tools import as_function
+from cliproxy.ir.caps import Caps
+from cliproxy.ir.loss import Losses
+from cliproxy.ir.names import NameMap, custom_as_function
+from cliproxy.ir.request import Custom, Function, IRRequest, ServerTool, Tool, ToolChoice
+from cliproxy.ir.schema_clean import for_gemini, for_gemini_json
+
+_NATIVE = {
+    "web_search": "googleSearch",
+    "web_fetch": "urlContext",
+    "code_execution": "codeExecution",
+}
+
+
+def build_tools(req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> Obj:
+    """Return `tools` and `toolConfig`, as needed."""
+    builder = _Tools(req, caps, names, losses)
+    for number, tool in enumerate(req.tools):
+        builder.add(tool, f"tools[{number}]")
+    choice = req.tool_choice
+    allowed: set[str] | None = None
+    if choice is not None and choice.mode == "allowed" and not choice.required_one:
+        allowed = {names.to_target(k.name, k.namespace) for k in choice.keys}
+        builder.functions = [f for f in builder.functions if f["name"] in allowed]
+    tools: list[Obj] = []
+    if builder.functions:
+        tools.append({"functionDeclarations": builder.functions})
+    tools += builder.native
+    if not tools:
+        if choice is not None and choice.mode in ("required", "named"):
+            losses.add("tool_choice", "no tool is left to choose")
+        return {}
+    body: Obj = {"tools": tools}
+    if choice is not None and builder.functions:
+        body["toolConfig"] = {"functionCallingConfig": _choice(choice, names)}
+    return body
+
+
+def _choice(choice: ToolChoice, names: NameMap) -> Obj:
+    match choice.mode:
+        case "auto":
+            return {"mode": "AUTO"}
+        case "none":
+            return {"mode": "NONE"}
+        case "required":
+            return {"mode": "ANY"}
+        case "named" | "allowed" if choice.mode == "named" or choice.required_one:
+            allowed = [names.to_target(k.name, k.namespace) for k in choice.keys]
+            return {"mode": "ANY", "allowedFunctionNames": allowed}
+        case _:
+            # The other tools are not declared at all.
+            return {"mode": "AUTO"}
+
+
+class _Tools:
+    def __init__(self, req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> None:
+        self._own = req.source == "gemini"
+        self._caps = caps
+        self._names = names
+        self._losses = losses
+        self._seen: set[str] = set()
+        self.functions: list[Obj] = []
+        self.native: list[Obj] = []
+
+    def add(self, tool: Tool, path: str) -> None:
+        """Write one tool, or report why not."""
+        match tool:
+            case Function():
+                self._function(tool, path)
+            case Custom():
+                description, schema = custom_as_function(tool.description, tool.format)
+                if tool.format and tool.format.get("type") == "grammar":
+                    self._losses.add(
+                        f"{path}.format", "the grammar is described, not enforced", "warn",
+                        "approximated",
+                    )  # fmt: skip
+                stand_in = Function(tool.name, description, schema, namespace=tool.namespace)
+                self._function(stand_in, path)
+            case ServerTool():
+                self._server(tool, path)
+
+    def _function(self, tool: Function, path: str) -> None:
+        name = self._names.to_target(tool.name, tool.namespace)
+        if name in self._seen:
+            self._losses.add(path, f"a tool named {name} is already declared")
+            return
+        self._seen.add(name)
+        wire: Obj = {"name": name}
+        if tool.description is not None:
+            wire["description"] = tool.description
+        if tool.schema is not None and _has_fields(tool.schema):
+            if self._caps.json_schema_params:
+                wire["parametersJsonSchema"] = for_gemini_json(tool.schema)
+            else:
+                wire["parameters"] = for_gemini(tool.schema)
+        if tool.output_schema is not None:
+            if self._own:
+                wire["responseJsonSchema"] = tool.output_schema
+            else:
+                self._losses.add(f"{path}.output_schema", "not sent to Gemini", "info")
+        if tool.strict:
+            self._losses.add(f"{path}.strict", "Gemini has no strict mode", "info")
+        if tool.cache is not None:
+            self._losses.add(f"{path}.cache_control", "Gemini caches on its own", "info")
+        for key, value in (tool.extras or {}).items():
+            if self._own:
+                wire[key] = value
+            else:
+                self._losses.add(f"{path}.{key}", "the Gemini API has no such field", "info")
+        self.functions.append(wire)
+
+    def _server(self, tool: ServerTool, path: str) -> None:
+        if tool.dialect == "gemini" and isinstance(tool.native, dict):
+            self.native.append(dict(tool.native))
+            return
+        native = _NATIVE.get(tool.kind)
+        if native is not None:
+            self.native.append({native: {}})
+            for key in tool.config:
+                self._losses.add(f"{path}.{key}", f"{native} has no such setting")
+            return
+        function = as_function(tool)
+        if function is not None:
+            self._losses.add(
+                path, "the typed tool became an ordinary function", "info", "approximated"
+            )
+            self._function(function, path)
+            return
+        self._losses.add(path, f"Gemini has no counterpart of the {tool.kind} tool", "error")
+
+
+def _has_fields(schema: Obj) -> bool:
+    """Tell whether a schema takes arguments at all: Gemini refuses an object without properties."""
+    if schema.get("properties"):
+        return True
+    return any(k in schema for k in ("anyOf", "oneOf", "allOf", "$ref", "additionalProperties"))

@@ -1,0 +1,124 @@
+"""Errors of the Gemini API: `{"error": {"code", "message", "status"}}`, out and in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from cliproxy.base import json
+from cliproxy.base.errors import GatewayError, UpstreamRefused, kind_of
+from cliproxy.base.json import Json, Obj
+from cliproxy.dialects import _openai
+from cliproxy.dialects.gemini.wire import STATUS_CODES, STATUS_NAMES
+from cliproxy.dialects.sse import frame
+from cliproxy.ir.events import Error
+
+
+def error_object(err: GatewayError | Error) -> Obj:
+    """Return the whole error object."""
+    status = 503 if err.status == 529 else err.status
+    return {"error": {"code": status, "message": err.message, "status": STATUS_NAMES[err.kind]}}
+
+
+def error(err: GatewayError) -> bytes:
+    """Write the error body; a Gemini upstream's own passes unchanged."""
+    if isinstance(err, UpstreamRefused) and err.raw is not None and err.raw_dialect == "gemini":
+        return err.raw
+    return json.dumps(error_object(err))
+
+
+def event(err: GatewayError | Error) -> bytes:
+    """Write the error as an SSE event."""
+    return frame(json.dumps(error_object(err)))
+
+
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
+    """Read an upstream's error answer."""
+    told = _openai.read_openai_error(status, headers, body, "gemini")
+    value = _decoded(body)
+    inner = _openai.error_of(value)
+    name = inner.get("status")
+    reason = _reason(inner)
+    status = status if status >= 400 else _status(inner)
+    if status == 400 and reason in ("API_KEY_INVALID", "API_KEY_EXPIRED"):
+        # Google says 400 to a bad key; it is the account's fault, not the request's.
+        status = 401
+    official = isinstance(value, dict) and isinstance(name, str)
+    return UpstreamRefused(
+        told.message,
+        status=status,
+        kind=kind_of(status),
+        code=reason or (name if isinstance(name, str) else told.code),
+        retry_after=told.retry_after if told.retry_after is not None else _delay(inner),
+        next_account=_openai.retry_next(status),
+        raw=body if official else None,
+        raw_dialect="gemini" if official else None,
+    )
+
+
+def read_event(value: Json) -> Error:
+    """Read an error object that came inside a stream or a 200."""
+    inner = _openai.error_of(value)
+    status = _status(inner)
+    message = _openai.message_of(inner) or str(inner.get("status") or "") or "The upstream failed."
+    return Error(status, kind_of(status), message, _reason(inner) or None, _delay(inner))
+
+
+def _status(inner: Obj) -> int:
+    code = inner.get("code")
+    if isinstance(code, int) and 400 <= code <= 599:
+        return code
+    name = inner.get("status")
+    return STATUS_CODES.get(name, 502) if isinstance(name, str) else 502
+
+
+def _reason(inner: Obj) -> str:
+    for detail in _details(inner):
+        if isinstance(reason := detail.get("reason"), str):
+            return reason
+    return ""
+
+
+def _details(inner: Obj) -> list[Obj]:
+    details = inner.get("details")
+    return [d for d in details if isinstance(d, dict)] if isinstance(details, list) else []
+
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SPOKEN: Final = re.compile(
+    r"(?:reset after|retry in|after)\s+((?:\d+(?:\.\d+)?(?:ms|s|m|h))+)", re.IGNORECASE
+)
+
+
+def _delay(inner: Obj) -> float | None:
+    """Return the seconds to wait: RetryInfo, then quota metadata, then the message's words."""
+    for detail in _details(inner):
+        if "RetryInfo" in str(detail.get("@type")) and (
+            seconds := _seconds(detail.get("retryDelay"))
+        ):
+            return seconds
+    for detail in _details(inner):
+        metadata = detail.get("metadata")
+        if isinstance(metadata, dict) and (seconds := _seconds(metadata.get("quotaResetDelay"))):
+            return seconds
+    found = _SPOKEN.search(str(inner.get("message") or ""))
+    return _seconds(found.group(1)) if found else None
+
+
+def _seconds(value: Json) -> float | None:
+    if not isinstance(value, str):
+        return None
+    pieces = _DURATION.findall(value)
+    if not pieces or "".join(n + u for n, u in pieces) != value.strip():
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in pieces)
+
+
+def _decoded(body: bytes) -> Json:
+    try:
+        value = json.loads(body)
+    except json.InvalidJson:
+        return None
+    return value[0] if isinstance(value, list) and value else value

@@ -1,0 +1,231 @@
+"""`systemInstruction` and `contents` of a Gemini request → IR messages.
+
+Calls may come without ids. They get ids made of their place and content, so that the same
+conversation always gives the same ones, and results find their call by name, first come first
+served.
+"""
+
+from __future__ import annotations
+
+from cliproxy.base import json
+from cliproxy.base.json import Json, Obj
+from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects.gemini.case import camel
+from cliproxy.ir.envelope import unwrap
+from cliproxy.ir.media import clean_base64, sniff
+from cliproxy.ir.names import positional_id
+from cliproxy.ir.request import (
+    Audio,
+    Document,
+    FileId,
+    Image,
+    Inline,
+    Message,
+    Opaque,
+    Part,
+    ServerResult,
+    Sig,
+    SystemText,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Url,
+    Video,
+)
+
+_MODIFIERS = frozenset(
+    {"thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata"}
+)
+
+
+def parse_system(wire: Json) -> tuple[SystemText, ...]:
+    """Read `systemInstruction`: a content, a string, or a list of either."""
+    if wire is None:
+        return ()
+    if isinstance(wire, str):
+        return (SystemText(wire),) if wire else ()
+    if isinstance(wire, list):
+        return tuple(text for item in wire for text in parse_system(item))
+    content = fields.as_obj(wire, "systemInstruction")
+    if isinstance(text := content.get("text"), str):
+        return (SystemText(text),)
+    parts = content.get("parts")
+    parts = [parts] if isinstance(parts, dict | str) else parts or []
+    if not isinstance(parts, list):
+        raise fields.wrong_type("systemInstruction.parts", "an array", parts)
+    found: list[SystemText] = []
+    for number, part in enumerate(parts):
+        where = f"systemInstruction.parts[{number}]"
+        said = (
+            part
+            if isinstance(part, str)
+            else fields.text(fields.as_obj(part, where), "text", where)
+        )
+        if said:
+            found.append(SystemText(said))
+    return tuple(found)
+
+
+def parse_contents(items: list[Json]) -> tuple[Message, ...]:
+    """Read the conversation."""
+    calls: list[tuple[str, str]] = []
+    """(name, id) of calls that nobody answered yet, oldest first."""
+    return tuple(_content(item, number, calls) for number, item in enumerate(items))
+
+
+def _content(item: Json, number: int, calls: list[tuple[str, str]]) -> Message:
+    where = f"contents[{number}]"
+    if isinstance(item, str):
+        return Message("user", (Text(item),))
+    wire = camel(fields.as_obj(item, where))
+    role = (fields.text(wire, "role", where) or "user").lower()
+    if role not in ("user", "model", "assistant", "function", "system"):
+        raise fields.invalid(f"{where}.role", f"{role!r} is not one of user, model.")
+    if "parts" not in wire and isinstance(wire.get("text"), str):
+        wire = {"parts": [wire]}
+    parts = wire.get("parts")
+    parts = [parts] if isinstance(parts, dict | str) else parts or []
+    if not isinstance(parts, list):
+        raise fields.wrong_type(f"{where}.parts", "an array", parts)
+    reader = _Parts(number, calls)
+    read: list[Part] = []
+    for at, part in enumerate(parts):
+        inner = f"{where}.parts[{at}]"
+        if isinstance(part, str):
+            read.append(Text(part))
+        else:
+            read.append(reader.part(camel(fields.as_obj(part, inner)), inner, at))
+    if role in ("model", "assistant"):
+        return Message("assistant", tuple(read))
+    return Message("system" if role == "system" else "user", tuple(read))
+
+
+class _Parts:
+    """Reads the parts of one content."""
+
+    def __init__(self, turn: int, calls: list[tuple[str, str]]) -> None:
+        self._turn = turn
+        self._calls = calls
+
+    def part(self, wire: Obj, where: str, at: int) -> Part:
+        signature = fields.text(wire, "thoughtSignature", where)
+        sig = unwrap(signature, "gemini") if signature else None
+        if "functionCall" in wire:
+            return self._call(wire, where, at, sig)
+        if "functionResponse" in wire:
+            return self._response(wire, where)
+        if "inlineData" in wire:
+            return _inline(wire, where)
+        if "fileData" in wire:
+            return _file(wire, where)
+        if "executableCode" in wire:
+            code = camel(fields.obj_of(wire, "executableCode", where) or {})
+            call_id = str(code.get("id") or f"code_{self._turn}_{at}")
+            return ToolCall(
+                call_id,
+                "code_execution",
+                json.dumps_str({"code": code.get("code") or ""}),
+                kind="server",
+                server_kind="code_execution",
+                signature=sig,
+                extras={"native": wire},
+            )
+        if "codeExecutionResult" in wire:
+            result = camel(fields.obj_of(wire, "codeExecutionResult", where) or {})
+            call_id = str(result.get("id") or f"code_{self._turn}_{at - 1}")
+            payload = {"stdout": result.get("output") or "", "outcome": result.get("outcome")}
+            return ServerResult(call_id, "code_execution", payload, "gemini", wire)
+        if "text" in wire:
+            text = fields.text(wire, "text", where) or ""
+            extras = {k: v for k, v in wire.items() if k not in _MODIFIERS and k != "text"}
+            if fields.flag(wire, "thought", where):
+                return Thinking(
+                    text, sig, paragraphs=(text,) if text else (), extras=extras or None
+                )
+            if not text and sig is not None:
+                return Thinking(signature=sig)
+            return Text(text, signature=sig, extras=extras or None)
+        if sig is not None and not wire.keys() - _MODIFIERS:
+            return Thinking(signature=sig)
+        kind = next((k for k in wire if k not in _MODIFIERS), "")
+        if not kind:
+            raise fields.invalid(where, "a part needs text, inlineData, functionCall or the like.")
+        return Opaque("gemini", wire, kind)
+
+    def _call(self, wire: Obj, where: str, at: int, sig: Sig | None) -> ToolCall:
+        call = camel(fields.obj_of(wire, "functionCall", where) or {})
+        name = fields.need_text(call, "name", f"{where}.functionCall")
+        given = call.get("args")
+        args = "" if given is None else json.dumps_str(given)
+        call_id = fields.text(call, "id", f"{where}.functionCall") or positional_id(
+            self._turn, at, name, args
+        )
+        self._calls.append((name, call_id))
+        return ToolCall(call_id, name, args, signature=sig)
+
+    def _response(self, wire: Obj, where: str) -> ToolResult:
+        at = f"{where}.functionResponse"
+        answer = camel(fields.obj_of(wire, "functionResponse", where) or {})
+        name = fields.text(answer, "name", at) or ""
+        call_id = fields.text(answer, "id", at) or self._oldest(name)
+        self._calls[:] = [c for c in self._calls if c[1] != call_id]
+        value = answer.get("response")
+        text, is_error = _response_text(value)
+        parts: list[Part] = [Text(text)] if text is not None else []
+        for number, inner in enumerate(fields.list_of(answer, "parts", at) or []):
+            path = f"{at}.parts[{number}]"
+            parts.append(self.part(camel(fields.as_obj(inner, path)), path, number))
+        return ToolResult(call_id, tuple(parts), is_error, name or None)
+
+    def _oldest(self, name: str) -> str:
+        for known, call_id in self._calls:
+            if known == name or not name:
+                return call_id
+        return ""
+
+
+def _response_text(value: Json) -> tuple[str | None, bool | None]:
+    """Return a function response as text: the `output` or `error` inside, or all of it."""
+    if value is None:
+        return None, None
+    if isinstance(value, dict) and len(value) == 1:
+        for key in ("output", "result", "error"):
+            if key in value:
+                inner = value[key]
+                text = inner if isinstance(inner, str) else json.dumps_str(inner)
+                return text, True if key == "error" else None
+    return value if isinstance(value, str) else json.dumps_str(value), None
+
+
+def _inline(wire: Obj, where: str) -> Image | Audio | Video | Document:
+    at = f"{where}.inlineData"
+    blob = camel(fields.obj_of(wire, "inlineData", where) or {})
+    data = clean_base64(fields.need_text(blob, "data", at), where=f"{at}.data")
+    mime = (fields.text(blob, "mimeType", at) or sniff(data) or "application/octet-stream").lower()
+    return _media(Inline(mime, data), mime, wire, blob)
+
+
+def _file(wire: Obj, where: str) -> Image | Audio | Video | Document:
+    at = f"{where}.fileData"
+    file = camel(fields.obj_of(wire, "fileData", where) or {})
+    uri = fields.need_text(file, "fileUri", at)
+    mime = fields.text(file, "mimeType", at)
+    ours = "generativelanguage.googleapis.com" in uri or not uri.startswith(("http", "gs:"))
+    media = FileId(uri, "gemini", mime) if ours else Url(uri, mime)
+    guess = mime or ("video/mp4" if "youtu" in uri else "application/pdf")
+    return _media(media, guess.lower(), wire, file)
+
+
+def _media(
+    media: Inline | Url | FileId, mime: str, wire: Obj, blob: Obj
+) -> Image | Audio | Video | Document:
+    name = blob.get("displayName")
+    if mime.startswith("image/"):
+        return Image(media)
+    if mime.startswith("audio/"):
+        return Audio(media)
+    if mime.startswith("video/"):
+        meta = wire.get("videoMetadata")
+        return Video(media, meta if isinstance(meta, dict) else None)
+    return Document(media, title=name if isinstance(name, str) else None)

@@ -1,0 +1,53 @@
+"""Token counts of the Gemini API ⇄ `IRUsage`.
+
+`candidatesTokenCount` leaves out thoughts; the IR's output includes them. `promptTokenCount`
+includes cached tokens and leaves out what tools put into the prompt.
+"""
+
+from __future__ import annotations
+
+from cliproxy.base.json import Json, Obj
+from cliproxy.ir.usage import IRUsage
+
+
+def usage_from(wire: Json) -> IRUsage:
+    """Read a `usageMetadata`."""
+    if not isinstance(wire, dict):
+        return IRUsage()
+    prompt = _int(wire, "promptTokenCount")
+    tools = _int(wire, "toolUsePromptTokenCount")
+    thoughts = _int(wire, "thoughtsTokenCount")
+    candidates = _int(wire, "candidatesTokenCount")
+    output = None
+    if candidates is not None or thoughts is not None:
+        output = (candidates or 0) + (thoughts or 0)
+    elif prompt is not None:
+        # No answer tokens are written as no field at all.
+        output = 0
+    return IRUsage(
+        input_total=None if prompt is None else prompt + (tools or 0),
+        cache_read=_int(wire, "cachedContentTokenCount"),
+        output_total=output,
+        reasoning=thoughts,
+        tool_prompt=tools,
+    )
+
+
+def usage_to(usage: IRUsage) -> Obj:
+    """Write a `usageMetadata`."""
+    tools = usage.tool_prompt or 0
+    body: Obj = {"promptTokenCount": max(0, (usage.input_total or 0) - tools)}
+    if usage.cache_read is not None:
+        body["cachedContentTokenCount"] = usage.cache_read
+    body["candidatesTokenCount"] = max(0, (usage.output_total or 0) - (usage.reasoning or 0))
+    if usage.reasoning:
+        body["thoughtsTokenCount"] = usage.reasoning
+    if tools:
+        body["toolUsePromptTokenCount"] = tools
+    body["totalTokenCount"] = usage.total
+    return body
+
+
+def _int(wire: Obj, key: str) -> int | None:
+    value = wire.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,249 @@
+"""IR events → a Gemini answer, streamed (`GeminiWriter`) or whole (`render`).
+
+Text and thoughts go out as they come; a call goes out whole when its arguments are complete. The
+finish reason and the token counts are in the last chunk. Streams are framed as server-sent events,
+or as one JSON array for clients that did not ask for `alt=sse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cliproxy.base import ids, json
+from cliproxy.base.json import Obj
+from cliproxy.dialects.gemini import errors, grounding
+from cliproxy.dialects.gemini.usage import usage_to
+from cliproxy.dialects.gemini.wire import REASONS
+from cliproxy.dialects.sse import COMMENT, frame
+from cliproxy.ir.envelope import for_dialect
+from cliproxy.ir.events import (
+    ArgsDelta,
+    BlockStart,
+    BlockStop,
+    Citation,
+    End,
+    Error,
+    Event,
+    Finish,
+    MediaDelta,
+    RefusalDelta,
+    Signature,
+    Start,
+    TextDelta,
+    ThinkingBreak,
+    ThinkingDelta,
+    Usage,
+)
+from cliproxy.ir.fold import Answer, Block
+from cliproxy.ir.request import IRRequest, Sig, args_object
+from cliproxy.ir.usage import IRUsage
+
+
+class GeminiWriter:
+    """Writes one streaming answer."""
+
+    def __init__(self, req: IRRequest, *, array: bool = False) -> None:
+        self._model = req.model
+        self._array = array
+        self._first = True
+        self._start = Start()
+        self._tail = b""
+        """What every chunk ends with, encoded once."""
+        self._usage = IRUsage()
+        self._blocks: dict[int, _Open] = {}
+        self._finishes: list[Finish] = []
+        self._grounding: dict[int, tuple[list[Obj], list[str]]] = {}
+        self._over = False
+
+    def feed(self, events: Sequence[Event]) -> bytes:
+        """Return the frames of these events."""
+        out: list[bytes] = []
+        for event in events:
+            match event:
+                case TextDelta():
+                    self._say(out, event.index, event.text)
+                case ThinkingDelta():
+                    self._think(out, event.index, event.text)
+                case ArgsDelta() | RefusalDelta():
+                    block = self._blocks[event.index]
+                    block.pieces.append(event.text)
+                    if block.start.kind == "refusal":
+                        self._text(out, block.start.choice, event.text, b"")
+                case MediaDelta():
+                    self._blocks[event.index].pieces.append(event.b64)
+                case ThinkingBreak():
+                    self._think(out, event.index, "\n\n")
+                case BlockStart():
+                    self._blocks[event.index] = _Open(event)
+                case Signature():
+                    self._blocks[event.index].sig = event.sig
+                case Citation():
+                    self._blocks[event.index].citations.append(event.value)
+                case BlockStop():
+                    self._close(out, self._blocks.pop(event.index))
+                case Usage():
+                    self._usage = self._usage.merge(event.usage)
+                case Start():
+                    self._begin(event)
+                case Finish():
+                    self._finishes.append(event)
+                case Error():
+                    self._over = True
+                    out.append(self._frame(json.dumps(errors.error_object(event)), last=True))
+                case End():
+                    self._end(out)
+        return b"".join(out)
+
+    def ping(self) -> bytes:
+        """Return a keep-alive; inside an array white space is one."""
+        return b"" if self._array and self._first else b"\n" if self._array else COMMENT
+
+    # ---- frames -------------------------------------------------------------------------------
+    def _begin(self, start: Start) -> None:
+        self._start = start
+        tail = json.dumps({"modelVersion": self._model, "responseId": start.id or ids.token(20)})
+        self._tail = b"," + tail[1:]
+
+    def _frame(self, data: bytes, *, last: bool = False) -> bytes:
+        if not self._array:
+            return frame(data)
+        lead = b"[" if self._first else b",\r\n"
+        self._first = False
+        return lead + data + (b"]" if last else b"")
+
+    def _part(self, out: list[bytes], choice: int, part: Obj) -> None:
+        candidate = {"content": {"role": "model", "parts": [part]}, "index": choice}
+        body = json.dumps({"candidates": [candidate]})
+        out.append(self._frame(body[:-1] + self._tail))
+
+    def _text(self, out: list[bytes], choice: int, text: str, flags: bytes) -> None:
+        # Every streamed token goes through here: only the text itself is encoded anew.
+        out.append(
+            self._frame(
+                b'{"candidates":[{"content":{"role":"model","parts":[{"text":%s%s}]},"index":%d}]%s'
+                % (json.dumps(text), flags, choice, self._tail)
+            )
+        )
+
+    # ---- blocks -------------------------------------------------------------------------------
+    def _say(self, out: list[bytes], index: int, text: str) -> None:
+        block = self._blocks[index]
+        block.pieces.append(text)
+        self._text(out, block.start.choice, text, b"")
+
+    def _think(self, out: list[bytes], index: int, text: str) -> None:
+        self._text(out, self._blocks[index].start.choice, text, b',"thought":true')
+
+    def _close(self, out: list[bytes], block: _Open) -> None:
+        start = block.start
+        for part in _closing(start, "".join(block.pieces), block.sig):
+            self._part(out, start.choice, part)
+        if block.citations:
+            self._grounding.setdefault(start.choice, ([], []))
+            values, texts = self._grounding[start.choice]
+            values += block.citations
+            texts.append("".join(block.pieces))
+
+    def _end(self, out: list[bytes]) -> None:
+        if self._over:
+            return
+        self._over = True
+        finishes = self._finishes or [Finish("stop")]
+        candidates: list[Obj] = []
+        for finish in finishes:
+            candidate: Obj = {
+                "content": {"role": "model", "parts": [{"text": ""}]},
+                "finishReason": REASONS[finish.reason],
+                "index": finish.choice,
+            }
+            if finish.choice in self._grounding:
+                values, texts = self._grounding[finish.choice]
+                if metadata := grounding.metadata_of(values, "".join(texts)):
+                    candidate["groundingMetadata"] = metadata
+            candidates.append(candidate)
+        body: Obj = {"candidates": candidates}
+        if self._usage.known:
+            body["usageMetadata"] = usage_to(self._usage)
+        if not self._tail:
+            self._begin(Start())
+        out.append(self._frame(json.dumps(body)[:-1] + self._tail, last=True))
+
+
+class _Open:
+    """A block while it is written."""
+
+    __slots__ = ("citations", "pieces", "sig", "start")
+
+    def __init__(self, start: BlockStart) -> None:
+        self.start = start
+        self.pieces: list[str] = []
+        self.citations: list[Obj] = []
+        self.sig: Sig | None = start.signature
+
+
+def _closing(start: BlockStart, text: str, sig: Sig | None) -> list[Obj]:
+    """Return the parts that can be written only when a block is complete."""
+    signed: Obj = {"thoughtSignature": for_dialect(sig, "gemini")} if sig else {}
+    match start.kind:
+        case "tool_call":
+            value = args_object(text)
+            args = {"_raw": text} if value is None else value
+            call = {"id": start.id, "name": start.name, "args": args}
+            return [{"functionCall": call, **signed}]
+        case "image" | "audio":
+            mime = start.mime or ("image/png" if start.kind == "image" else "audio/wav")
+            return [{"inlineData": {"mimeType": mime, "data": text}}]
+        case "server_call":
+            if start.dialect == "gemini" and isinstance(start.native, dict):
+                return [start.native]
+            return []
+        case "server_result":
+            if start.server_kind == "code_execution" and start.dialect == "gemini":
+                return [start.native]
+            return []
+        case "opaque":
+            return [start.native] if start.dialect == "gemini" else []
+        case "thinking" | "redacted":
+            return [{"text": "", "thought": True, **signed}] if sig else []
+        case "text":
+            return [{"text": "", **signed}] if sig else []
+        case _:
+            return []
+
+
+# ---- whole answers ------------------------------------------------------------------------------
+def render(answer: Answer, req: IRRequest) -> bytes:
+    """Write a whole answer."""
+    choices = sorted({b.start.choice for b in answer.blocks} | set(answer.finishes) | {0})
+    candidates: list[Obj] = []
+    for number in choices:
+        blocks = answer.of_choice(number)
+        finish = answer.finishes.get(number, answer.finish)
+        candidate: Obj = {
+            "content": {"role": "model", "parts": [p for b in blocks for p in _whole(b)]},
+            "finishReason": REASONS[finish.reason],
+            "index": number,
+        }
+        values = [v for b in blocks for v in b.citations]
+        text = "".join(b.text for b in blocks if b.kind == "text" and b.citations)
+        if metadata := grounding.metadata_of(values, text):
+            candidate["groundingMetadata"] = metadata
+        candidates.append(candidate)
+    body: Obj = {"candidates": candidates}
+    if answer.usage.known:
+        body["usageMetadata"] = usage_to(answer.usage)
+    body["modelVersion"] = req.model
+    body["responseId"] = answer.start.id or ids.token(20)
+    return json.dumps(body)
+
+
+def _whole(block: Block) -> list[Obj]:
+    sig = block.signature
+    signed: Obj = {"thoughtSignature": for_dialect(sig, "gemini")} if sig else {}
+    match block.kind:
+        case "text" | "refusal":
+            return [{"text": block.text, **signed}]
+        case "thinking":
+            return [{"text": block.text, "thought": True, **signed}]
+        case _:
+            return _closing(block.start, block.text, sig)
