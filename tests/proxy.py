@@ -6,6 +6,7 @@ import asyncio
 import threading
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import uvicorn
 
@@ -29,7 +30,7 @@ class Proxy:
         self.url = ""
         self.key = KEY
 
-    def __enter__(self) -> Proxy:
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._thread.start()
         assert self._ready.wait(20), "the proxy did not start"

@@ -67,14 +67,31 @@ class Result:
 
 
 FINISH = {
-    "openai-chat": {"stop": "stop", "length": "length", "tool_calls": "tool_calls", "content_filter": "content_filter"},
-    "openai-responses": {"completed": "stop", "max_output_tokens": "length", "content_filter": "content_filter"},
-    "anthropic": {"end_turn": "stop", "max_tokens": "length", "tool_use": "tool_calls", "stop_sequence": "stop", "refusal": "content_filter"},
+    "openai-chat": {
+        "stop": "stop",
+        "length": "length",
+        "tool_calls": "tool_calls",
+        "content_filter": "content_filter",
+    },
+    "openai-responses": {
+        "completed": "stop",
+        "max_output_tokens": "length",
+        "content_filter": "content_filter",
+    },
+    "anthropic": {
+        "end_turn": "stop",
+        "max_tokens": "length",
+        "tool_use": "tool_calls",
+        "stop_sequence": "stop",
+        "refusal": "content_filter",
+    },
     "gemini": {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter"},
 }
 
 
-def ask(dialect: str, url: str, key: str, model: str, scenario: Scenario, *, stream: bool) -> Result:
+def ask(
+    dialect: str, url: str, key: str, model: str, scenario: Scenario, *, stream: bool
+) -> Result:
     """Ask through the SDK of a dialect; `url` is the base without a path."""
     return ASK[dialect](url, key, model, scenario, stream)
 
@@ -124,9 +141,12 @@ def _chat(url, key, model, s, stream):
         if stream:
             args["stream_options"] = {"include_usage": True}
             with client.chat.completions.stream(**args) as events:
-                for _ in events:
-                    pass
-                done = events.get_final_completion()
+                try:
+                    for _ in events:
+                        pass
+                except CUT_SHORT:
+                    pass  # the helper's own word for these finish reasons; its snapshot is whole
+                done = events.current_completion_snapshot
         else:
             done = client.chat.completions.create(**args)
     choice = done.choices[0]
@@ -155,9 +175,9 @@ TOOLS = (("get_weather", "The weather in a city"), ("get_news", "News of a city"
 def _responses(url, key, model, s, stream):
     items: list[Any] = []
     for turn in s.turns:
-        items.append({"role": "user", "content": turn.user})
+        items.append({"type": "message", "role": "user", "content": turn.user})
         if turn.assistant:
-            items.append({"role": "assistant", "content": turn.assistant})
+            items.append({"type": "message", "role": "assistant", "content": turn.assistant})
         items += [
             {"type": "function_call", "call_id": i, "name": n, "arguments": json.dumps(a)}
             for i, n, a in turn.calls
@@ -174,8 +194,13 @@ def _responses(url, key, model, s, stream):
                 {"type": "input_text", "text": s.question},
                 {"type": "input_image", "image_url": data, "detail": "auto"},
             ]
-        items.append({"role": "user", "content": content})
-    args: dict[str, Any] = {"model": model, "input": items, "max_output_tokens": s.max_tokens, "store": False}
+        items.append({"type": "message", "role": "user", "content": content})
+    args: dict[str, Any] = {
+        "model": model,
+        "input": items,
+        "max_output_tokens": s.max_tokens,
+        "store": False,
+    }
     if s.system:
         args["instructions"] = s.system
     if s.temperature is not None:
@@ -184,7 +209,13 @@ def _responses(url, key, model, s, stream):
         args["top_p"] = s.top_p
     if s.tools:
         args["tools"] = [
-            {"type": "function", "name": n, "description": d, "parameters": WEATHER, "strict": False}
+            {
+                "type": "function",
+                "name": n,
+                "description": d,
+                "parameters": WEATHER,
+                "strict": False,
+            }
             for n, d in TOOLS
         ]
     if s.tool_choice:
@@ -196,9 +227,9 @@ def _responses(url, key, model, s, stream):
     with openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=60) as client:
         if stream:
             with client.responses.stream(**args) as events:
-                for _ in events:
-                    pass
-                done = events.get_final_response()
+                for event in events:
+                    if event.type in {"response.completed", "response.incomplete"}:
+                        done = event.response
         else:
             done = client.responses.create(**args)
     thinking = ""
@@ -246,7 +277,11 @@ def _anthropic(url, key, model, s, stream):
     if s.question:
         content: list[Any] = [{"type": "text", "text": s.question}]
         if s.image:
-            source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(s.image).decode()}
+            source = {
+                "type": "base64",
+                "media_type": "image/png",
+                "data": base64.b64encode(s.image).decode(),
+            }
             content.append({"type": "image", "source": source})
         if messages and messages[-1]["role"] == "user":
             messages[-1]["content"] += content
@@ -265,9 +300,11 @@ def _anthropic(url, key, model, s, stream):
     if s.tools:
         args["tools"] = [{"name": n, "description": d, "input_schema": WEATHER} for n, d in TOOLS]
     if s.tool_choice:
-        args["tool_choice"] = {"auto": {"type": "auto"}, "none": {"type": "none"}, "required": {"type": "any"}}.get(
-            s.tool_choice, {"type": "tool", "name": s.tool_choice}
-        )
+        args["tool_choice"] = {
+            "auto": {"type": "auto"},
+            "none": {"type": "none"},
+            "required": {"type": "any"},
+        }.get(s.tool_choice, {"type": "tool", "name": s.tool_choice})
     if extra:
         args["extra_body"] = extra
     with anthropic.Anthropic(base_url=url, api_key=key, max_retries=0, timeout=60) as client:
@@ -355,7 +392,9 @@ def _gemini(url, key, model, s, stream):
                 client.models.generate_content_stream(model=model, contents=contents, config=config)
             )
         else:
-            answers = [client.models.generate_content(model=model, contents=contents, config=config)]
+            answers = [
+                client.models.generate_content(model=model, contents=contents, config=config)
+            ]
     finally:
         client.close()
     for answer in answers:
@@ -388,4 +427,5 @@ ASK = {
     "anthropic": _anthropic,
     "gemini": _gemini,
 }
+CUT_SHORT = (openai.LengthFinishReasonError, openai.ContentFilterFinishReasonError)
 ERRORS = (openai.APIError, anthropic.APIError, genai.errors.APIError, httpx.HTTPError)

@@ -42,7 +42,9 @@ def llama():
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_a_real_model_answers(llama, start_proxy, client, upstream, stream):
     if (client, upstream, stream) == ("openai-responses", "openai-responses", True):
-        pytest.skip("verbatim: llama.cpp's own events lack output_index, which the SDK's helper needs")
+        pytest.skip(
+            "verbatim: llama.cpp's own events lack output_index, which the SDK's helper needs"
+        )
     proxy = start_proxy(CONFIG.format(url=llama))
     scenario = Scenario(
         system="You are a helpful assistant.",

@@ -45,7 +45,12 @@ class Memory:
         return signature
 
     def signed(self, dialect: str, signature: str) -> str | None:
-        """Return what a signature signs, None if it is not ours."""
+        """Return what a signature signs, None if it is not ours.
+
+        Google's SDKs read bytes and write them in base64's other alphabet, which is the same.
+        """
+        if dialect == "gemini":
+            signature = signature.replace("-", "+").replace("_", "/")
         return self.issued.get((dialect, signature))
 
 

@@ -221,7 +221,7 @@ def _chat_turns(request: Json) -> list[tuple[str, list[Piece]]]:
         for part in content if isinstance(content, list) else []:
             match part.get("type"):
                 case "text":
-                    found.append(("text", part["text"]))
+                    found.append(("text", part.get("text") or ""))
                 case "image_url":
                     found.append(("image", _image(part["image_url"]["url"])))
                 case other:
@@ -255,7 +255,7 @@ def _responses_turns(request: Json) -> list[tuple[str, list[Piece]]]:
             for part in content if isinstance(content, list) else []:
                 match part.get("type"):
                     case "input_text" | "output_text":
-                        found.append(("text", part["text"]))
+                        found.append(("text", part.get("text") or ""))
                     case "input_image":
                         found.append(("image", _image(part.get("image_url") or "")))
                     case other:
@@ -285,7 +285,7 @@ def _anthropic_turns(request: Json) -> list[tuple[str, list[Piece]]]:
         for block in blocks:
             match block.get("type"):
                 case "text":
-                    found.append(("text", block["text"]))
+                    found.append(("text", block.get("text") or ""))
                 case "image":
                     source = block["source"]
                     found.append(("image", source.get("media_type") or source.get("url")))
@@ -317,7 +317,9 @@ def _gemini_turns(request: Json) -> list[tuple[str, list[Piece]]]:
                 found.append(("call", call.get("id") or "", call["name"], call.get("args") or {}))
             elif result:
                 given = result.get("response") or {}
-                value = given.get("output", given.get("result", given))
+                value = given
+                if isinstance(given, dict):
+                    value = given.get("output", given.get("result", given))
                 text = value if isinstance(value, str) else json.dumps(value)
                 found.append(("result", result.get("id") or result["name"], text))
             elif blob:

@@ -338,10 +338,10 @@ def _classify(record: Recorded) -> None:
             record.model = str(body.get("model") or "")
             record.stream = bool(body.get("stream"))
             return
-    if "anthropic-version" in headers:
-        record.dialect = "anthropic"
-    elif "/v1beta" in record.path or "x-goog-api-key" in headers:
+    if "/v1beta" in record.path or "x-goog-api-key" in headers:
         record.dialect = "gemini"
+    elif "anthropic-version" in headers:
+        record.dialect = "anthropic"
     else:
         record.dialect = "openai-chat"
     known = record.path.endswith("/models") or MODEL.search(record.path)

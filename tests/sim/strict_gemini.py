@@ -189,7 +189,7 @@ def _part(part: Json, at: str, role: str, memory: Memory) -> None:
     if signature in DUMMIES:
         return
     try:
-        base64.b64decode(signature, validate=True)
+        base64.b64decode(_standard(signature), validate=True)
     except (binascii.Error, ValueError) as err:
         text = f"Invalid value at '{at}.thought_signature' (TYPE_BYTES)"
         raise Refused(f"{text}, Base64 decoding failed") from err
@@ -201,10 +201,15 @@ def _blob(blob: Json, at: str) -> None:
     if not blob.get("mimeType"):
         raise Refused(f"* GenerateContentRequest.{at}.inline_data.mime_type: must be specified")
     try:
-        base64.b64decode(blob.get("data") or "", validate=True)
+        base64.b64decode(_standard(blob.get("data") or ""), validate=True)
     except (binascii.Error, ValueError) as err:
         text = f"Invalid value at '{at}.inline_data.data' (TYPE_BYTES)"
         raise Refused(f"{text}, Base64 decoding failed") from err
+
+
+def _standard(data: str) -> str:
+    """Return base64 in its first alphabet: JSON over protobuf takes either."""
+    return data.replace("-", "+").replace("_", "/")
 
 
 def _count(content: Json, name: str) -> int:

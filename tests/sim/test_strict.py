@@ -165,7 +165,7 @@ BAD: list[tuple[str, str, Any]] = [
     ("anthropic", "first message", lambda b: b["messages"].pop(0)),
     ("anthropic", "without `tool_result` blocks immediately after: a", lambda b: m(b, 2)["content"].pop(1)),
     ("anthropic", "immediately after", lambda b: b["messages"].pop()),
-    ("anthropic", "unexpected `tool_use_id`", lambda b: b["messages"].insert(2, {"role": "assistant", "content": "x"})),
+    ("anthropic", "unexpected `tool_use_id`", lambda b: m(b, 2)["content"].insert(0, {"type": "tool_result", "tool_use_id": "z"})),
     ("anthropic", "come first", lambda b: m(b, 2)["content"].reverse()),
     ("anthropic", "unique", lambda b: m(b, 1)["content"][2].update(id="a")),
     ("anthropic", "tool_use.id", lambda b: m(b, 1)["content"][1].update(id="a|b")),

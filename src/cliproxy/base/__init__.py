@@ -1,1 +1,1 @@
-
+"""What every layer may use: errors, JSON, the clock, ids, tasks, redaction."""

@@ -8,7 +8,7 @@ refuses (lone surrogates, in either direction).
 
 from __future__ import annotations
 
-import json as _stdlib  # noqa: TID251  # the fallback door itself
+import json as _stdlib  # the fallback door itself
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
@@ -57,7 +57,7 @@ def _loads_slowly(data: bytes | bytearray | memoryview | str, cause: Exception) 
     if not escaped:
         raise InvalidJson(str(cause)) from cause
     try:
-        return _stdlib.loads(text, parse_float=_number, parse_constant=_no_constant)
+        return _stdlib.loads(text, parse_float=_number, parse_constant=_no_constant)  # noqa: TID251
     except (ValueError, RecursionError) as err:
         raise InvalidJson(str(err)) from err
 
@@ -82,7 +82,8 @@ def dumps(value: Json) -> bytes:
     try:
         data = _encoder.encode(value)
     except UnicodeEncodeError:
-        return _stdlib.dumps(value, separators=(",", ":"), default=_plain).encode("ascii")
+        text = _stdlib.dumps(value, separators=(",", ":"), default=_plain)  # noqa: TID251
+        return text.encode("ascii")
     if b"\xe2\x80" in data:
         data = data.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
     return data

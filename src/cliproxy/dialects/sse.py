@@ -29,7 +29,16 @@ class EventTooLarge(ValueError):
 class SseDecoder:
     """Feed it bytes as they come; it returns the frames they complete."""
 
-    __slots__ = ("_buffer", "_data", "_event", "_last_cr", "_limit", "_pending", "_size", "_started")
+    __slots__ = (
+        "_buffer",
+        "_data",
+        "_event",
+        "_last_cr",
+        "_limit",
+        "_pending",
+        "_size",
+        "_started",
+    )
 
     def __init__(self, limit: int = MAX_EVENT) -> None:
         self._limit = limit

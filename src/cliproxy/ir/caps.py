@@ -41,7 +41,9 @@ class Caps(Struct, frozen=True):
     known: bool = False
     """The model is in the catalogue (or its capabilities were configured)."""
     thinking: ThinkingCaps | None = None
-    """None with `known`: the model cannot think, strip the fields. None without: convert form only."""
+    """None with `known`: the model cannot think, strip the fields.
+
+    None without it: convert the form only."""
     max_output: int | None = None
     temperature_max: float | None = None
     sampling: bool = True

@@ -1,8 +1,10 @@
 """Carrying a signature through a dialect that is not its issuer's.
 
 Reasoning signatures mean something to one family of models only. When one has to leave in another
-dialect it is wrapped, so that on its return it is recognised and never shown to the wrong issuer:
-`cpx1.<family>.<base64url of the original>`. In its own dialect a signature is never wrapped.
+dialect it is wrapped, so that on its return it is recognised and never shown to the wrong issuer.
+The wrapped form is base64 of `cpx1.<family>.<original>`: Google's SDKs insist that a signature is
+base64, and decode and encode it anew, so either alphabet, with or without padding, is read back.
+In its own dialect a signature is never wrapped.
 """
 
 from __future__ import annotations
@@ -13,31 +15,38 @@ from typing import Final, get_args
 
 from cliproxy.ir.request import Family, Sig
 
-_TAG: Final = "cpx1."
+_TAG: Final = b"cpx1."
+_START: Final = base64.b64encode(_TAG)[:6].decode("ascii")
+"""What every wrapped signature begins with: the characters that the tag alone decides."""
 _FAMILIES: Final = frozenset(get_args(Family))
 
 
 def wrap(sig: Sig) -> str:
     """Return the wrapped form."""
-    value = base64.urlsafe_b64encode(sig.value.encode("utf-8", "surrogatepass")).decode("ascii")
-    return f"{_TAG}{sig.family}.{value}"
+    original = sig.value.encode("utf-8", "surrogatepass")
+    return base64.urlsafe_b64encode(b"%b%b.%b" % (_TAG, sig.family.encode(), original)).decode()
 
 
 def unwrap(value: str, native: Family) -> Sig:
     """Return the signature: of the tagged family when it is wrapped, else of `native`."""
-    if not value.startswith(_TAG):
+    if not value.startswith(_START):
         return Sig(value, native)
-    family, _, encoded = value[len(_TAG) :].partition(".")
-    if family not in _FAMILIES:
-        return Sig(value, "unknown")
+    standard = value.rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        original = base64.urlsafe_b64decode(encoded.encode("ascii")).decode(
-            "utf-8", "surrogatepass"
-        )
+        inside = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
     except (binascii.Error, ValueError):
+        return Sig(value, native)
+    if not inside.startswith(_TAG):
+        return Sig(value, native)
+    family, _, original = inside[len(_TAG) :].partition(b".")
+    try:
+        name, text = family.decode("ascii"), original.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        name, text = "", ""
+    if name not in _FAMILIES:
         # Ours by its look, and damaged: nobody can read it any more.
         return Sig(value, "unknown")
-    return Sig(original, family)  # type: ignore[arg-type]  # checked against the type just above
+    return Sig(text, name)  # type: ignore[arg-type]  # checked against the type just above
 
 
 def for_dialect(sig: Sig, native: Family) -> str:

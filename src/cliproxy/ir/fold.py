@@ -164,8 +164,7 @@ def replay(answer: Answer) -> Iterator[Event]:
         yield BlockStop(index)
     if answer.usage.known:
         yield Usage(answer.usage)
-    for finish in answer.finishes.values():
-        yield finish
+    yield from answer.finishes.values()
     yield End()
 
 

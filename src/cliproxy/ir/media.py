@@ -104,7 +104,7 @@ def clean_base64(value: str, *, where: str) -> str:
 
 
 def sniff(b64: str) -> str | None:
-    """Tell the MIME type from the first bytes: PNG JPEG GIF WEBP BMP PDF WAV MP3 MP4 HEIC OGG FLAC."""
+    """Tell the MIME type of an image, PDF, sound or film from its first bytes."""
     try:
         head = base64.b64decode(b64[:64])
     except (binascii.Error, ValueError):

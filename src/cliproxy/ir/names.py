@@ -195,7 +195,7 @@ def custom_args(text: str) -> str:
 
 
 def restore_for(req: IRRequest, names: NameMap, *, custom_tools: bool) -> Restore:
-    """Return what has to be undone in the answer. `custom_tools`: the target takes them natively."""
+    """Return what must be undone in the answer. `custom_tools`: the target takes them natively."""
     tools = {target: Restored(key.name, key.namespace) for target, key in names.reverse().items()}
     if not custom_tools:
         for tool in req.tools:

@@ -27,7 +27,7 @@ def pair(
     synthesise: bool = True,
     order: Literal["call", "original"] = "call",
 ) -> tuple[Message, ...]:
-    """Return messages in which every assistant turn with calls is followed at once by their results.
+    """Return messages in which every turn with calls is followed at once by their results.
 
     - After an assistant message with client tool calls (kind function or custom) comes one user
       message whose first parts are the results, one per call (`order`), then whatever else the

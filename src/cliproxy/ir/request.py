@@ -50,7 +50,7 @@ class Url(Struct, frozen=True, tag="url"):
 
 
 class FileId(Struct, frozen=True, tag="file"):
-    """A file uploaded to one provider; `dialect` says in which provider family the id means anything."""
+    """A file uploaded to one provider; `dialect` says in which family the id means anything."""
 
     id: str
     dialect: DialectId

@@ -31,8 +31,11 @@ class Restored(Struct, frozen=True):
 
 
 class Restore(Struct, frozen=True):
-    """Upstream tool name → the client's tool. Empty = nothing to undo. Unknown names pass as they
-    are (a tool the model invented). `ids` maps upstream call ids back, where they had to change."""
+    """Upstream tool name → the client's tool.
+
+    Empty = nothing to undo. Unknown names pass as they are (a tool the model invented). `ids` maps
+    upstream call ids back, where they had to change.
+    """
 
     tools: dict[str, Restored] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)

@@ -42,9 +42,9 @@ def _walk(node: Any, change: Callable[[Schema], Schema], depth: int = 0) -> Any:
     for key, value in node.items():
         if key in _MAPS and isinstance(value, dict):
             out[key] = {name: _walk(sub, change, depth + 1) for name, sub in value.items()}
-        elif key in _LISTS and isinstance(value, list):
-            out[key] = [_walk(sub, change, depth + 1) for sub in value]
-        elif key == "items" and isinstance(value, list):
+        elif (key in _LISTS and isinstance(value, list)) or (
+            key == "items" and isinstance(value, list)
+        ):
             out[key] = [_walk(sub, change, depth + 1) for sub in value]
         elif key in _SINGLE:
             out[key] = _walk(value, change, depth + 1)

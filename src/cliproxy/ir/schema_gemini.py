@@ -56,7 +56,7 @@ class _Cleaner:
         kind, nullable, kinds = _type(schema)
         if schema.get("nullable") is True:
             nullable = True
-        self._union(schema, kinds, out, hints, seen, depth)
+        self._union(schema, out, seen, depth)
         if kinds and "anyOf" not in out:
             kind = kinds[0]
             hints.append("Accepts: " + " | ".join(kinds))
@@ -80,7 +80,7 @@ class _Cleaner:
             out = {"type": kind, **out}
         if nullable:
             out["nullable"] = True
-        self._children(schema, kind, out, hints, seen, depth)
+        self._children(schema, kind, out, hints, seen=seen, depth=depth)
         _scalars(schema, kind, out, hints)
         return _described(out, schema.get("description"), hints)
 
@@ -145,9 +145,7 @@ class _Cleaner:
     def _union(
         self,
         schema: Schema,
-        kinds: list[str],
         out: Schema,
-        hints: list[str],
         seen: tuple[str, ...],
         depth: int,
     ) -> None:
@@ -189,17 +187,18 @@ class _Cleaner:
         kind: str | None,
         out: Schema,
         hints: list[str],
+        *,
         seen: tuple[str, ...],
         depth: int,
     ) -> None:
         if kind == "object" and "anyOf" not in out:
             properties = schema.get("properties")
             if isinstance(properties, dict):
-                required = [r for r in schema.get("required") or () if r in properties] if isinstance(
-                    schema.get("required"), list
-                ) else []  # fmt: skip
+                given = schema.get("required")
+                required = [r for r in given if r in properties] if isinstance(given, list) else []
                 kept: Schema = {}
-                for name, sub in properties.items():
+                for name, given_sub in properties.items():
+                    sub = given_sub
                     if sub is False:
                         continue
                     if isinstance(sub, dict) and sub.get("required") is True:
@@ -274,9 +273,11 @@ def _scalars(schema: Schema, kind: str | None, out: Schema, hints: list[str]) ->
     ordering = schema.get("propertyOrdering")
     if kind == "object" and isinstance(ordering, list) and "properties" in out:
         out["propertyOrdering"] = [name for name in ordering if name in out["properties"]]
-    for key in _HINTED:
-        if key in schema and schema[key] not in (None, False):
-            hints.append(f"{key}: {_text(schema[key])}")
+    hints.extend(
+        f"{key}: {_text(schema[key])}"
+        for key in _HINTED
+        if key in schema and schema[key] not in (None, False)
+    )
 
 
 def _described(out: Schema, description: Any, hints: list[str]) -> Schema:
@@ -357,11 +358,12 @@ def _json_node(schema: Any, document: _Cleaner, depth: int) -> Any:
                 if isinstance(value, list):
                     out[key] = [_json_node(s, document, depth + 1) for s in value]
             case "items" | "additionalProperties" | "not" | "if" | "then" | "else":
-                out[key] = (
-                    [_json_node(s, document, depth + 1) for s in value]
-                    if isinstance(value, list)
-                    else value if isinstance(value, bool) else _json_node(value, document, depth + 1)
-                )  # fmt: skip
+                if isinstance(value, list):
+                    out[key] = [_json_node(s, document, depth + 1) for s in value]
+                elif isinstance(value, bool):
+                    out[key] = value
+                else:
+                    out[key] = _json_node(value, document, depth + 1)
             case "type":
                 out[key] = (
                     value.lower() if isinstance(value, str)

@@ -83,7 +83,7 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> 
     )
     try:
         if not 200 <= response.status < 300:
-            raise await _refusal(call, response)
+            raise await _refusal(call, response)  # noqa: TRY301  # one place closes the answer
         if request.operation == "count":
             return await _counted(request, call, response)
         if request.stream:

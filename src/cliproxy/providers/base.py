@@ -68,7 +68,7 @@ class Provider(Protocol):
         """Refine what the catalogue says about a model with what this host adds or refuses."""
         ...
 
-    def adjust(self, body: Obj, call_operation: Operation, caps: Caps) -> None:
+    def adjust(self, body: Obj, operation: Operation, caps: Caps) -> None:
         """Apply the host's quirks to a translated body, in place."""
         ...
 
@@ -105,12 +105,9 @@ def base_headers(call: Call, *, forward: bool) -> dict[str, str]:
 def account_headers(headers: dict[str, str], call: Call, account: Account) -> None:
     """Add the headers the owner set for this account; `$Name` copies the client's header."""
     for name, value in account.headers.items():
-        if value.startswith("$"):
-            copied = call.client_headers.get(value[1:].lower())
-            if copied is None:
-                continue
-            value = copied
-        headers[name.lower()] = value
+        copied = call.client_headers.get(value[1:].lower()) if value.startswith("$") else value
+        if copied is not None:
+            headers[name.lower()] = copied
 
 
 def join(base: str, path: str) -> str:

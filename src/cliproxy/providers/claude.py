@@ -25,11 +25,11 @@ class Claude:
     dialect: DialectId = "anthropic"
     counts_tokens: bool = True
 
-    def caps(self, caps: Caps, account: Account) -> Caps:  # noqa: ARG002  # protocol
+    def caps(self, caps: Caps, account: Account) -> Caps:  # protocol
         """Return what the catalogue says."""
         return caps
 
-    def adjust(self, body: Obj, call_operation: Operation, caps: Caps) -> None:
+    def adjust(self, body: Obj, operation: Operation, caps: Caps) -> None:
         """Leave the body as it was built."""
 
     def prepare(self, call: Call, account: Account) -> HttpRequest:

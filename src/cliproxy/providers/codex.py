@@ -20,11 +20,11 @@ class Codex:
     dialect: DialectId = "openai-responses"
     counts_tokens: bool = False
 
-    def caps(self, caps: Caps, account: Account) -> Caps:  # noqa: ARG002  # protocol
+    def caps(self, caps: Caps, account: Account) -> Caps:  # protocol
         """Return what the catalogue says: a key speaks the plain API, not the ChatGPT backend."""
         return caps
 
-    def adjust(self, body: Obj, call_operation: Operation, caps: Caps) -> None:
+    def adjust(self, body: Obj, operation: Operation, caps: Caps) -> None:
         """Leave the body as it was built."""
 
     def prepare(self, call: Call, account: Account) -> HttpRequest:

@@ -23,11 +23,11 @@ class Gemini:
     dialect: DialectId = "gemini"
     counts_tokens: bool = True
 
-    def caps(self, caps: Caps, account: Account) -> Caps:  # noqa: ARG002  # protocol
+    def caps(self, caps: Caps, account: Account) -> Caps:  # protocol
         """Return what the catalogue says."""
         return caps
 
-    def adjust(self, body: Obj, call_operation: Operation, caps: Caps) -> None:
+    def adjust(self, body: Obj, operation: Operation, caps: Caps) -> None:
         """Keep `maxOutputTokens` within the model's limit, which the API otherwise refuses."""
         config = body.get("generationConfig")
         if caps.max_output and isinstance(config, dict):

@@ -28,15 +28,15 @@ class Local:
     dialect: DialectId = "openai-chat"
     counts_tokens: bool = False
 
-    def caps(self, caps: Caps, account: Account) -> Caps:  # noqa: ARG002  # protocol
+    def caps(self, caps: Caps, account: Account) -> Caps:  # protocol
         """Say what llama.cpp's chat endpoint takes."""
         return structs.replace(caps, remote_images=False, custom_tools=False)
 
-    def adjust(self, body: Obj, call_operation: Operation, caps: Caps) -> None:
+    def adjust(self, body: Obj, operation: Operation, caps: Caps) -> None:
         """Keep the prompt's key-value cache between turns."""
         body.setdefault("cache_prompt", True)
 
-    def prepare(self, call: Call, account: Account) -> HttpRequest:  # noqa: ARG002  # protocol
+    def prepare(self, call: Call, account: Account) -> HttpRequest:  # protocol
         """Address the call."""
         headers = base_headers(call, forward=False)
         return HttpRequest(

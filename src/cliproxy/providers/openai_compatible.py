@@ -1,4 +1,4 @@
-"""Any host that speaks OpenAI Chat Completions: OpenAI, OpenRouter, DeepSeek, vLLM, llama.cpp…"""
+"""Any host that speaks OpenAI Chat Completions: OpenAI, OpenRouter, DeepSeek, vLLM, llama.cpp."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class OpenAICompatible:
     dialect: DialectId = "openai-chat"
     counts_tokens: bool = False
 
-    def caps(self, caps: Caps, account: Account) -> Caps:  # noqa: ARG002  # protocol
+    def caps(self, caps: Caps, account: Account) -> Caps:  # protocol
         """Return what the catalogue or the account's configuration says."""
         return caps
 
-    def adjust(self, body: Obj, call_operation: Operation, caps: Caps) -> None:
+    def adjust(self, body: Obj, operation: Operation, caps: Caps) -> None:
         """Leave the body as it was built."""
 
     def prepare(self, call: Call, account: Account) -> HttpRequest:

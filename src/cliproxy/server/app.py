@@ -50,8 +50,10 @@ CORS: Final[RawHeaders] = [
     (b"access-control-allow-headers", b"*"),
     (
         b"access-control-expose-headers",
-        b"X-Cliproxy-Request-Id, X-Cliproxy-Fidelity, X-Cliproxy-Dropped, Location, Retry-After, "
-        b"X-Request-Id, OpenAI-Request-Id",
+        (
+            b"X-Cliproxy-Request-Id, X-Cliproxy-Fidelity, X-Cliproxy-Dropped, Location, "
+            b"Retry-After, X-Request-Id, OpenAI-Request-Id"
+        ),
     ),
 ]
 ENDPOINTS: Final = (
@@ -107,14 +109,20 @@ class App:
         dialect = route.dialect if route is not None else guess_dialect(path, headers)
         try:
             if route is None:
-                raise NotFound(
+                raise NotFound(  # noqa: TRY301  # answered below like every other refusal
                     f"There is no {method} {path[:200]} here. See GET / for what there is."
                 )
             if method not in route.methods:
-                raise _wrong_method(route, method, path, headers)
+                raise _wrong_method(route, method, path, headers)  # noqa: TRY301  # likewise
             if route.name == "generate":
                 await self._generate(
-                    scope, receive, send, route, headers, request_id, reply_headers
+                    scope,
+                    receive,
+                    send,
+                    route=route,
+                    headers=headers,
+                    request_id=request_id,
+                    reply_headers=reply_headers,
                 )
             else:
                 await self._get(scope, send, route, headers, reply_headers)
@@ -123,7 +131,7 @@ class App:
             await send_error(send, err, dialect, reply_headers, head=method == "HEAD")
         except bodies.ClientGone:
             _access_log.info("%s %s %s -> client went away", request_id, method, path)
-        except Exception:
+        except Exception:  # noqa: BLE001  # the last boundary: logged, and the client gets an answer
             _log.exception("request %s failed", request_id)
             fault = GatewayError(
                 f"The proxy failed on this request; its log has the details under {request_id}."
@@ -135,6 +143,7 @@ class App:
         scope: Scope,
         receive: Receive,
         send: Send,
+        *,
         route: Route,
         headers: dict[str, str],
         request_id: str,

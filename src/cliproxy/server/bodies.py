@@ -51,7 +51,8 @@ async def read_body(receive: Receive, limit: int) -> bytes:
 def too_large(limit: int) -> TooLarge:
     """Return the error for a body over the limit."""
     return TooLarge(
-        f"The request body is larger than {limit / 1048576:g} MiB (max-body-size in the configuration)."
+        f"The request body is larger than {limit / 1048576:g} MiB "
+        "(max-body-size in the configuration)."
     )
 
 

@@ -81,7 +81,7 @@ async def send_reply(send: Send, reply: Reply, headers: RawHeaders, *, dialect: 
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
     except asyncio.CancelledError:
         raise
-    except Exception:
+    except Exception:  # noqa: BLE001
         # Our own fault, in the middle of an answer: the client must not take it for an end.
         _log.exception("a stream failed")
         broken = GatewayError("The proxy failed while writing this answer; see its log.")

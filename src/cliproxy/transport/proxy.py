@@ -46,7 +46,7 @@ def parse(value: str) -> Proxy | None:
 
 
 def resolve(wanted: str | None, url: str) -> Proxy | None:
-    """Decide the proxy for one request. Raises `UpstreamUnreachable` when `wanted` is unreadable."""
+    """Decide the proxy for one request. `UpstreamUnreachable`: `wanted` is unreadable."""
     if wanted:
         try:
             return parse(wanted)

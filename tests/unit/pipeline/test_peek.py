@@ -9,8 +9,10 @@ from cliproxy.pipeline.peek import peek, replace_model
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=10),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=6) | st.just("model"), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=6) | st.just("model"), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 
@@ -30,7 +32,8 @@ def test_only_the_top_level_model_changes(before, after, model, new, indent, asc
     data = body.encode("utf-8", "surrogatepass")
     changed = replace_model(data, new)
     assert json.loads(changed.decode("utf-8", "surrogatepass")) == {
-        **json.loads(body), "model": new,
+        **json.loads(body),
+        "model": new,
     }
     # Put the old value back: every other byte is as it was.
     old = json.dumps(model, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")

@@ -188,7 +188,9 @@ async def test_unreachable_hosts_are_named_without_their_secrets(transport):
 
 async def test_redirects_are_not_followed(transport):
     async def behave(reader, writer):
-        writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+        )
         await writer.drain()
 
     async with Server(behave) as server:

@@ -30,7 +30,7 @@ def read(wire: Json) -> dict[str, Any]:
 
 
 def write(value: dict[str, Any], text: str) -> Obj | None:
-    """Return the wire citation, None when this dialect cannot say it. `text` is the block's text."""
+    """Return the wire citation of a block's `text`, None when this dialect cannot say it."""
     if value.get("dialect") == "anthropic" and isinstance(value.get("native"), dict):
         return dict(value["native"])
     if value.get("kind") != "url" or not value.get("url"):

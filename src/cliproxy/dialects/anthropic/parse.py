@@ -127,7 +127,7 @@ def _format(body: Obj, output: Obj) -> OutputFormat:
 
 
 def _session(end_user: str | None) -> str | None:
-    """Return the session inside `metadata.user_id`: Claude Code writes JSON, or `…_session_<id>`."""
+    """Return the session in `metadata.user_id`: Claude Code writes JSON, or `…_session_<id>`."""
     if not end_user:
         return None
     if end_user.startswith("{"):

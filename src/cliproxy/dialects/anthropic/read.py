@@ -149,8 +149,8 @@ class AnthropicReader:
             case "text":
                 if text := _str(wire.get("text")):
                     out.append(TextDelta(index, text))
-                for item in wire.get("citations") or ():
-                    out.append(Citation(index, citations.read(item)))
+                given = wire.get("citations") or ()
+                out.extend(Citation(index, citations.read(item)) for item in given)
             case "thinking":
                 if text := _str(wire.get("thinking")):
                     out.append(ThinkingDelta(index, text))

@@ -17,7 +17,7 @@ _FIELDS = (
 
 
 def merge(seen: Obj, later: Json) -> None:
-    """Take over a later snapshot, field by field; an absent or null field keeps the earlier value."""
+    """Take over a later snapshot field by field; an absent or null one keeps the earlier value."""
     if isinstance(later, dict):
         seen.update({k: v for k, v in later.items() if v is not None})
 

@@ -1,4 +1,4 @@
-"""The Gemini dialect: `generateContent`, `streamGenerateContent`, `countTokens`, both sides of them."""
+"""The Gemini dialect: `generateContent`, `streamGenerateContent`, `countTokens`, both sides."""
 
 from __future__ import annotations
 

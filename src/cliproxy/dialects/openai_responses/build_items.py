@@ -162,7 +162,7 @@ class _Writer:
 
     def _reasoning(self, part: Thinking, path: str) -> Obj:
         sig = part.signature
-        mine = self._caps.family if self._caps.family in ("grok",) else "gpt"
+        mine = self._caps.family if self._caps.family == "grok" else "gpt"
         if sig is None or sig.family != mine:
             if self._own and sig is None and part.item_id and part.paragraphs and part.raw:
                 # Open-weight hosts keep plain reasoning text.

@@ -1,4 +1,7 @@
-"""Token counts of the Responses API ⇄ `IRUsage`. Input includes cached, output includes reasoning."""
+"""Token counts of the Responses API ⇄ `IRUsage`.
+
+Input includes cached tokens, output includes reasoning.
+"""
 
 from __future__ import annotations
 
