@@ -6,7 +6,7 @@ import asyncio
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 
@@ -48,6 +48,11 @@ class Proxy:
             self._server.should_exit = True
             self._thread.join(20)
             assert not self._thread.is_alive(), "the proxy did not stop"
+
+    @property
+    def connections(self) -> list[Any]:
+        """Return the server's open connections."""
+        return list(self._server.server_state.connections)
 
     def _run(self) -> None:
         try:

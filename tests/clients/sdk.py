@@ -230,6 +230,10 @@ def _responses(url, key, model, s, stream):
                 for event in events:
                     if event.type in {"response.completed", "response.incomplete"}:
                         done = event.response
+                    elif event.type == "response.failed":
+                        # The API's own way to fail in mid-stream; the SDK leaves it to its user.
+                        told = event.response.error.message if event.response.error else "failed"
+                        raise openai.APIError(told, events._response.request, body=None)
         else:
             done = client.responses.create(**args)
     thinking = ""

@@ -121,7 +121,9 @@ class Reader:
 
     def feed(self, number: int, event: Json) -> None:
         kind = event["type"]
-        expect(self.over is None, "nothing follows the terminal event", event)
+        after = self.over is not None and self.over.error is not None
+        again = after and kind == "response.failed" and bool(self.id)
+        expect(self.over is None or again, "nothing follows the terminal event", event)
         expect(event.get("sequence_number") == number, "sequence_number has no gaps", event)
         if kind == "error":
             need(event, "code", "message", "param")

@@ -72,7 +72,6 @@ class Passthrough:
         self._dialect = dialect
         self._caps = caps
         self._array = framing == "array"
-        self._framing: Framing = framing
 
     async def stream(self, response: UpstreamResponse) -> AsyncGenerator[bytes, None]:
         """Yield bytes to write. The first item is produced only after a good first event.
@@ -88,7 +87,11 @@ class Passthrough:
         except GatewayError as err:
             if not started:
                 raise
-            yield self._dialect.stream_error(err, self._framing)
+            if self._array:
+                # The array is open: the error is its last element.
+                yield b",\r\n" + self._dialect.error(err) + b"]"
+            else:
+                yield self._dialect.stream_error(err)
         finally:
             response.close()
 

@@ -175,7 +175,9 @@ class App:
             framing=framing_of(route, query),
             query=_forwarded_query(query),
             model_in_path=route.model is not None,
-            pin_provider=headers.get("x-cliproxy-provider") or headers.get("x-provider"),
+            pin_provider=route.pin_provider
+            or headers.get("x-cliproxy-provider")
+            or headers.get("x-provider"),
             pin_account=headers.get("x-cliproxy-account"),
             strict=headers.get("x-cliproxy-fidelity", "").lower() == "strict",
             client=client.label,
@@ -183,7 +185,9 @@ class App:
 
         async def work() -> None:
             reply = await run(generation.gateway, request)
-            await send_reply(send, reply, reply_headers, dialect=route.dialect)
+            await send_reply(
+                send, reply, reply_headers, dialect=route.dialect, framing=request.framing
+            )
 
         await watching(receive, work)
         if _access_log.isEnabledFor(logging.INFO):

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from cliproxy import dialects
 from cliproxy.base.errors import GatewayError
 from cliproxy.base.tasks import spawn
+from cliproxy.dialects import Framing
 from cliproxy.pipeline.context import Reply
 from cliproxy.server.asgi import JSON_TYPE, RawHeaders, Receive, Send, answer
 from cliproxy.server.bodies import ClientGone
@@ -30,6 +31,8 @@ _STREAM_HEADERS: Final[RawHeaders] = [
     (b"x-accel-buffering", b"no"),
 ]
 _DROPPED_LIMIT: Final = 1024
+OVERLOADED: Final = 529
+"""Anthropic's own status; clients of the others know 503."""
 
 
 async def watching(receive: Receive, work: Callable[[], Awaitable[_T]]) -> _T:
@@ -56,7 +59,9 @@ async def watching(receive: Receive, work: Callable[[], Awaitable[_T]]) -> _T:
         watcher.cancel()
 
 
-async def send_reply(send: Send, reply: Reply, headers: RawHeaders, *, dialect: str) -> None:
+async def send_reply(
+    send: Send, reply: Reply, headers: RawHeaders, *, dialect: str, framing: Framing = "sse"
+) -> None:
     """Write a reply, streamed or whole."""
     headers = [*headers, (b"content-type", reply.content_type.encode())]
     headers += [(k.encode(), v.encode("latin-1", "replace")) for k, v in reply.headers.items()]
@@ -88,7 +93,7 @@ async def send_reply(send: Send, reply: Reply, headers: RawHeaders, *, dialect: 
         await send(
             {
                 "type": "http.response.body",
-                "body": dialects.get(dialect).stream_error(broken),
+                "body": dialects.get(dialect).stream_error(broken, framing),
                 "more_body": True,
             }
         )
@@ -103,4 +108,5 @@ async def send_error(
     if err.retry_after is not None:
         extra.append((b"retry-after", str(max(0, ceil(err.retry_after))).encode()))
     body = dialects.get(dialect).error(err)
-    await answer(send, err.status, body, [*headers, JSON_TYPE, *extra], head=head)
+    status = err.status if dialect == "anthropic" or err.status != OVERLOADED else 503
+    await answer(send, status, body, [*headers, JSON_TYPE, *extra], head=head)

@@ -9,6 +9,7 @@ what makes a slow client slow the upstream down instead of filling memory.
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ READ_WINDOW: Final = 64 * 1024
 """Bytes read ahead per answer before reading stops until someone takes them (aiohttp may hold
 twice this)."""
 
+_ONE_WRITE: Final = 64 * 1024
 _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
 _OWN_HEADERS: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -122,7 +124,7 @@ class Transport:
                 response = await session.request(
                     request.method,
                     url,
-                    data=request.body or None,
+                    data=_payload(request.body),
                     headers=request.headers,
                     allow_redirects=False,
                     skip_auto_headers=_OWN_HEADERS,
@@ -177,6 +179,11 @@ def _connector(via: Proxy | None) -> aiohttp.TCPConnector:
     if via is None:
         return aiohttp.TCPConnector(**options)
     return ProxyConnector.from_url(via.url, rdns=via.remote_dns, **options)
+
+
+def _payload(body: bytes) -> bytes | io.BytesIO | None:
+    # A large body in one piece would hold up everybody else while it is written.
+    return io.BytesIO(body) if len(body) > _ONE_WRITE else body or None
 
 
 def _left(wait: float, deadline: float, loop: asyncio.AbstractEventLoop) -> float | None:

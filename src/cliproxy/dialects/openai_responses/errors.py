@@ -35,10 +35,22 @@ def told(err: GatewayError | Error) -> Obj:
     return {"code": code, "message": err.message}
 
 
+def event(err: GatewayError | Error) -> Obj:
+    """Return the fields of an `error` event.
+
+    They stand twice: flat as the API's types have them, and under `error`, which is what makes
+    OpenAI's SDKs raise.
+    """
+    flat = {**told(err), "param": err.param}
+    kind = _openai.describe(err.message, err.kind, err.code, err.param)["type"]
+    return {**flat, "error": {"type": kind, **flat}}
+
+
 def stream_error(err: GatewayError, sequence: int = 0) -> bytes:
     """Write an `error` event, for a stream in which no response was announced yet."""
-    event = {"type": "error", **told(err), "param": err.param, "sequence_number": sequence}
-    return named_frame(b"error", json.dumps(event))
+    return named_frame(
+        b"error", json.dumps({"type": "error", **event(err), "sequence_number": sequence})
+    )
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
