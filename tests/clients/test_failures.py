@@ -25,20 +25,20 @@ both = pytest.mark.parametrize("upstream", DIALECTS)
 clients = pytest.mark.parametrize("client", DIALECTS)
 streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
-O, A = openai, anthropic
+OA, AN = openai, anthropic
 CLASSES = {
-    400: (O.BadRequestError, A.BadRequestError),
-    401: (O.AuthenticationError, A.AuthenticationError),
-    403: (O.PermissionDeniedError, A.PermissionDeniedError),
-    404: (O.NotFoundError, A.NotFoundError),
-    413: (O.APIStatusError, A.RequestTooLargeError),
-    422: (O.UnprocessableEntityError, A.UnprocessableEntityError),
-    429: (O.RateLimitError, A.RateLimitError),
-    500: (O.InternalServerError, A.InternalServerError),
-    502: (O.InternalServerError, A.InternalServerError),
-    503: (O.InternalServerError, A.ServiceUnavailableError),
-    504: (O.InternalServerError, A.DeadlineExceededError),
-    529: (O.InternalServerError, A.OverloadedError),
+    400: (OA.BadRequestError, AN.BadRequestError),
+    401: (OA.AuthenticationError, AN.AuthenticationError),
+    403: (OA.PermissionDeniedError, AN.PermissionDeniedError),
+    404: (OA.NotFoundError, AN.NotFoundError),
+    413: (OA.APIStatusError, AN.RequestTooLargeError),
+    422: (OA.UnprocessableEntityError, AN.UnprocessableEntityError),
+    429: (OA.RateLimitError, AN.RateLimitError),
+    500: (OA.InternalServerError, AN.InternalServerError),
+    502: (OA.InternalServerError, AN.InternalServerError),
+    503: (OA.InternalServerError, AN.ServiceUnavailableError),
+    504: (OA.InternalServerError, AN.DeadlineExceededError),
+    529: (OA.InternalServerError, AN.OverloadedError),
 }
 
 

@@ -1,0 +1,119 @@
+"""Real coding agents through the proxy: each finishes a tool loop on models that are not its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from tests.clients.sdk import DIALECTS
+from tests.clients.upstreams import config
+from tests.node_clients import node_client  # noqa: F401  # fixture
+from tests.sim import Answer, Call, tool_loop
+from tests.sim.grammar import check  # noqa: F401
+
+pytestmark = [pytest.mark.needs_node, pytest.mark.slow]
+every = pytest.mark.parametrize("upstream", DIALECTS)
+
+
+def run(program, arguments, home, **variables):
+    environment = {
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "NO_PROXY": "127.0.0.1",
+        "TERM": "dumb",
+        **variables,
+    }
+    return subprocess.run(
+        [program, *arguments],
+        cwd=home,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def strict(start_sim):
+    return start_sim(strict=True, keys={"chat-key", "codex-key", "claude-key", "gemini-key"})
+
+
+@every
+def test_claude_code_finishes_a_tool_loop(strict, start_proxy, node_client, tmp_path, upstream):  # noqa: F811
+    (tmp_path / "secret.txt").write_text("The word is heliotrope.\n")
+    loop = tool_loop([Call("Bash", {"command": "cat secret.txt"})], "The word is heliotrope.")
+    strict.script(*[plain_or(loop)] * 30)
+    proxy = start_proxy(config(strict))
+    done = run(
+        node_client("claude"),
+        ["-p", "Read secret.txt and tell me the word.", "--output-format", "stream-json",
+         "--verbose", "--allowedTools", "Bash", "--model", f"to-{upstream}"],
+        tmp_path,
+        ANTHROPIC_BASE_URL=proxy.url,
+        ANTHROPIC_AUTH_TOKEN=proxy.key,
+        ANTHROPIC_SMALL_FAST_MODEL=f"to-{upstream}",
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
+        DISABLE_AUTOUPDATER="1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    final = lines[-1]
+    assert final["type"] == "result"
+    assert final["is_error"] is False, final
+    assert "heliotrope" in final["result"]
+    results = [text for record in strict.requests for _, text in record.results]
+    assert any("heliotrope" in text for text in results), "the tool's output reached the model"
+    assert all(record.status == 200 for record in strict.requests)
+
+
+@every
+def test_codex_finishes_a_tool_loop(strict, start_proxy, node_client, tmp_path, upstream):  # noqa: F811
+    (tmp_path / "secret.txt").write_text("The word is heliotrope.\n")
+    home = tmp_path / ".codex"
+    home.mkdir()
+    proxy = start_proxy(config(strict))
+    (home / "config.toml").write_text(f"""
+model = "to-{upstream}"
+model_provider = "proxy"
+[model_providers.proxy]
+name = "proxy"
+base_url = "{proxy.url}/v1"
+env_key = "PROXY_KEY"
+wire_api = "responses"
+supports_websockets = false
+""")
+    strict.script(*[codex_loop] * 30)
+    done = run(
+        node_client("codex"),
+        ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox",
+         "Read secret.txt and tell me the word."],
+        tmp_path,
+        PROXY_KEY=proxy.key,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "heliotrope" in done.stdout
+    results = [text for record in strict.requests for _, text in record.results]
+    assert any("heliotrope" in text for text in results), "the tool's output reached the model"
+
+
+def plain_or(loop):
+    """Answer side questions (titles, summaries) with words, turns that offer tools with the loop."""
+    return lambda record: loop(record) if "Bash" in record.tools else Answer("A title")
+
+
+def codex_loop(record):
+    """Call the shell by whatever name this request offers it."""
+    if record.results:
+        return Answer("The word is heliotrope.")
+    for tool in record.tools:
+        if tool in ("shell", "shell_command", "local_shell"):
+            command = "cat secret.txt"
+            value = ["bash", "-lc", command] if tool == "shell" else command
+            return Answer(tools=[Call(tool, {"command": value})])
+        if tool == "exec_command":
+            return Answer(tools=[Call(tool, {"cmd": "cat secret.txt"})])
+    return Answer("A title")
