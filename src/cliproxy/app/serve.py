@@ -63,6 +63,8 @@ def _options(config: Config) -> dict[str, Any]:
         "lifespan": "off",
         "ws": "none",
         "server_header": False,
+        # Forwarding headers are believed from nobody: anyone on this machine could send them.
+        "proxy_headers": False,
         "date_header": True,
         "timeout_graceful_shutdown": GRACE,
         "timeout_keep_alive": 75,

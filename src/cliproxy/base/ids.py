@@ -7,11 +7,12 @@ import string
 from typing import Final
 
 _ALNUM: Final = string.ascii_letters + string.digits
+_LETTER: Final = bytes(ord(_ALNUM[n % len(_ALNUM)]) for n in range(256))
 
 
 def token(length: int = 24) -> str:
-    """Return `length` random letters and digits."""
-    return "".join(secrets.choice(_ALNUM) for _ in range(length))
+    """Return `length` random letters and digits: unguessable, though not exactly uniform."""
+    return secrets.token_bytes(length).translate(_LETTER).decode("ascii")
 
 
 def request_id() -> str:

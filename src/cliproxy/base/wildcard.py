@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-
-
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-    text = ".*".join(re.escape(piece) for piece in pattern.split("*"))
-    return re.compile(text, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
-
 
 def matches(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
     """Tell whether the whole text fits the pattern."""
-    if "*" not in pattern:
-        return pattern.lower() == text.lower() if ignore_case else pattern == text
-    return _compiled(pattern, ignore_case).fullmatch(text) is not None
+    if ignore_case:
+        pattern, text = pattern.lower(), text.lower()
+    first, *middle = pattern.split("*")
+    if not middle:
+        return pattern == text
+    last = middle.pop()
+    end = len(text) - len(last)
+    if end < len(first) or not (text.startswith(first) and text.endswith(last)):
+        return False
+    # The leftmost place for each piece leaves the most room for the rest: one pass is enough.
+    place = len(first)
+    for piece in middle:
+        found = text.find(piece, place, end)
+        if found < 0:
+            return False
+        place = found + len(piece)
+    return True

@@ -97,6 +97,7 @@ class Transport:
 
     def __init__(self, local: LocalServer | None = None) -> None:
         self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._vias: dict[tuple[str | None, str], Proxy | None] = {}
         self._local = local
 
     async def send(
@@ -110,7 +111,7 @@ class Transport:
         url = request.url
         if url.startswith(LOCAL_SCHEME):
             url = await self._local_url(url)
-        via = proxies.resolve(request.proxy or proxy, url)
+        via = self._via(request.proxy or proxy, url)
         session = self._session(via)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeouts.total if timeouts.total else 0.0
@@ -154,6 +155,15 @@ class Transport:
         sessions, self._sessions = list(self._sessions.values()), {}
         for session in sessions:
             await session.close()
+
+    def _via(self, wanted: str | None, url: str) -> Proxy | None:
+        # Reading the environment takes longer than sending; it is done once for each host.
+        key = wanted, url[: url.find("/", 8)]
+        try:
+            return self._vias[key]
+        except KeyError:
+            via = self._vias[key] = proxies.resolve(wanted, url)
+            return via
 
     def _session(self, via: Proxy | None) -> aiohttp.ClientSession:
         # HTTP proxies share the direct session: aiohttp pools per (host, proxy) by itself.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -76,6 +77,7 @@ def from_environment(url: str) -> Proxy | None:
         return None
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """Tell whether a host is this machine by name or address."""
     if host in ("localhost", "::1") or host.endswith(".localhost"):
