@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -46,12 +47,20 @@ def main() -> int:
     base = f"http://127.0.0.1:{port}"
 
     command = [sys.executable, "-m", "cliproxy", "serve", "--config", str(config)]
-    server = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)])
+    server = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)], stderr=subprocess.PIPE
+    )
+    log = Log(server)
     try:
         if not _ready(base, server):
+            log.follow()
             print("The proxy did not start; its messages are above.", file=sys.stderr)
             return 1
-        if not _ask(base, key):
+        # Its log would run into the answer that is being printed.
+        log.hold()
+        answered = _ask(base, key)
+        log.go_on()
+        if not answered:
             return 1
         print(snippets(base, key, MODEL))
         print(f"Configuration: {config}{' (new)' if fresh else ''}")
@@ -69,6 +78,37 @@ def main() -> int:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+
+
+class Log:
+    """Passes the server's log on to the terminal, except while it is held."""
+
+    def __init__(self, server: subprocess.Popen[bytes]) -> None:
+        self._server = server
+        self._open = threading.Event()
+        self._open.set()
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def hold(self) -> None:
+        """Keep what comes from now on."""
+        self._open.clear()
+
+    def go_on(self) -> None:
+        """Show what was kept and all that follows."""
+        self._open.set()
+
+    def follow(self) -> None:
+        """Wait until a server that has ended has said everything."""
+        if self._server.poll() is not None:
+            self._thread.join(5)
+
+    def _run(self) -> None:
+        assert self._server.stderr is not None
+        for line in self._server.stderr:
+            self._open.wait()
+            sys.stderr.buffer.write(line)
+            sys.stderr.flush()
 
 
 def _ask(base: str, key: str) -> bool:
