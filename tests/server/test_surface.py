@@ -109,7 +109,7 @@ def test_cors_lets_a_browser_in(proxy):
     assert flight.status_code == 204
     assert flight.headers["access-control-allow-origin"] == "*"
     assert "POST" in flight.headers["access-control-allow-methods"]
-    answer = post(proxy, "/v1/chat/completions", CHAT)
+    answer = post(proxy, "/v1/chat/completions", CHAT, {"origin": "http://page.example"})
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "X-Cliproxy-Request-Id" in answer.headers["access-control-expose-headers"]
     assert answer.headers["x-cliproxy-request-id"]

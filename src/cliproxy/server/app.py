@@ -44,18 +44,20 @@ from cliproxy.transport.proxy import is_loopback
 _log: Final = logging.getLogger(__name__)
 _access_log: Final = logging.getLogger("cliproxy.access")
 
-CORS: Final[RawHeaders] = [
-    (b"access-control-allow-origin", b"*"),
+ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
+PREFLIGHT: Final[RawHeaders] = [
+    ANY_ORIGIN,
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
     (b"access-control-allow-headers", b"*"),
-    (
-        b"access-control-expose-headers",
-        (
-            b"X-Cliproxy-Request-Id, X-Cliproxy-Fidelity, X-Cliproxy-Dropped, Location, "
-            b"Retry-After, X-Request-Id, OpenAI-Request-Id"
-        ),
-    ),
+    (b"access-control-max-age", b"600"),
 ]
+EXPOSED: Final = (
+    b"access-control-expose-headers",
+    (
+        b"X-Cliproxy-Request-Id, X-Cliproxy-Fidelity, X-Cliproxy-Dropped, Location, "
+        b"Retry-After, X-Request-Id, OpenAI-Request-Id"
+    ),
+)
 ENDPOINTS: Final = (
     "POST /v1/chat/completions",
     "POST /v1/completions",
@@ -98,14 +100,18 @@ class App:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = ids.request_id()
-        reply_headers: RawHeaders = [*CORS, (b"x-cliproxy-request-id", request_id.encode())]
+        identified = (b"x-cliproxy-request-id", request_id.encode())
         method: str = scope["method"]
         if method == "OPTIONS":
-            await answer(send, 204, b"", reply_headers)
+            await answer(send, 204, b"", [*PREFLIGHT, identified])
             return
+        reply_headers: RawHeaders = [ANY_ORIGIN, identified]
         path = _path(scope)
         route = match(path)
         headers = header_map(scope)
+        if "origin" in headers:
+            # Only a browser's script asks which headers it may read.
+            reply_headers.append(EXPOSED)
         dialect = route.dialect if route is not None else guess_dialect(path, headers)
         try:
             if route is None:

@@ -9,6 +9,11 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.clients.sdk import DIALECTS
+from tests.server.raw import BODIES
+from tests.sim import Answer, Call, Sim, Usage
+from tests.sim.client import ask
+from tests.sim.grammar import check
 
 from cliproxy import dialects
 from cliproxy.dialects import ParseMeta
@@ -16,11 +21,6 @@ from cliproxy.ir.caps import Caps
 from cliproxy.ir.restore import Restore
 from cliproxy.pipeline.passthrough import Passthrough
 from cliproxy.pipeline.upstream import Source
-from tests.clients.sdk import DIALECTS
-from tests.server.raw import BODIES
-from tests.sim import Answer, Call, Sim, Usage
-from tests.sim.client import ask
-from tests.sim.grammar import check
 
 FULL = Answer(
     thinking=["Need ", "weather."],
