@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Callable
@@ -48,10 +49,19 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         if self.started:
+            _settle_memory()
             scheme = "https" if self.config.is_ssl else "http"
             host = self.config.host or "127.0.0.1"
             port = self.servers[0].sockets[0].getsockname()[1]
             self._announce(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+
+
+def _settle_memory() -> None:
+    # What is loaded now stays; requests make few cycles. Looking through everything after each
+    # 700 new objects, Python's default, would cost a tenth of every translated request.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def _options(config: Config) -> dict[str, Any]:
