@@ -13,6 +13,7 @@ import uvicorn
 from cliproxy.app.runtime import Runtime
 from cliproxy.app.serve import _options
 from cliproxy.config.load import load_text
+from tests.witness import Witness
 
 KEY = "test-client-key"
 
@@ -48,6 +49,7 @@ class Proxy:
             self._server.should_exit = True
             self._thread.join(20)
             assert not self._thread.is_alive(), "the proxy did not stop"
+            assert not self.witness.faults, "\n\n".join(self.witness.faults)
 
     @property
     def connections(self) -> list[Any]:
@@ -67,7 +69,8 @@ class Proxy:
         self.loop = asyncio.get_running_loop()
         options = {**_options(self.loaded.config), "host": "127.0.0.1", "port": 0}
         options["timeout_graceful_shutdown"] = 1
-        self._server = uvicorn.Server(uvicorn.Config(self.runtime.app, **options))
+        self.witness = Witness(self.runtime.app)
+        self._server = uvicorn.Server(uvicorn.Config(self.witness, **options))
         self._server.config.load()
         self._server.lifespan = self._server.config.lifespan_class(self._server.config)
         try:
