@@ -9,33 +9,38 @@ from __future__ import annotations
 
 import difflib
 import re
+import secrets
 from collections.abc import Mapping
-from io import StringIO
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from cliproxy.base.errors import ConfigError
 from cliproxy.config import schema
 from cliproxy.config.legacy import IGNORED, NO_EFFECT, upgrade
-from cliproxy.config.schema import Config, Section
+from cliproxy.config.schema import NOT_BUILT, NOT_SERVED, STRATEGIES, Config, Section
+from cliproxy.config.tree import NotYaml, Tree, meaning, parse, shown, shown_key
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?")
+_WHOLE: Final = re.compile(r"[+-]?\d+")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TRUE: Final = frozenset({"true", "yes", "on", "y", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "n", "0"})
 _MAX_WEIGHT: Final = 1_000_000
+_STEP: Final = re.compile(r"[^.\[\]]+")
+_URL: Final = re.compile(r"https?://\S+", re.IGNORECASE)
 
 CREDENTIALS: Final = (
     "gemini-api-key", "interactions-api-key", "codex-api-key", "xai-api-key", "claude-api-key",
     "vertex-api-key", "openai-compatibility",
 )  # fmt: skip
-NOT_SERVED: Final = ("interactions-api-key", "xai-api-key", "vertex-api-key")
+PLACEHOLDER: Final = "put-your-own-key-here"
+"""The client key of the example configuration. Everybody knows it, so nobody may use it."""
 
 
 class Problem(Struct, frozen=True):
@@ -76,34 +81,33 @@ def load(path: Path) -> Loaded:
 def load_text(text: str, *, path: Path) -> Loaded:
     """Read configuration text; `path` is for messages."""
     try:
-        tree = YAML(typ="rt").load(StringIO(text))
-    except MarkedYAMLError as err:
-        mark = err.problem_mark or err.context_mark
-        line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{line} is not valid YAML: {err.problem or err.context}.") from err
-    except YAMLError as err:
-        raise ConfigError(f"{path} is not valid YAML.") from err
-    if tree is None:
+        tree = parse(text)
+    except NotYaml as err:
+        line = f":{err.line}" if err.line else ""
+        raise ConfigError(f"{path}{line} is not valid YAML: {err.message}.") from err
+    if tree.value is None:
         return Loaded(Config(), [])
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path} must hold a mapping of keys, not {type(tree).__name__}.")
+    if not isinstance(tree.value, dict):
+        kind = "a list" if isinstance(tree.value, list) else "a single value"
+        raise ConfigError(f"{path} must hold a mapping of keys, not {kind}.")
     return _Loader(str(path), tree).run()
 
 
 class _Loader:
-    def __init__(self, file: str, tree: Any) -> None:
+    def __init__(self, file: str, tree: Tree) -> None:
         self._file = file
-        self._lines: dict[str, int] = {}
-        _index_lines(tree, "", self._lines)
-        self._tree: dict[str, Any] = _plain(tree)
+        self._lines = tree.lines
+        self._tree: dict[str, Any] = tree.value
+        self._moved: dict[str, str] = {}
         self.problems: list[Problem] = []
-        self._warned_disguise = False
+        self._told: set[Any] = set()
 
     def run(self) -> Loaded:
-        tree = upgrade(self._tree, lambda key, message, cure: self._note(key, message, cure=cure))
+        upgraded = upgrade(self._tree, self._note)
+        self._moved = upgraded.moved
         hints = _hints(Config)
         values: dict[str, Any] = {}
-        for key, value in tree.items():
+        for key, value in upgraded.tree.items():
             if key in IGNORED:
                 continue
             if key not in hints:
@@ -119,53 +123,97 @@ class _Loader:
                 continue
             try:
                 values[name] = self._value(value, kind, key)
+                self._unbuilt(Config, name, key, key, values[name])
             except _Wrong as wrong:
-                self._note(wrong.path, wrong.message, severity="error", cure=wrong.cure)
+                self._note(wrong.path, wrong.message, cure=wrong.cure, error=True)
+        self._check(values)
         errors = [p for p in self.problems if p.severity == "error"]
         if errors:
             raise ConfigError("\n".join(str(p) for p in errors))
-        config = Config(**values)
-        if config.tls.enable and not (config.tls.cert and config.tls.key):
-            line = self._lines.get("tls")
-            at = f":{line}" if line else ""
-            raise ConfigError(f"{self._file}{at}: tls is enabled and needs both cert and key.")
-        return Loaded(config, self.problems)
+        return Loaded(Config(**values), self.problems)
+
+    def _check(self, values: dict[str, Any]) -> None:
+        """Look at what the types alone do not tell."""
+        tls = values.get("tls")
+        if tls is not None and tls.enable and not (tls.cert and tls.key):
+            self._note("tls", "is enabled and needs both cert and key", error=True)
+        if not 0 <= values.get("port", 0) <= 65535:
+            self._note("port", "must be between 0 and 65535", error=True)
+        routing = values.get("routing")
+        if routing is not None and routing.strategy.lower() not in STRATEGIES:
+            strategy = shown(routing.strategy)
+            self._note(
+                "routing.strategy", f"is {strategy}, which is not known", cure="round-robin is used"
+            )
+        if "api_keys" in values:
+            values["api_keys"] = self._client_keys(values["api_keys"])
+
+    def _client_keys(self, keys: tuple[str, ...]) -> tuple[str, ...]:
+        kept: list[str] = []
+        for index, key in enumerate(keys):
+            path = f"api-keys[{index}]"
+            if not key:
+                self._note(path, "is empty and is left out")
+            elif key == PLACEHOLDER:
+                self._note(path, "is the example's placeholder and is not accepted",
+                           cure="write a key of your own, long and random")  # fmt: skip
+                # Not left out: a list that had nothing else would turn into "no key needed".
+                kept.append(secrets.token_urlsafe(32))
+            else:
+                kept.append(key)
+        return tuple(dict.fromkeys(kept))
 
     def _credentials(self, key: str, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            self._note(key, "must be a list", severity="error", cure="start each entry with '-'")
+            self._note(key, "must be a list", cure="start each entry with '-'", error=True)
             return ()
         kind: type[Section] = schema.Compat if key == "openai-compatibility" else schema.Entry
-        entries: list[Any] = []
+        entries: dict[bytes, str] = {}
+        kept: list[Any] = []
         for index, item in enumerate(value):
             path = f"{key}[{index}]"
+            if item is None:
+                continue
             bare = isinstance(item, str) and kind is schema.Entry
             try:
                 entry = self._section({"api-key": item} if bare else item, kind, path)
                 self._check_entry(key, entry, path)
             except _Wrong as wrong:
-                self._note(wrong.path, f"{wrong.message}; this entry is left out", cure=wrong.cure)
+                self._note(
+                    wrong.path,
+                    wrong.message if wrong.fatal else f"{wrong.message}; this entry is left out",
+                    cure=wrong.cure,
+                    error=wrong.fatal,
+                )
                 continue
-            entries.append(entry)
-        if entries and key in NOT_SERVED:
+            twin = entries.setdefault(msgspec.msgpack.encode(entry), path)
+            if twin != path:
+                self._note(path, f"is the same as {self._origin(twin)} and is left out")
+                continue
+            kept.append(entry)
+        if kept and key in NOT_SERVED:
             self._note(key, "is understood but not served yet")
-        return tuple(entries)
+        return tuple(kept)
 
     def _check_entry(self, key: str, entry: Any, path: str) -> None:
+        base = entry.base_url
         if isinstance(entry, schema.Compat):
-            if not entry.name.strip():
+            if not entry.name:
                 raise _Wrong(path, "has no name")
-            if not entry.base_url.strip():
+            if not base:
                 raise _Wrong(path, "has no base-url")
-            weights = [e.weight for e in entry.api_key_entries]
+            for index, row in enumerate(entry.api_key_entries):
+                _check_weight(row.weight, f"{path}.api-key-entries[{index}].weight")
         else:
-            if key in ("codex-api-key", "xai-api-key") and not entry.base_url.strip():
+            if key in ("codex-api-key", "xai-api-key") and not base:
                 raise _Wrong(path, "has no base-url, which this kind needs")
-            if not entry.api_key.strip() and not entry.base_url.strip():
+            if not entry.api_key and not base:
                 raise _Wrong(path, "has neither api-key nor base-url")
-            weights = [entry.weight]
-        if any(weight > _MAX_WEIGHT for weight in weights):
-            self._note(f"{path}.weight", "is larger than 1000000", severity="error")
+            _check_weight(entry.weight, f"{path}.weight")
+        if base and not _URL.fullmatch(base):
+            raise _Wrong(f"{path}.base-url", "must begin with http:// or https://")
+        if "/" in entry.prefix.strip("/"):
+            self._note(f"{path}.prefix", "holds a slash and is ignored")
 
     def _section(self, value: Any, kind: type[Section], path: str) -> Any:
         if not isinstance(value, Mapping):
@@ -174,7 +222,7 @@ class _Loader:
         fields: dict[str, Any] = {}
         for key, item in value.items():
             if key not in hints:
-                self._unknown(f"{path}.{key}", str(key), hints)
+                self._unknown(f"{path}.{key}", key, hints)
                 continue
             if item is None:
                 continue
@@ -182,20 +230,22 @@ class _Loader:
                 self._disguise(f"{path}.{key}")
             name, inner = hints[key]
             fields[name] = self._value(item, inner, f"{path}.{key}")
-        for field in msgspec.structs.fields(kind):
-            if field.required and field.name not in fields:
-                raise _Wrong(path, f"has no {field.encode_name}")
+            self._unbuilt(kind, name, key, f"{path}.{key}", fields[name])
+        for name, encoded in _required(kind):
+            if name not in fields:
+                raise _Wrong(path, f"has no {encoded}")
         return kind(**fields)
 
     def _value(self, value: Any, kind: Any, path: str) -> Any:
         if kind is Any:
-            return value
+            return meaning(value)
         origin = get_origin(kind)
         if origin in (Union, UnionType):
             return self._either(value, get_args(kind), path)
         if origin is Literal:
-            if value in get_args(kind):
-                return value
+            word = str(value).strip().lower()
+            if isinstance(value, str) and word in get_args(kind):
+                return word
             raise _Wrong(path, f"must be one of {', '.join(map(str, get_args(kind)))}")
         if origin is tuple:
             items = [value] if isinstance(value, str) else value
@@ -209,10 +259,15 @@ class _Loader:
             if not isinstance(value, dict):
                 raise _Wrong(path, "must be a mapping of keys")
             inner = get_args(kind)[1]
-            return {str(k): self._value(v, inner, f"{path}.{k}") for k, v in value.items()}
+            # A key without a value is a value of none, except where only text fits.
+            return {
+                k: self._value(v, inner, f"{path}.{k}")
+                for k, v in value.items()
+                if v is not None or inner is Any
+            }
         if isinstance(kind, type) and issubclass(kind, Section):
             if kind is schema.Model and isinstance(value, str):
-                return schema.Model(name=value)
+                return schema.Model(name=str(value))
             return self._section(value, kind, path)
         return _scalar(value, kind, path)
 
@@ -228,74 +283,95 @@ class _Loader:
         assert wrong is not None
         raise wrong
 
+    def _unbuilt(self, kind: type[Section], name: str, key: str, path: str, value: Any) -> None:
+        """Say once that a key has no effect yet, unless its value asks for nothing."""
+        if key not in NOT_BUILT.get(kind, ()) or (kind, key) in self._told:
+            return
+        default = _defaults(kind)[name]
+        if (value == default or not (value or default)) and key != "session-affinity":
+            return
+        self._told.add((kind, key))
+        self._note(path, "is understood but not built yet: it has no effect")
+
     def _unknown(self, path: str, key: str, known: Mapping[str, Any]) -> None:
         near = difflib.get_close_matches(key, known, n=1)
         cure = f"did you mean {near[0]}?" if near else "it is ignored"
         self._note(path, "is not a known key", cure=cure)
 
     def _disguise(self, path: str) -> None:
-        if not self._warned_disguise:
-            self._warned_disguise = True
+        if "disguise" not in self._told:
+            self._told.add("disguise")
             self._note(path, "has no effect: cliproxy does not imitate other clients")
 
-    def _note(
-        self,
-        path: str,
-        message: str,
-        *,
-        severity: Literal["error", "warning"] = "warning",
-        cure: str = "",
-    ) -> None:
+    def _origin(self, path: str) -> str:
+        """Return where in the file a path of the upgraded tree stands."""
+        place, rest = path, ""
+        while place:
+            if place in self._moved:
+                return self._moved[place] + rest
+            cut = max(place.rfind("."), place.rfind("["), 0)
+            place, rest = place[:cut], place[cut:] + rest
+        return path
+
+    def _note(self, path: str, message: str, *, cure: str = "", error: bool = False) -> None:
+        path = self._origin(path)
         line, place = None, path
         while line is None and place:
             line = self._lines.get(place)
             # A key that is not in the file (a missing one) is shown where its parent stands.
             place = place[: max(place.rfind("."), place.rfind("["), 0)]
+        severity: Literal["error", "warning"] = "error" if error else "warning"
+        path = _STEP.sub(lambda step: shown_key(step[0]), path)
         self.problems.append(Problem(path, message, severity, line, cure, self._file))
 
 
 class _Wrong(Exception):
-    def __init__(self, path: str, message: str, cure: str = "") -> None:
+    """A value that cannot be used; `fatal`: not even when its entry is left out."""
+
+    def __init__(self, path: str, message: str, cure: str = "", *, fatal: bool = False) -> None:
         super().__init__(message)
         self.path = path
         self.message = message
         self.cure = cure
+        self.fatal = fatal
+
+
+def _check_weight(weight: int, path: str) -> None:
+    if weight > _MAX_WEIGHT:
+        raise _Wrong(path, f"is larger than {_MAX_WEIGHT}", fatal=True)
 
 
 def _scalar(value: Any, kind: Any, path: str) -> Any:
-    text = str(value).strip()
-    if kind is bool:
-        if isinstance(value, bool):
-            return value
-        if text.lower() in _TRUE | _FALSE:
-            return text.lower() in _TRUE
-        raise _Wrong(path, f"must be true or false, not {text!r}")
     if isinstance(value, list | dict):
         raise _Wrong(path, "must be a single value")
+    text = str(value).strip()
+    if kind is bool:
+        if text.lower() in _TRUE | _FALSE:
+            return text.lower() in _TRUE
+        raise _Wrong(path, f"must be true or false, not {shown(text)}")
     if kind is str:
-        return text if not isinstance(value, bool) else text.lower()
+        return text
     if kind is int:
-        if not isinstance(value, bool) and re.fullmatch(r"[+-]?\d+", text):
-            return int(text)
-        seconds = _seconds(value)
-        if seconds is not None and seconds == int(seconds) and not isinstance(value, float):
+        digits = text.replace("_", "")
+        if _WHOLE.fullmatch(digits) and len(digits) <= 18:
+            return int(digits)
+        seconds = None if _NUMBER.fullmatch(text) else _seconds(text)
+        if seconds is not None and seconds == int(seconds):
             return int(seconds)
-        raise _Wrong(path, f"must be a whole number, not {text!r}")
+        # A share that is not a whole number would silently change who gets how much.
+        raise _Wrong(path, f"must be a whole number, not {shown(text)}",
+                     fatal=path.endswith(".weight"))  # fmt: skip
     if kind is float:
-        seconds = _seconds(value)
+        seconds = _seconds(text)
         if seconds is None:
-            raise _Wrong(path, f"must be a number or a duration such as 30s, not {text!r}")
+            raise _Wrong(path, f"must be a number or a duration such as 30s, not {shown(text)}")
         return seconds
     return value
 
 
-def _seconds(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return float(value)
-    text = str(value).strip().lower()
-    if re.fullmatch(r"[+-]?\d+(\.\d+)?", text):
+def _seconds(text: str) -> float | None:
+    text = text.lower()
+    if _NUMBER.fullmatch(text):
         return float(text)
     pieces = _DURATION.findall(text)
     if not pieces or "".join(n + u for n, u in pieces) != text:
@@ -303,39 +379,25 @@ def _seconds(value: Any) -> float | None:
     return sum(float(number) * _UNITS[unit] for number, unit in pieces)
 
 
+@cache
 def _hints(kind: type[Section]) -> dict[str, tuple[str, Any]]:
     """Return YAML key → (attribute, type)."""
     types = get_type_hints(kind, vars(schema))
     return {f.encode_name: (f.name, types[f.name]) for f in msgspec.structs.fields(kind)}
 
 
-def _plain(node: Any) -> Any:
-    """Return ordinary dicts, lists and scalars of a round-trip tree."""
-    if isinstance(node, dict):
-        return {str(k): _plain(v) for k, v in node.items()}
-    if isinstance(node, list):
-        return [_plain(v) for v in node]
-    if isinstance(node, bool) or node is None:
-        return node
-    if isinstance(node, int):
-        return int(node)
-    if isinstance(node, float):
-        return float(node)
-    return str(node)
+@cache
+def _required(kind: type[Section]) -> tuple[tuple[str, str], ...]:
+    """Return (attribute, YAML key) of what must be there."""
+    fields = msgspec.structs.fields(kind)
+    return tuple((f.name, f.encode_name) for f in fields if f.required)
 
 
-def _index_lines(node: Any, path: str, lines: dict[str, int]) -> None:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            inner = f"{path}.{key}" if path else str(key)
-            place = node.lc.data.get(key) if hasattr(node, "lc") else None
-            if place:
-                lines[inner] = place[0] + 1
-            _index_lines(value, inner, lines)
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            inner = f"{path}[{index}]"
-            place = node.lc.data.get(index) if hasattr(node, "lc") and node.lc.data else None
-            if place:
-                lines[inner] = place[0] + 1
-            _index_lines(value, inner, lines)
+@cache
+def _defaults(kind: type[Section]) -> dict[str, Any]:
+    """Return attribute → default."""
+    return {
+        f.name: f.default_factory() if f.default is msgspec.NODEFAULT else f.default
+        for f in msgspec.structs.fields(kind)
+        if not f.required
+    }

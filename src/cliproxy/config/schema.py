@@ -6,7 +6,7 @@ people write (durations, yes/no, old spellings) into that is the loader's work.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct, field
 
@@ -230,3 +230,40 @@ class Config(Section, frozen=True):
     payload: dict[str, Any] = field(default_factory=dict)
     ampcode: dict[str, Any] = field(default_factory=dict)
     fallback: Any = None
+
+
+STRATEGIES: Final = frozenset(
+    {"round-robin", "roundrobin", "rr", "fill-first", "fillfirst", "ff",
+     "weighted-round-robin", "weightedroundrobin", "wrr"}
+)  # fmt: skip
+"""Words for `routing.strategy`."""
+
+NOT_SERVED: Final = ("interactions-api-key", "xai-api-key", "vertex-api-key")
+"""Lists of credentials that load and are not used yet."""
+
+NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
+    Config: frozenset(
+        {"auth-dir", "trusted-proxies", "remote-management", "pprof", "commercial-mode",
+         "logging-to-file", "logs-max-total-size-mb", "error-logs-max-files", "request-log",
+         "usage-statistics-enabled", "redis-usage-queue-retention-seconds", "passthrough-headers",
+         "request-retry", "max-retry-credentials", "max-retry-interval", "disable-cooling",
+         "save-cooldown-status", "transient-error-cooldown-seconds", "auth-auto-refresh-workers",
+         "quota-exceeded", "nonstream-keepalive-interval", "streaming", "ws-auth",
+         "disable-image-generation", "gpt-image-2-base-model", "video-result-auth-cache-ttl",
+         "codex", "xai", "claude-code", "antigravity", "antigravity-signature-cache-enabled",
+         "antigravity-signature-bypass-strict", "plugins", "credential-concurrency",
+         "credential-in-flight", "oauth-model-alias", "oauth-excluded-models",
+         "oauth-request-scoped-errors", "oauth-clients", "endpoints", "payload", "ampcode",
+         "fallback"}
+    ),
+    Routing: frozenset({"session-affinity", "session-affinity-ttl"}),
+    Model: frozenset({"force-mapping", "image", "is-compat", "fork"}),
+    Entry: frozenset(
+        {"disable-cooling", "request-retry", "request-scoped-errors", "websockets", "alpha-search",
+         "rebuild-mid-system-message"}
+    ),
+    Compat: frozenset(
+        {"disable-cooling", "request-retry", "request-scoped-errors", "support-prompt-cache-key"}
+    ),
+}  # fmt: skip
+"""Keys that load and have no effect yet. Whoever builds one takes it out of here."""

@@ -11,8 +11,10 @@ from pathlib import Path
 def atomic_write(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Replace a file by a complete new one, or leave the old one: never something in between.
 
-    The new content is on the disk before the name points to it, also after a power cut.
+    The new content is on the disk before the name points to it, also after a power cut. Of a
+    symbolic link the file it leads to is replaced.
     """
+    path = path.resolve()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -44,9 +46,9 @@ port: 8317
 api-keys:
   - "{client}"
 
-# The key of the management API.
-remote-management:
-  secret-key: "{management}"
+# The management API is not built yet; this will be its key.
+# remote-management:
+#   secret-key: "{management}"
 
 # Accounts. Without any, the small embedded model answers as local/smollm2.
 # Put yours here and take the # away, for example:

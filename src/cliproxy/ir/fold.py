@@ -93,10 +93,7 @@ class Folder:
             case BlockStop():
                 self._close(event.index)
             case ThinkingBreak():
-                block = answer.blocks[event.index]
-                if parts := self._parts[event.index]:
-                    block.paragraphs.append("".join(parts))
-                    parts.clear()
+                self._paragraph(event.index)
             case Signature():
                 answer.blocks[event.index].signature = event.sig
             case Citation():
@@ -112,12 +109,17 @@ class Folder:
             case End():
                 self.ended = True
 
+    def _paragraph(self, index: int) -> None:
+        # A paragraph without a word is none: two breaks in a row are one.
+        if text := "".join(self._parts[index]):
+            self.answer.blocks[index].paragraphs.append(text)
+        self._parts[index].clear()
+
     def _close(self, index: int) -> None:
         block = self.answer.blocks[index]
         text = "".join(self._parts[index])
         if block.start.kind == "thinking":
-            if text:
-                block.paragraphs.append(text)
+            self._paragraph(index)
             text = "\n\n".join(block.paragraphs)
         block.text = text
         block.done = True
@@ -162,7 +164,7 @@ def replay(answer: Answer) -> Iterator[Event]:
         yield start
         yield from _deltas(index, block)
         yield BlockStop(index)
-    if answer.usage.known:
+    if answer.usage != IRUsage():
         yield Usage(answer.usage)
     yield from answer.finishes.values()
     yield End()
@@ -190,5 +192,5 @@ def _deltas(index: int, block: Block) -> Iterator[Event]:
             pass
     for citation in block.citations:
         yield Citation(index, citation)
-    if block.signature is not None and block.start.signature is None:
+    if block.signature is not None and block.signature != block.start.signature:
         yield Signature(index, block.signature)

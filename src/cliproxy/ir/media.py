@@ -20,11 +20,11 @@ _SIGNATURES: Final[tuple[tuple[int, bytes, str], ...]] = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
     (0, b"GIF8", "image/gif"),
-    (0, b"BM", "image/bmp"),
     (0, b"%PDF", "application/pdf"),
     (0, b"ID3", "audio/mpeg"),
     (0, b"\xff\xfb", "audio/mpeg"),
     (0, b"\xff\xf3", "audio/mpeg"),
+    (0, b"\xff\xf2", "audio/mpeg"),
     (0, b"OggS", "audio/ogg"),
     (0, b"fLaC", "audio/flac"),
     (0, b"\x1aE\xdf\xa3", "video/webm"),
@@ -116,6 +116,9 @@ def sniff(b64: str) -> str | None:
         return {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}.get(
             head[8:12]
         )
+    # Two letters alone are also how many a text begins; four reserved bytes are not.
+    if head[:2] == b"BM" and head[6:10] == bytes(4):
+        return "image/bmp"
     if head[4:8] == b"ftyp":
         return _FTYP.get(head[8:12], "video/mp4")
     return None

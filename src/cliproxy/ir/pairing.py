@@ -70,14 +70,14 @@ def pair(
         turn.clear()
         after.clear()
 
-    for message in messages:
+    for place, message in enumerate(messages):
         if message.role != "assistant":
             after.append(message)
             continue
         # Reasoning, text and calls of one turn may come as several assistant messages (Responses
         # items); results that arrived in between close the turn.
         if after and (any(_results(m) for m in after) or any(m.role == "user" for m in after)):
-            if _waits(turn, after) and not _starts_over(message):
+            if not _starts_over(message) and _waits(turn, after, messages[place:]):
                 turn.append(message)
                 continue
             flush(last=False)
@@ -93,13 +93,18 @@ def _starts_over(message: Message) -> bool:
     return any(isinstance(p, ToolCall) for p in message.parts)
 
 
-def _waits(turn: list[Message], after: list[Message]) -> bool:
-    """Tell whether some call of the turn got no result yet although others, or words, followed."""
+def _waits(turn: list[Message], after: list[Message], rest: Sequence[Message]) -> bool:
+    """Tell whether the result of one of the turn's calls is still to come."""
     calls = {p.id for m in turn for p in m.parts if isinstance(p, ToolCall) and p.kind != "server"}
-    if not calls:
-        return False
-    answered = {p.call_id for m in after for p in _results(m)}
-    return False if calls <= answered else bool(calls & answered)
+    missing = calls - {p.call_id for m in after for p in _results(m)}
+    for message in rest if missing else ():
+        for part in message.parts:
+            if isinstance(part, ToolCall):
+                # Called again: what comes answers that call.
+                missing.discard(part.id)
+            elif isinstance(part, ToolResult) and part.call_id in missing:
+                return True
+    return False
 
 
 def _results(message: Message) -> list[ToolResult]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from cliproxy.base import json
 from cliproxy.ir.schema_gemini import for_gemini, for_gemini_json
+from cliproxy.ir.schema_shape import DEPTH, LISTS, MAPS, SINGLE, repaired
 
 __all__ = [
     "coerce_arguments",
@@ -24,48 +25,29 @@ __all__ = [
 ]
 
 Schema = dict[str, Any]
-_DEPTH: Final = 64
-
-_MAPS: Final = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-_LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
-_SINGLE: Final = (
-    "items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames",
-    "unevaluatedItems", "unevaluatedProperties",
-)  # fmt: skip
 
 
 def _walk(node: Any, change: Callable[[Schema], Schema], depth: int = 0) -> Any:
     """Apply `change` to every sub-schema, leaves first."""
-    if not isinstance(node, dict) or depth > _DEPTH:
+    if not isinstance(node, dict) or depth > DEPTH:
         return node
     out: Schema = {}
     for key, value in node.items():
-        if key in _MAPS and isinstance(value, dict):
+        if key in MAPS and isinstance(value, dict):
             out[key] = {name: _walk(sub, change, depth + 1) for name, sub in value.items()}
-        elif (key in _LISTS and isinstance(value, list)) or (
+        elif (key in LISTS and isinstance(value, list)) or (
             key == "items" and isinstance(value, list)
         ):
             out[key] = [_walk(sub, change, depth + 1) for sub in value]
-        elif key in _SINGLE:
+        elif key == "items" or key in SINGLE:
             out[key] = _walk(value, change, depth + 1)
         else:
             out[key] = value
     return change(out)
 
 
-def _lower_types(node: Schema) -> Schema:
-    """Turn Gemini's `OBJECT` into `object`."""
-    kind = node.get("type")
-    if isinstance(kind, str) and kind.isupper():
-        node["type"] = kind.lower()
-    elif isinstance(kind, list):
-        node["type"] = [k.lower() if isinstance(k, str) else k for k in kind]
-    return node
-
-
 def _foreign(node: Schema) -> Schema:
     """Undo what only Gemini's schema dialect says."""
-    _lower_types(node)
     node.pop("propertyOrdering", None)
     nullable = node.pop("nullable", None)
     kind = node.get("type")
@@ -80,7 +62,7 @@ def for_anthropic(schema: Any) -> Schema:
     """Return an Anthropic `input_schema`: object root without unions, lower-case types."""
     if not isinstance(schema, dict):
         return {"type": "object", "properties": {}}
-    root: Schema = _walk(schema, _foreign)
+    root: Schema = _walk(repaired(schema), _foreign)
     merged: Schema = {k: v for k, v in root.items() if k not in ("anyOf", "oneOf", "allOf")}
     properties = dict(merged.get("properties") or {})
     required = list(merged.get("required") or [])
@@ -122,7 +104,7 @@ def for_openai(schema: Any) -> Schema:
             node["properties"] = {}
         return node
 
-    root: Schema = _walk(schema, change)
+    root: Schema = _walk(repaired(schema), change)
     if "type" not in root and not any(k in root for k in ("anyOf", "oneOf", "allOf", "$ref")):
         root = {"type": "object", **root}
         root.setdefault("properties", {})
@@ -186,7 +168,7 @@ def coerce_arguments(args: str, schema: Any) -> str:
 
 
 def _coerce(value: Any, schema: Any, depth: int) -> Any:
-    if not isinstance(schema, dict) or depth > _DEPTH:
+    if not isinstance(schema, dict) or depth > DEPTH:
         return value
     if isinstance(value, str):
         declared = schema.get("enum") if "enum" in schema else [schema.get("const")]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import unquote
 
 from cliproxy.base import json
+from cliproxy.ir.schema_shape import DEPTH, TYPES, repaired
 
 Schema = dict[str, Any]
-_DEPTH: Final = 64
 
 _KEPT: Final = (
     "type", "format", "description", "nullable", "enum", "items", "properties", "required",
@@ -16,18 +17,20 @@ _KEPT: Final = (
 )  # fmt: skip
 """Keywords of the subset that every deployment takes."""
 _FORMATS: Final = frozenset({"enum", "date-time", "int32", "int64", "float", "double"})
-_TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
 _HINTED: Final = (
     "minLength", "maxLength", "pattern", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
     "uniqueItems", "default",
 )  # fmt: skip
 """Constraints that are told in the description instead."""
+_NODES: Final = 20_000
+"""References may multiply a small document without end; what is beyond is any object."""
 
 
 def for_gemini(schema: Any, *, root: bool = True) -> Schema:
     """Return the OpenAPI subset that Gemini's `parameters` / `responseSchema` take."""
     if not isinstance(schema, dict):
         return {"type": "object", "properties": {}}
+    schema = repaired(schema, wrap=True)
     cleaned = _Cleaner(schema).node(schema, (), 0)
     if root and "type" not in cleaned and "anyOf" not in cleaned:
         cleaned = {"type": "object", "properties": {}, **cleaned}
@@ -41,39 +44,42 @@ class _Cleaner:
 
     def __init__(self, document: Schema) -> None:
         self._document = document
+        self._left = _NODES
 
     def node(self, schema: Any, seen: tuple[str, ...], depth: int) -> Schema:
-        if schema is True or schema == {}:
+        self._left -= 1
+        if schema is True:
             return {"type": "string"}
-        if not isinstance(schema, dict) or depth > _DEPTH:
+        if not isinstance(schema, dict) or depth > DEPTH or self._left < 0:
             return {"type": "object", "properties": {}}
         hints: list[str] = []
         schema, seen = self._resolve(schema, seen, hints)
-        if _is_property_map(schema):
-            schema = {"type": "object", "properties": schema}
         schema = self._merge(schema, seen, depth)
-        out: Schema = {}
-        kind, nullable, kinds = _type(schema)
-        if schema.get("nullable") is True:
-            nullable = True
-        self._union(schema, out, seen, depth)
-        if kinds and "anyOf" not in out:
-            kind = kinds[0]
-            hints.append("Accepts: " + " | ".join(kinds))
-        if out.pop("__null__", False):
-            nullable = True
+        description = schema.get("description")
         values = _enum(schema)
+        out: Schema = {}
+        if values is None:
+            self._union(schema, out, seen, depth)
+        if out:
+            if schema.get("nullable") is True:
+                out["nullable"] = True
+            return _described(out, description, hints)
+        kind, nullable, kinds = _type(schema)
+        nullable = nullable or schema.get("nullable") is True
         if values is not None:
-            if any(v is None for v in values):
-                nullable = True
+            nullable = nullable or any(v is None for v in values)
             strings = [_text(v) for v in values if v is not None and v != ""]
-            kind = "string"
+            kind, kinds = "string", []
             if strings:
                 out["enum"] = list(dict.fromkeys(strings))
-        if kind is None and "anyOf" not in out:
+        if kinds:
+            kind = kinds[0]
+            hints.append("Accepts: " + " | ".join(kinds))
+        if kind is None:
             kind = (
-                "object" if isinstance(schema.get("properties"), dict)
+                "object" if "properties" in schema
                 else "array" if "items" in schema or "prefixItems" in schema
+                else "string" if depth
                 else None
             )  # fmt: skip
         if kind is not None:
@@ -82,18 +88,18 @@ class _Cleaner:
             out["nullable"] = True
         self._children(schema, kind, out, hints, seen=seen, depth=depth)
         _scalars(schema, kind, out, hints)
-        return _described(out, schema.get("description"), hints)
+        return _described(out, description, hints)
 
     def _resolve(
         self, schema: Schema, seen: tuple[str, ...], hints: list[str]
     ) -> tuple[Schema, tuple[str, ...]]:
-        for _ in range(_DEPTH):
+        for _ in range(DEPTH):
             reference = schema.get("$ref")
             if not isinstance(reference, str):
                 return schema, seen
             siblings = {k: v for k, v in schema.items() if k != "$ref"}
             name = reference.rsplit("/", 1)[-1]
-            target = self._lookup(reference)
+            target = self.lookup(reference)
             if target is None or reference in seen:
                 hints.append(f"See: {name}")
                 return {"type": "object", **siblings}, seen
@@ -101,13 +107,17 @@ class _Cleaner:
             schema = {**target, **siblings}
         return {"type": "object"}, seen
 
-    def _lookup(self, reference: str) -> Schema | None:
+    def lookup(self, reference: str) -> Schema | None:
+        """Return what a reference inside the document leads to."""
         if not reference.startswith("#"):
             return None
         node: Any = self._document
-        for step in reference[1:].split("/")[1:]:
-            key = step.replace("~1", "/").replace("~0", "~").replace("%24", "$")
-            node = node.get(key) if isinstance(node, dict) else None
+        for step in unquote(reference[1:]).split("/")[1:]:
+            key = step.replace("~1", "/").replace("~0", "~")
+            if isinstance(node, list):
+                node = node[int(key)] if key.isdecimal() and int(key) < len(node) else None
+            else:
+                node = node.get(key) if isinstance(node, dict) else None
         return node if isinstance(node, dict) else None
 
     def _merge(self, schema: Schema, seen: tuple[str, ...], depth: int) -> Schema:
@@ -122,7 +132,7 @@ class _Cleaner:
         texts = [out["description"]] if out.get("description") else []
         for branch in extra:
             resolved, _ = self._resolve(branch, seen, [])
-            resolved = self._merge(resolved, seen, depth + 1) if depth < _DEPTH else resolved
+            resolved = self._merge(resolved, seen, depth + 1) if depth < DEPTH else resolved
             for name, sub in (resolved.get("properties") or {}).items():
                 properties.setdefault(name, sub)
             required += [r for r in resolved.get("required") or () if r not in required]
@@ -142,44 +152,50 @@ class _Cleaner:
             out["description"] = " ".join(dict.fromkeys(texts))
         return out
 
-    def _union(
-        self,
-        schema: Schema,
-        out: Schema,
-        seen: tuple[str, ...],
-        depth: int,
-    ) -> None:
-        branches = [b for k in ("anyOf", "oneOf") for b in schema.get(k) or ()]
-        if not branches:
-            return
+    def _union(self, schema: Schema, out: Schema, seen: tuple[str, ...], depth: int) -> None:
+        """Write `anyOf`, or the one alternative there is; nothing when there is none."""
+        branches = [b for k in ("anyOf", "oneOf") for b in schema.get(k) or () if b is not False]
+        # What stands beside the alternatives holds for each of them, and some deployments take
+        # nothing beside `anyOf`.
         siblings = {
-            k: schema[k] for k in ("properties", "required", "type", "items") if k in schema
+            k: v
+            for k, v in schema.items()
+            if k not in ("anyOf", "oneOf", "description", "nullable", "$defs", "definitions")
         }
         cleaned: list[Schema] = []
         null = False
         for branch in branches:
-            if isinstance(branch, dict) and branch.get("type") == "null":
+            if _only_null(branch):
                 null = True
                 continue
-            merged = {**siblings, **branch} if isinstance(branch, dict) and siblings else branch
-            if isinstance(merged, dict) and siblings.get("properties"):
-                merged["properties"] = {
-                    **siblings["properties"], **(branch.get("properties") or {}),
-                }  # fmt: skip
-            one = self.node(merged, seen, depth + 1)
-            if one.pop("nullable", False):
+            one = self.node(*self._with_siblings(branch, siblings, seen), depth + 1)
+            null = bool(one.pop("nullable", False)) or null
+            if one.get("type") == "null":
                 null = True
-            if one not in cleaned:
-                cleaned.append(one)
-        if null:
-            out["__null__"] = True
+                continue
+            cleaned += list(one.pop("anyOf", [one]))
+        cleaned = [one for n, one in enumerate(cleaned) if one not in cleaned[:n]]
         if len(cleaned) == 1:
-            description = cleaned[0].pop("description", None)
             out.update(cleaned[0])
-            if description and not schema.get("description"):
-                out["description"] = description
         elif cleaned:
             out["anyOf"] = cleaned
+        if null and cleaned:
+            out["nullable"] = True
+
+    def _with_siblings(
+        self, branch: Any, siblings: Schema, seen: tuple[str, ...]
+    ) -> tuple[Any, tuple[str, ...]]:
+        if not siblings:
+            return branch, seen
+        if not isinstance(branch, dict):
+            return siblings, seen
+        branch, seen = self._resolve(branch, seen, [])
+        merged = {**siblings, **branch}
+        if "properties" in siblings and "properties" in branch:
+            merged["properties"] = {**siblings["properties"], **branch["properties"]}
+        if "required" in siblings and "required" in branch:
+            merged["required"] = list(dict.fromkeys([*siblings["required"], *branch["required"]]))
+        return merged, seen
 
     def _children(
         self,
@@ -191,20 +207,15 @@ class _Cleaner:
         seen: tuple[str, ...],
         depth: int,
     ) -> None:
-        if kind == "object" and "anyOf" not in out:
+        if kind == "object":
             properties = schema.get("properties")
             if isinstance(properties, dict):
                 given = schema.get("required")
                 required = [r for r in given if r in properties] if isinstance(given, list) else []
                 kept: Schema = {}
-                for name, given_sub in properties.items():
-                    sub = given_sub
-                    if sub is False:
-                        continue
-                    if isinstance(sub, dict) and sub.get("required") is True:
-                        required.append(name)
-                        sub = {k: v for k, v in sub.items() if k != "required"}
-                    kept[name] = self.node(sub, seen, depth + 1)
+                for name, sub in properties.items():
+                    if sub is not False:
+                        kept[name] = self.node(sub, seen, depth + 1)
                 out["properties"] = kept
                 required = [r for r in dict.fromkeys(required) if r in kept]
                 if required:
@@ -213,19 +224,15 @@ class _Cleaner:
                 out["properties"] = {}
             if schema.get("additionalProperties") is False:
                 hints.append("No extra properties allowed")
-        if kind == "array" and "anyOf" not in out:
+        if kind == "array":
             out["items"] = self._items(schema, seen, depth)
 
     def _items(self, schema: Schema, seen: tuple[str, ...], depth: int) -> Schema:
         items = schema.get("items")
+        # One schema per place is more than the target can say.
         several = items if isinstance(items, list) else schema.get("prefixItems")
-        if isinstance(several, list) and several:
-            cleaned: list[Schema] = []
-            for sub in several:
-                one = self.node(sub, seen, depth + 1)
-                if one not in cleaned:
-                    cleaned.append(one)
-            return cleaned[0] if len(cleaned) == 1 else {"anyOf": cleaned}
+        if several:
+            return self.node({"anyOf": several}, seen, depth + 1)
         if isinstance(items, dict) and items:
             return self.node(items, seen, depth + 1)
         return {"type": "string"}
@@ -236,14 +243,23 @@ def _type(schema: Schema) -> tuple[str | None, bool, list[str]]:
     kind = schema.get("type")
     if isinstance(kind, str):
         lowered = kind.lower()
-        return (lowered if lowered in _TYPES else None), False, []
+        return (lowered if lowered in TYPES else None), False, []
     if isinstance(kind, list):
-        names = [k.lower() for k in kind if isinstance(k, str) and k.lower() in _TYPES]
+        names = [k.lower() for k in kind if isinstance(k, str) and k.lower() in TYPES]
         plain = [k for k in dict.fromkeys(names) if k != "null"]
         if len(plain) <= 1:
             return (plain[0] if plain else "string"), "null" in names, []
         return None, "null" in names, plain
     return None, False, []
+
+
+def _only_null(branch: Any) -> bool:
+    if not isinstance(branch, dict):
+        return False
+    values = _enum(branch)
+    if values is not None:
+        return all(v is None for v in values) and bool(values)
+    return branch.get("type") in ("null", ["null"])
 
 
 def _enum(schema: Schema) -> list[Any] | None:
@@ -291,24 +307,6 @@ def _described(out: Schema, description: Any, hints: list[str]) -> Schema:
     return out
 
 
-_KEYWORDS: Final = frozenset(
-    {*_KEPT, *_HINTED, "title", "$schema", "$id", "$ref", "$defs", "definitions", "const", "oneOf",
-     "allOf", "not", "if", "then", "else", "additionalProperties", "patternProperties",
-     "propertyNames", "examples", "example", "$comment", "prefixItems", "contains", "dependencies",
-     "dependentRequired", "dependentSchemas", "unevaluatedProperties", "unevaluatedItems",
-     "readOnly", "writeOnly", "deprecated", "$anchor", "$vocabulary", "contentEncoding",
-     "contentMediaType", "enumDescriptions", "enumTitles", "prefill", "encrypted", "strict",
-     "markdownDescription", "maxContains", "minContains", "ref", "defs"}
-)  # fmt: skip
-
-
-def _is_property_map(schema: Schema) -> bool:
-    """Tell whether somebody left out `{type: object, properties: …}` around the properties."""
-    if not schema or any(k in _KEYWORDS or k.startswith("x-") for k in schema):
-        return False
-    return all(isinstance(v, dict) for v in schema.values())
-
-
 _JSON_DROPPED: Final = frozenset(
     {"$schema", "$id", "$anchor", "$comment", "$vocabulary", "deprecated", "readOnly", "writeOnly",
      "contentEncoding", "contentMediaType", "enumDescriptions", "enumTitles", "prefill",
@@ -324,66 +322,49 @@ def for_gemini_json(schema: Any) -> Schema:
     """
     if not isinstance(schema, dict):
         return {"type": "object", "properties": {}}
+    schema = repaired(schema, wrap=True)
+    if not any(k in schema for k in ("type", "anyOf", "oneOf", "allOf", "$ref")):
+        schema = {"type": "object", "properties": {}, **schema}
     cleaned: Schema = _json_node(schema, _Cleaner(schema), 0)
-    if "type" not in cleaned and not any(k in cleaned for k in ("anyOf", "oneOf", "allOf", "$ref")):
-        cleaned = {"type": "object", "properties": {}, **cleaned}
     return cleaned
 
 
 def _json_node(schema: Any, document: _Cleaner, depth: int) -> Any:
     if schema is True:
         return {}
-    if not isinstance(schema, dict) or depth > _DEPTH:
+    if not isinstance(schema, dict) or depth > DEPTH:
         return schema
-    if _is_property_map(schema):
-        schema = {"type": "object", "properties": schema}
     out: Schema = {}
-    promoted: list[str] = []
     for key, value in schema.items():
         if key in _JSON_DROPPED or key.startswith("x-"):
             continue
         match key:
             case "properties" | "$defs" | "definitions":
-                subs = value if isinstance(value, dict) else {}
-                if key == "properties":
-                    promoted = [
-                        n
-                        for n, s in subs.items()
-                        if isinstance(s, dict) and s.get("required") is True
-                    ]
                 out[key] = {
-                    n: _json_node(s, document, depth + 1) for n, s in subs.items() if s is not False
+                    name: _json_node(sub, document, depth + 1)
+                    for name, sub in value.items()
+                    if sub is not False
                 }
             case "anyOf" | "oneOf" | "allOf" | "prefixItems":
-                if isinstance(value, list):
-                    out[key] = [_json_node(s, document, depth + 1) for s in value]
+                out[key] = [_json_node(sub, document, depth + 1) for sub in value]
             case "items" | "additionalProperties" | "not" | "if" | "then" | "else":
-                if isinstance(value, list):
-                    out[key] = [_json_node(s, document, depth + 1) for s in value]
-                elif isinstance(value, bool):
-                    out[key] = value
-                else:
-                    out[key] = _json_node(value, document, depth + 1)
-            case "type":
                 out[key] = (
-                    value.lower() if isinstance(value, str)
-                    else [v.lower() for v in value if isinstance(v, str)]
-                    if isinstance(value, list) else value
-                )  # fmt: skip
-            case "required":
-                if isinstance(value, list):
-                    out[key] = value
+                    [_json_node(sub, document, depth + 1) for sub in value]
+                    if isinstance(value, list)
+                    else value
+                    if isinstance(value, bool)
+                    else _json_node(value, document, depth + 1)
+                )
             case "$ref":
-                if isinstance(value, str) and document._lookup(value) is not None:  # noqa: SLF001
+                if document.lookup(value) is not None:
                     out[key] = value
                 else:
                     out.setdefault("type", "object")
             case _:
                 out[key] = value
+    required = out.pop("required", [])
     if "properties" in out:
-        names = [*(out.get("required") or ()), *promoted]
-        required = [n for n in dict.fromkeys(names) if n in out["properties"]]
-        out.pop("required", None)
-        if required:
-            out["required"] = required
+        required = [name for name in required if name in out["properties"]]
+    if required:
+        out["required"] = required
     return out

@@ -14,20 +14,25 @@ from cliproxy.ir.events import BlockStart, BlockStop, End, Error, Event, Finish,
 class Serialiser:
     """Makes blocks strictly sequential."""
 
-    __slots__ = ("_held", "_open")
+    __slots__ = ("_held", "_open", "_waiting")
 
     def __init__(self) -> None:
         self._open: int | None = None
         self._held: dict[int, list[Event]] = {}
+        self._waiting: list[Event] = []
+        """`Finish` of one choice while a block of another is still open."""
 
     def feed(self, events: Sequence[Event]) -> list[Event]:
-        """Return the events that may be written now. `Finish`, `Error` and `End` flush the rest."""
+        """Return the events that may be written now. `Error` and `End` flush the rest."""
         out: list[Event] = []
         for event in events:
             if isinstance(event, Start | Usage):
                 out.append(event)
-            elif isinstance(event, Finish | Error | End):
-                self._flush(out)
+            elif isinstance(event, Finish):
+                self._waiting.append(event)
+                self._settle(out)
+            elif isinstance(event, Error | End):
+                self._flush(out, failed=isinstance(event, Error))
                 out.append(event)
             elif isinstance(event, BlockStart):
                 if self._open is None:
@@ -42,6 +47,7 @@ class Serialiser:
                 if isinstance(event, BlockStop):
                     self._open = None
                     self._release(out)
+                    self._settle(out)
         return out
 
     def _release(self, out: list[Event]) -> None:
@@ -53,9 +59,17 @@ class Serialiser:
             if not isinstance(held[-1], BlockStop):
                 self._open = index
 
-    def _flush(self, out: list[Event]) -> None:
+    def _settle(self, out: list[Event]) -> None:
+        if self._open is None:
+            out += self._waiting
+            self._waiting.clear()
+
+    def _flush(self, out: list[Event], *, failed: bool) -> None:
         # Only an error leaves blocks open; what the client may still see comes in order.
         for index in sorted(self._held):
             out += self._held[index]
         self._held.clear()
         self._open = None
+        if not failed:
+            self._settle(out)
+        self._waiting.clear()

@@ -41,7 +41,7 @@ def split_suffix(model: str) -> tuple[str, ThinkingConfig | None]:
     if value in LEVELS:
         return base, ThinkingConfig("level", level=value, origin="suffix")
     if value.isascii() and value.isdecimal():
-        budget = int(value[:12])
+        budget = int(value.lstrip("0")[:12] or "0")
         if budget == 0:
             return base, ThinkingConfig("off", origin="suffix")
         return base, ThinkingConfig("budget", budget=budget, origin="suffix")
@@ -184,6 +184,10 @@ def _level(shown: Resolved, level: str, caps: Caps, losses: Losses, *, strict: b
 def _budget(shown: Resolved, budget: int, caps: Caps, losses: Losses, *, strict: bool) -> Resolved:
     thinking = caps.thinking
     assert thinking is not None
+    if budget == 0:
+        return _off(shown, thinking)
+    if budget < 0:
+        return _auto(shown, thinking)
     if thinking.by_budget:
         clamped = _clamp(budget, thinking)
         if clamped != budget:

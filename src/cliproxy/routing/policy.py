@@ -12,7 +12,7 @@ from cliproxy.routing.resolve import Candidate
 
 
 class Policy(Protocol):
-    """Orders the candidates of one priority tier."""
+    """Orders the candidates of one priority tier: one of each account."""
 
     def order(self, model: str, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Return all candidates, first choice first."""
@@ -51,16 +51,12 @@ class WeightedRoundRobin:
         eligible = [c for c in candidates if c.account.weight > 0]
         credit = self._credit.setdefault(model, {})
         for candidate in eligible:
-            key = _key(candidate)
+            key = candidate.account.id
             credit[key] = credit.get(key, 0) + candidate.account.weight
-        ranked = sorted(eligible, key=lambda c: -credit[_key(c)])
+        ranked = sorted(eligible, key=lambda c: -credit[c.account.id])
         if ranked:
-            credit[_key(ranked[0])] -= sum(c.account.weight for c in eligible)
+            credit[ranked[0].account.id] -= sum(c.account.weight for c in eligible)
         return ranked
-
-
-def _key(candidate: Candidate) -> str:
-    return f"{candidate.account.id}\0{candidate.upstream_model}"
 
 
 _NAMES: Final[dict[str, type[Policy]]] = {

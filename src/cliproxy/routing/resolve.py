@@ -8,7 +8,7 @@ are a pool; excluded patterns hide; `provider/model` pins a provider.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -23,6 +23,8 @@ from cliproxy.routing import catalog
 
 _NAMED: Final = 10
 """How many models a "no such model" message names."""
+_AUTO: Final = "auto"
+"""The name that means the newest model there is."""
 
 
 class Candidate(Struct, frozen=True):
@@ -89,18 +91,24 @@ class Registry:
             base, _ = split_suffix(model)
             suffix = model[len(base) :]
             offers = self._offers.get(base)
-        if offers is None and base == "auto":
-            offers = self._newest()
+        pins = [provider] if provider is not None else []
+        wanted = base
         if offers is None:
             pin, slash, rest = base.partition("/")
-            if slash and self._pinnable(pin) and rest in self._offers:
-                provider, offers = pin, self._offers[rest]
-        if provider is not None and offers is not None:
-            offers = [o for o in offers if _is(o.account, provider)]
-        if account is not None and offers is not None:
-            offers = [o for o in offers if o.account.id == account]
+            if slash and self._pinnable(pin):
+                pins.append(pin)
+                wanted, offers = rest, self._offers.get(rest)
+
+        def allowed(offer: _Offer) -> bool:
+            return all(_is(offer.account, pin) for pin in pins) and (
+                account is None or offer.account.id == account
+            )
+
+        if offers is None and wanted == _AUTO:
+            offers = self._newest(allowed)
+        offers = [offer for offer in offers or () if allowed(offer)]
         if not offers:
-            raise self.unknown_model_error(base, provider)
+            raise self.unknown_model_error(base, pins[0] if pins else None)
         return [Candidate(o.account, o.upstream, base, o.caps, suffix) for o in offers]
 
     def list_models(self, provider: str | None = None) -> list[ListedModel]:
@@ -143,9 +151,9 @@ class Registry:
         names = [name for a in self.accounts for name in (a.names or (a.provider,))]
         return list(dict.fromkeys(names))
 
-    def _newest(self) -> list[_Offer] | None:
-        ranked = sorted(self._offers.values(), key=lambda o: o[0].listed.created, reverse=True)
-        return ranked[0] if ranked else None
+    def _newest(self, allowed: Callable[[_Offer], bool]) -> list[_Offer]:
+        possible = [[o for o in offers if allowed(o)] for offers in self._offers.values()]
+        return max(possible, key=lambda o: o[0].listed.created if o else -1, default=[])
 
 
 def _is(account: Account, provider: str) -> bool:
@@ -154,7 +162,8 @@ def _is(account: Account, provider: str) -> bool:
         vendor = {"google": "gemini", "anthropic": "claude", "openai": "codex"}[wanted]
         if account.provider == vendor:
             return True
-    return wanted == account.provider or wanted in (name.lower() for name in account.names)
+    names = (account.provider, account.prefix.lower(), *(name.lower() for name in account.names))
+    return bool(wanted) and wanted in names
 
 
 def _offers(account: Account, *, force_prefix: bool) -> Iterable[tuple[str, _Offer]]:
@@ -180,7 +189,11 @@ def _offers(account: Account, *, force_prefix: bool) -> Iterable[tuple[str, _Off
 
 def _models(account: Account) -> Iterable[tuple[str, str, ModelRule | None]]:
     if account.models:
+        # The same line twice is one way to serve the model, not two.
+        rules: dict[tuple[str, str], ModelRule] = {}
         for rule in account.models:
+            rules.setdefault((rule.visible, rule.name), rule)
+        for rule in rules.values():
             yield rule.visible, rule.name, rule
     elif not account.provider.startswith("openai-compatible"):
         for name in catalog.of_provider(account.provider):
