@@ -57,7 +57,7 @@ class Anthropic:
         except json.InvalidJson as err:
             raise UpstreamBroken("The upstream's token count is not JSON.") from err
         tokens = value.get("input_tokens") if isinstance(value, dict) else None
-        if not isinstance(tokens, int):
+        if not isinstance(tokens, int) or isinstance(tokens, bool):
             raise UpstreamBroken("The upstream's token count holds no input_tokens.")
         return tokens
 

@@ -15,14 +15,15 @@ def limit_breakpoints(body: Obj, losses: Losses) -> None:
     Kept are the last of the tools, the last of the instructions, and the latest in the messages:
     each covers everything before it.
     """
-    tools = [t for t in body.get("tools") or () if "cache_control" in t]
+    tools = [t for t in body.get("tools") or () if t.get("cache_control")]
     system = body.get("system")
-    texts = [b for b in system if "cache_control" in b] if isinstance(system, list) else []
-    blocks = [b for b in _blocks(body["messages"]) if "cache_control" in b]
+    texts = [b for b in system if b.get("cache_control")] if isinstance(system, list) else []
+    blocks = [b for b in _blocks(body["messages"]) if b.get("cache_control")]
     top = 1 if "cache_control" in body else 0
     if len(tools) + len(texts) + len(blocks) + top > MAX_BREAKPOINTS:
         kept = tools[-1:] + texts[-1:]
-        kept += blocks[len(blocks) - (MAX_BREAKPOINTS - top - len(kept)) :] if blocks else []
+        room = MAX_BREAKPOINTS - top - len(kept)
+        kept += blocks[max(0, len(blocks) - room) :]
         keep = {id(block) for block in kept}
         for block in tools + texts + blocks:
             if id(block) not in keep:
@@ -40,7 +41,8 @@ def limit_breakpoints(body: Obj, losses: Losses) -> None:
         if mark.get("ttl") != "1h":
             short = True
         elif short:
-            del mark["ttl"]
+            # Never in place: a block may be the client's own.
+            block["cache_control"] = {k: v for k, v in mark.items() if k != "ttl"}
             losses.add(
                 "cache_control.ttl", "an hour may not follow five minutes", "info", "approximated"
             )

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
+from cliproxy.base.errors import Unsupported
 from cliproxy.base.json import Obj
 from cliproxy.dialects.anthropic.breakpoints import limit_breakpoints
 from cliproxy.dialects.anthropic.build_messages import build_messages
 from cliproxy.dialects.anthropic.build_thinking import write_thinking
-from cliproxy.dialects.anthropic.build_tools import build_tools
-from cliproxy.dialects.anthropic.wire import BETAS, COUNTED, DEFAULT_MAX_TOKENS
+from cliproxy.dialects.anthropic.build_tools import build_tools, control
+from cliproxy.dialects.anthropic.merge import merged
+from cliproxy.dialects.anthropic.wire import BETAS, COUNTED, DEFAULT_MAX_TOKENS, READ
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import ANTHROPIC, NameMap, restore_for
-from cliproxy.ir.request import IRRequest
+from cliproxy.ir.request import IRRequest, Opaque
 
 if TYPE_CHECKING:
     from cliproxy.dialects import Built, Operation
@@ -40,6 +42,7 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
     """Write the body; `operation` count keeps only what the count endpoint takes."""
     from cliproxy.dialects import Built  # noqa: PLC0415  # the package imports us lazily
 
+    _refuse_state(req)
     losses = Losses()
     own = req.source == "anthropic"
     names = NameMap.of(req, ANTHROPIC)
@@ -59,15 +62,14 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
     _output(req, body, losses)
     _meta(req, body, losses)
     if req.cache is not None:
-        control: Obj = {"type": "ephemeral"}
-        if req.cache.ttl:
-            control["ttl"] = req.cache.ttl
-        body["cache_control"] = control
+        body["cache_control"] = control(req.cache)
     for name, value in req.extras.items():
         if not own:
             losses.add(name, "the Messages API has no such field")
         elif isinstance(value, dict) and isinstance(body.get(name), dict):
-            body[name] = {**value, **body[name]}
+            body[name] = merged(value, body[name])
+        elif name in READ:
+            losses.add(name, "what it belongs to is not sent")
         else:
             body.setdefault(name, value)
     limit_breakpoints(body, losses)
@@ -77,6 +79,25 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
     if operation == "count":
         body = {k: v for k, v in body.items() if k in COUNTED}
     return Built(body, losses.tuple(), restore_for(req, names, custom_tools=False), headers)
+
+
+_STATE = (
+    "The {} refers to what another provider keeps; this upstream has no access to it. "
+    "Send the whole conversation instead."
+)
+
+
+def _refuse_state(req: IRRequest) -> None:
+    """Refuse what cannot be resolved here: leaving it out would change the whole answer."""
+    for name in ("previous_response_id", "conversation"):
+        if getattr(req.meta, name):
+            raise Unsupported(_STATE.format(name), param=name)
+    if req.source == "openai-responses" and req.extras.get("prompt"):
+        raise Unsupported(_STATE.format("prompt"), param="prompt")
+    for message in req.messages:
+        for part in message.parts:
+            if isinstance(part, Opaque) and part.kind == "item_reference":
+                raise Unsupported(_STATE.format("item_reference"), param="input")
 
 
 def _limits(req: IRRequest, caps: Caps, body: Obj) -> None:
@@ -130,6 +151,8 @@ def _output(req: IRRequest, body: Obj, losses: Losses) -> None:
     if wish.kind == "json_schema" and wish.schema is not None:
         config = body.setdefault("output_config", {})
         config["format"] = {"type": "json_schema", "schema": wish.schema}
+        if wish.strict is False:
+            losses.add("response_format.strict", "schemas are always enforced", "info")
     elif wish.kind in ("json", "json_schema"):
         losses.add("response_format", "JSON output without a schema cannot be enforced")
     if wish.verbosity:
@@ -155,6 +178,8 @@ def _meta(req: IRRequest, body: Obj, losses: Losses) -> None:
         tier = _TIERS.get(meta.service_tier)
         if tier:
             body["service_tier"] = tier
+        elif own:
+            body["service_tier"] = meta.service_tier
         elif meta.service_tier in ("priority", "fast"):
             body["speed"] = "fast"
         else:
@@ -163,9 +188,6 @@ def _meta(req: IRRequest, body: Obj, losses: Losses) -> None:
         losses.add("store", "answers are not stored", "info")
     if meta.prompt_cache_key:
         losses.add("prompt_cache_key", "Claude caches by breakpoints", "info")
-    for name in ("previous_response_id", "conversation"):
-        if getattr(meta, name):
-            losses.add(name, "the upstream keeps no conversations", "error")
     if req.safety:
         losses.add("safetySettings", "the Messages API has no safety settings")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Sequence
+from copy import deepcopy
 
 from msgspec import structs
 
 from cliproxy.base.json import Obj
 from cliproxy.dialects.anthropic import citations
 from cliproxy.dialects.anthropic.build_tools import control
+from cliproxy.dialects.anthropic.merge import merged
 from cliproxy.dialects.anthropic.wire import IMAGE_TYPES
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
@@ -58,11 +60,23 @@ def build_messages(
         for n, m in enumerate(paired)
     ]
     merged = list(merge_roles(kept))
+    _report_extras(req, merged, losses)
     _begin_with_user(merged, system, losses)
     _end_with_user(merged, caps, losses)
     wire = [writer.message(m) for m in merged]
     blocks = [_system_block(text, own=own) for text in system if text.text.strip()]
     return blocks, [m for m in wire if m["content"]]
+
+
+def _report_extras(req: IRRequest, written: list[Message], losses: Losses) -> None:
+    """Report unknown members of messages that this API, or a message joined to others, loses."""
+    kept = {id(m.extras) for m in written if req.source == "anthropic"}
+    for number, message in enumerate(req.messages):
+        for key in message.extras or ():
+            if id(message.extras) not in kept:
+                losses.add(
+                    f"messages[{number}].{key}", "the message has no such field here", "info"
+                )
 
 
 def _place_system(
@@ -117,7 +131,7 @@ def _system_block(text: SystemText, *, own: bool) -> Obj:
     if text.cache is not None:
         block["cache_control"] = control(text.cache)
     if own:
-        block |= text.extras or {}
+        return merged(text.extras or {}, block)
     return block
 
 
@@ -133,7 +147,9 @@ class _Writer:
     # ---- keeping ------------------------------------------------------------------------------
     def keep(self, parts: Sequence[Part], path: str, role: str) -> list[Part]:
         """Return the parts this API can carry, in the order it wants them."""
-        kept = [p for n, part in enumerate(parts) for p in self._keep(part, f"{path}[{n}]", role)]
+        kept = [
+            p for n, part in enumerate(parts) for p in self._reported(part, f"{path}[{n}]", role)
+        ]
         if role != "assistant":
             return kept
         # A turn begins with its thinking and ends with its calls.
@@ -141,9 +157,18 @@ class _Writer:
         rest = [p for p in kept if not (isinstance(p, ToolCall) and p.kind != "server")]
         return [*rest, *calls]
 
+    def _reported(self, part: Part, path: str, role: str) -> list[Part]:
+        if not self._own and not isinstance(part, ServerResult | Refusal | Opaque):
+            for key in part.extras or ():
+                if key != "native":
+                    self._losses.add(f"{path}.{key}", "the Messages API has no such field", "info")
+        return self._keep(part, path, role)
+
     def _keep(self, part: Part, path: str, role: str) -> list[Part]:
         match part:
             case Text():
+                if part.citations and not self._own:
+                    self._losses.add(f"{path}.citations", "only its issuer can cite", "info")
                 return [part] if part.text.strip() else []
             case Refusal():
                 return [Text(part.text)] if part.text.strip() else []
@@ -167,7 +192,7 @@ class _Writer:
                 inner = [
                     p
                     for n, sub in enumerate(part.parts)
-                    for p in self._keep(sub, f"{path}.content[{n}]", "user")
+                    for p in self._reported(sub, f"{path}.content[{n}]", "user")
                 ]
                 return [structs.replace(part, parts=tuple(inner))]
 
@@ -212,6 +237,9 @@ class _Writer:
                 return [structs.replace(part, media=PlainText(_decode(media)))]
             self._losses.add(path, f"Claude takes no {media.mime}", "error")
             return []
+        if isinstance(media, Url) and not media.url.startswith("http"):
+            self._losses.add(path, "Claude can fetch http(s) addresses only", "error")
+            return []
         if part.blocks:
             blocks = tuple(p for b in part.blocks for p in self._keep(b, path, "user"))
             return [structs.replace(part, blocks=blocks)]
@@ -252,7 +280,8 @@ class _Writer:
                 return [self._with(block, part.cache, part.extras)]
             case Thinking(redacted=True):
                 assert part.signature is not None
-                return [{"type": "redacted_thinking", "data": part.signature.value}]
+                block = {"type": "redacted_thinking", "data": part.signature.value}
+                return [self._with(block, None, part.extras)]
             case Thinking():
                 assert part.signature is not None
                 block = {
@@ -268,15 +297,15 @@ class _Writer:
                 return [self._file(part)]
             case ToolCall(kind="server"):
                 native = (part.extras or {}).get("native")
-                return [dict(native)] if isinstance(native, dict) else []
+                return [deepcopy(native)] if isinstance(native, dict) else []
             case ToolCall():
                 return [self._call(part)]
             case ToolResult():
                 return [self._result(part)]
             case ServerResult():
-                return [dict(part.native)] if isinstance(part.native, dict) else []
+                return [deepcopy(part.native)] if isinstance(part.native, dict) else []
             case Opaque():
-                return [dict(part.value)] if isinstance(part.value, dict) else []
+                return [deepcopy(part.value)] if isinstance(part.value, dict) else []
             case _:
                 return []
 
@@ -329,7 +358,7 @@ class _Writer:
         if cache is not None:
             block["cache_control"] = control(cache)
         if self._own and extras:
-            block |= {k: v for k, v in extras.items() if k != "native"}
+            return merged(extras, block)
         return block
 
 

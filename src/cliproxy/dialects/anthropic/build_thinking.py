@@ -36,8 +36,6 @@ def write_thinking(req: IRRequest, caps: Caps, body: Obj, losses: Losses) -> boo
     if wish.mode == "off":
         return _off(wish, body)
     wire = _wire(wish, caps, body, adaptive=config.adaptive)
-    if wire is None:
-        return False
     if not _allowed(req, body, wire, losses):
         body.pop("output_config", None)
         return False
@@ -47,8 +45,16 @@ def write_thinking(req: IRRequest, caps: Caps, body: Obj, losses: Losses) -> boo
         visible = req.source == "openai-chat" or None
     if visible is not None:
         wire["display"] = "summarized" if visible else "omitted"
+    if wire["type"] == "adaptive" and config.origin == "body" and _between_tools(req):
+        wire["type"] = "between_tools"
     body["thinking"] = wire
     return True
+
+
+def _between_tools(req: IRRequest) -> bool:
+    """Tell whether the client wrote this kind of adaptive thinking, which only Claude knows."""
+    asked = req.raw.get("thinking") if req.source == "anthropic" else None
+    return isinstance(asked, dict) and asked.get("type") == "between_tools"
 
 
 def _off(wish: Resolved, body: Obj) -> bool:
@@ -65,7 +71,7 @@ def _levels(caps: Caps) -> bool:
     return caps.thinking is not None and bool(caps.thinking.levels)
 
 
-def _wire(wish: Resolved, caps: Caps, body: Obj, *, adaptive: bool) -> Obj | None:
+def _wire(wish: Resolved, caps: Caps, body: Obj, *, adaptive: bool) -> Obj:
     by_level = _levels(caps) or (caps.thinking is None and adaptive)
     if wish.mode == "auto":
         if by_level:

@@ -34,6 +34,11 @@ def build_tools(req: IRRequest, names: NameMap, losses: Losses) -> tuple[list[Ob
         if choice is not None and choice.mode in ("required", "named"):
             losses.add("tool_choice", "no tool is left to choose")
         return [], None
+    if choice is not None and choice.mode == "named" and req.source != "anthropic":
+        key = choice.keys[0]
+        if names.to_target(key.name, key.namespace) not in seen:
+            losses.add("tool_choice", f"there is no tool {key.name} to choose")
+            choice = None
     return wire, _choice(choice, req.parallel_tools, names)
 
 

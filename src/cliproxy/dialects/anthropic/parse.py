@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from cliproxy.dialects import ParseMeta
 
 
+_THINKING = frozenset({"type", "budget_tokens", "display"})
+_CHOICE = frozenset({"type", "name", "disable_parallel_tool_use"})
+
+
 def parse(body: Obj, meta: ParseMeta) -> IRRequest:
     """Read a client's request. Raises `BadRequest` naming the field."""
     model = fields.text(body, "model") or meta.model
@@ -40,6 +44,13 @@ def parse(body: Obj, meta: ParseMeta) -> IRRequest:
     extras: Obj = {k: v for k, v in body.items() if k not in READ}
     if other := fields.rest(output, frozenset({"effort", "format"})):
         extras["output_config"] = other
+    form = output.get("format")
+    if isinstance(form, dict) and (other := fields.rest(form, frozenset({"type", "schema"}))):
+        extras.setdefault("output_config", {})["format"] = other
+    for name, known in (("thinking", _THINKING), ("tool_choice", _CHOICE)):
+        wire = body.get(name)
+        if isinstance(wire, dict) and (other := fields.rest(wire, known)):
+            extras[name] = other
     user = fields.obj_of(body, "metadata") or {}
     end_user = fields.text(user, "user_id", "metadata")
     betas = meta.headers.get("anthropic-beta")

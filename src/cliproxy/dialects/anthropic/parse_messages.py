@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from msgspec import structs
-
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _openai_fields as fields
 from cliproxy.dialects.anthropic import citations
+from cliproxy.dialects.anthropic.carry import settle
 from cliproxy.dialects.anthropic.parse_tools import cache_of
 from cliproxy.ir.envelope import unwrap
-from cliproxy.ir.media import clean_base64
+from cliproxy.ir.media import OCTETS, clean_base64, sniff
 from cliproxy.ir.request import (
     Cache,
     Document,
@@ -32,6 +31,8 @@ from cliproxy.ir.request import (
 )
 
 _TEXT = frozenset({"type", "text", "cache_control", "citations"})
+_SOURCE = frozenset({"type", "media_type", "data", "url", "file_id", "content"})
+_CITED = frozenset({"enabled"})
 _MEDIA = frozenset({"type", "source", "cache_control", "title", "context", "citations"})
 _CALL = frozenset({"type", "id", "name", "input", "cache_control"})
 _RESULT = frozenset({"type", "tool_use_id", "content", "is_error", "cache_control"})
@@ -92,49 +93,9 @@ def _message(item: Json, where: str) -> Message:
         raise fields.wrong_type(f"{where}.content", "a string or an array of blocks", content)
     return Message(
         role,  # type: ignore[arg-type]  # checked just above
-        tuple(_carried(parts)) if role == "assistant" else tuple(parts),
+        tuple(settle(parts)) if role == "assistant" else tuple(parts),
         extras=fields.rest(wire, frozenset({"role", "content"})),
     )
-
-
-def _carried(parts: list[Part]) -> list[Part]:
-    """Put signatures that travelled in empty thinking blocks back where they belong."""
-    out: list[Part] = []
-    pending: Thinking | None = None
-    for part in parts:
-        if _is_carrier(part):
-            assert isinstance(part, Thinking)
-            if pending is not None:
-                _attach_before(out, pending)
-            pending = part
-            continue
-        if pending is not None:
-            if isinstance(part, ToolCall):
-                part = structs.replace(part, signature=pending.signature)  # noqa: PLW2901
-            else:
-                _attach_before(out, pending)
-            pending = None
-        out.append(part)
-    if pending is not None:
-        _attach_before(out, pending)
-    return out
-
-
-def _is_carrier(part: Part) -> bool:
-    return (
-        isinstance(part, Thinking)
-        and not part.text
-        and not part.redacted
-        and part.signature is not None
-        and part.signature.family == "gemini"
-    )
-
-
-def _attach_before(out: list[Part], carrier: Thinking) -> None:
-    if out and isinstance(last := out[-1], Text | ToolCall) and last.signature is None:
-        out[-1] = structs.replace(last, signature=carrier.signature)
-    else:
-        out.append(carrier)
 
 
 def _part(block: Obj, where: str) -> Part:
@@ -145,24 +106,29 @@ def _part(block: Obj, where: str) -> Part:
             text = fields.text(block, "text", where)
             if text is None:
                 raise fields.missing(f"{where}.text")
-            cited = block.get("citations")
+            cited = fields.list_of(block, "citations", where) or []
             return Text(
                 text,
-                citations=tuple(citations.read(c) for c in cited)
-                if isinstance(cited, list)
-                else (),
+                citations=tuple(
+                    citations.read(fields.as_obj(c, f"{where}.citations[{n}]"))
+                    for n, c in enumerate(cited)
+                ),
                 cache=cache,
                 extras=fields.rest(block, _TEXT),
             )
         case "image":
-            return Image(_image(block, where), cache=cache, extras=fields.rest(block, _MEDIA))
+            return Image(_image(block, where), cache=cache, extras=_rest_of_media(block))
         case "document":
             return _document(block, where, cache)
         case "thinking":
             return _thinking(block, where)
         case "redacted_thinking":
             data = fields.need_text(block, "data", where)
-            return Thinking(redacted=True, signature=unwrap(data, "claude"))
+            return Thinking(
+                redacted=True,
+                signature=unwrap(data, "claude"),
+                extras=fields.rest(block, frozenset({"type", "data"})),
+            )
         case "tool_use":
             return _tool_use(block, where, cache)
         case "tool_result":
@@ -264,9 +230,8 @@ def _media(source: Obj, at: str) -> Media:
     match kind:
         case "base64":
             data = fields.need_text(source, "data", at)
-            return Inline(
-                mime or "application/octet-stream", clean_base64(data, where=f"{at}.data")
-            )
+            b64 = clean_base64(data, where=f"{at}.data")
+            return Inline(mime or sniff(b64) or OCTETS, b64)
         case "url":
             return Url(fields.need_text(source, "url", at), mime)
         case "file":
@@ -294,6 +259,8 @@ def _document(block: Obj, where: str, cache: Cache | None) -> Document:
                 _part(fields.as_obj(b, f"{at}.content[{n}]"), f"{at}.content[{n}]")
                 for n, b in enumerate(content)
             )
+        elif content is not None:
+            raise fields.wrong_type(f"{at}.content", "a string or an array of blocks", content)
         media: Media = PlainText("\n".join(p.text for p in inner if isinstance(p, Text)))
     else:
         media = _media(source, at)
@@ -305,5 +272,15 @@ def _document(block: Obj, where: str, cache: Cache | None) -> Document:
         citations_enabled=fields.flag(cited, "enabled", f"{where}.citations"),
         blocks=inner,
         cache=cache,
-        extras=fields.rest(block, _MEDIA),
+        extras=_rest_of_media(block),
     )
+
+
+def _rest_of_media(block: Obj) -> Obj | None:
+    """Return what nobody has read of a picture or document, its source included."""
+    rest = fields.rest(block, _MEDIA) or {}
+    for key, known in (("source", _SOURCE), ("citations", _CITED)):
+        inner = block.get(key)
+        if isinstance(inner, dict) and (other := fields.rest(inner, known)):
+            rest[key] = other
+    return rest or None

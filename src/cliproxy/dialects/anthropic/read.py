@@ -149,8 +149,9 @@ class AnthropicReader:
             case "text":
                 if text := _str(wire.get("text")):
                     out.append(TextDelta(index, text))
-                given = wire.get("citations") or ()
-                out.extend(Citation(index, citations.read(item)) for item in given)
+                given = wire.get("citations")
+                found = given if isinstance(given, list) else []
+                out.extend(Citation(index, citations.read(item)) for item in found)
             case "thinking":
                 if text := _str(wire.get("thinking")):
                     out.append(ThinkingDelta(index, text))
@@ -208,7 +209,7 @@ class AnthropicReader:
         delta = value.get("delta")
         if isinstance(delta, dict):
             self._reason = _str(delta.get("stop_reason")) or self._reason
-            self._sequence = delta.get("stop_sequence") or self._sequence
+            self._sequence = _str(delta.get("stop_sequence")) or self._sequence
             if isinstance(details := delta.get("stop_details"), dict):
                 self._details = details
         usage.merge(self._usage, value.get("usage"))
@@ -274,12 +275,14 @@ class AnthropicReader:
                 Error(502, "server", "The upstream's answer has no content.", "upstream_broken")
             )
         out = self._message_start({"message": value})
+        for number in list(self._open):
+            out += self._block_stop(number)
         for number, wire in enumerate(content):
             if isinstance(wire, dict):
                 out += self._open_block(number, wire)
                 out += self._block_stop(number)
         self._reason = _str(value.get("stop_reason")) or "end_turn"
-        self._sequence = value.get("stop_sequence")
+        self._sequence = _str(value.get("stop_sequence")) or None
         if isinstance(details := value.get("stop_details"), dict):
             self._details = details
         return out + self._end()

@@ -5,8 +5,8 @@ stream has ended, so that late usage is still in the one `message_delta`. What t
 block for (pictures and sound made by the model) is left out.
 
 A signature that belongs to a tool call or to visible text (Gemini signs those) has no place on
-this wire; it travels in a thinking block without text, just before the call or just after the
-text, wrapped so that `parse` puts it back.
+this wire; it travels in a thinking block without text (`carry.py`), just before the call or just
+after the text, wrapped so that `parse` puts it back.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Final
 from cliproxy.base import ids, json
 from cliproxy.base.json import Obj
 from cliproxy.dialects.anthropic import citations, errors, usage
+from cliproxy.dialects.anthropic.carry import carried
 from cliproxy.dialects.anthropic.wire import REASONS
 from cliproxy.dialects.sse import COMMENT, named_frame
 from cliproxy.ir.envelope import for_dialect
@@ -68,6 +69,8 @@ class AnthropicWriter:
         self._block: BlockStart | None = None
         self._text: list[str] = []
         self._sig: Sig | None = None
+        self._break = False
+        """A paragraph of reasoning ended; what parts it from the next is due if one comes."""
         self._calls = 0
         self._refused = False
         self._over = False
@@ -81,11 +84,11 @@ class AnthropicWriter:
                     self._text.append(event.text)
                     self._delta(out, b"text_delta", b"text", event.text)
                 case ArgsDelta():
-                    self._delta(out, b"input_json_delta", b"partial_json", event.text)
+                    self._args(out, event.text)
                 case ThinkingDelta():
-                    self._delta(out, b"thinking_delta", b"thinking", event.text)
+                    self._think(out, event.text)
                 case ThinkingBreak():
-                    self._delta(out, b"thinking_delta", b"thinking", "\n\n")
+                    self._break = bool(self._text)
                 case BlockStart():
                     self._open(out, event)
                 case BlockStop():
@@ -101,7 +104,7 @@ class AnthropicWriter:
                 case Start():
                     self._start = event
                 case Finish():
-                    if self._finish is None:
+                    if self._finish is None or not event.choice:
                         self._finish = event
                 case Error():
                     out.append(errors.stream_error(event))
@@ -137,6 +140,7 @@ class AnthropicWriter:
         self._announce(out)
         self._block = start
         self._text = []
+        self._break = False
         self._sig = start.signature
         if start.choice:
             self._index = None
@@ -144,7 +148,7 @@ class AnthropicWriter:
         if start.kind == "tool_call":
             self._calls += 1
             if start.signature is not None:
-                self._carrier(out, start.signature)
+                self._carrier(out, carried(start.signature, after=False))
                 self._sig = None
         if start.kind == "refusal":
             self._refused = True
@@ -164,6 +168,21 @@ class AnthropicWriter:
         if self._index is not None:
             out.append(_DELTA % (self._index, kind, field, json.dumps(text)))
 
+    def _args(self, out: list[bytes], text: str) -> None:
+        if not self._text:
+            # Arguments of white space only are no arguments; clients would fail to parse them.
+            text = text.lstrip(" \t\r\n")
+        if text:
+            self._text.append(text)
+            self._delta(out, b"input_json_delta", b"partial_json", text)
+
+    def _think(self, out: list[bytes], text: str) -> None:
+        if self._break:
+            text = "\n\n" + text
+            self._break = False
+        self._text.append(text)
+        self._delta(out, b"thinking_delta", b"thinking", text)
+
     def _close(self, out: list[bytes]) -> None:
         if self._index is None or self._block is None:
             return
@@ -173,16 +192,16 @@ class AnthropicWriter:
             self._delta(out, b"signature_delta", b"signature", value)
         self._stop(out)
         if kind in ("text", "tool_call") and self._sig is not None:
-            self._carrier(out, self._sig)
+            self._carrier(out, carried(self._sig, after=True))
         self._index = None
 
     def _stop(self, out: list[bytes]) -> None:
         event = {"type": "content_block_stop", "index": self._index}
         out.append(_frame("content_block_stop", event))
 
-    def _carrier(self, out: list[bytes], sig: Sig) -> None:
+    def _carrier(self, out: list[bytes], signature: str) -> None:
         self._begin(out, {"type": "thinking", "thinking": "", "signature": ""})
-        self._delta(out, b"signature_delta", b"signature", for_dialect(sig, "claude"))
+        self._delta(out, b"signature_delta", b"signature", signature)
         self._stop(out)
         self._index = None
 
@@ -217,7 +236,7 @@ def _stop_fields(finish: Finish, *, calls: int, refused: bool) -> Obj:
     fields: Obj = {"stop_reason": reason, "stop_sequence": None}
     if finish.reason == "stop_sequence":
         fields["stop_sequence"] = finish.stop_sequence
-    if finish.details is not None and reason == "refusal":
+    if reason == "refusal" and finish.details and finish.details.get("type") == "refusal":
         fields["stop_details"] = finish.details
     return fields
 
@@ -305,5 +324,6 @@ def _whole_block(block: Block) -> list[Obj]:
             pass
     if sig is None or block.kind not in ("text", "tool_call"):
         return [wire]
-    carrier: Obj = {"type": "thinking", "thinking": "", "signature": for_dialect(sig, "claude")}
-    return [carrier, wire] if block.kind == "tool_call" else [wire, carrier]
+    before = block.start.signature is not None and block.kind == "tool_call"
+    carrier: Obj = {"type": "thinking", "thinking": "", "signature": carried(sig, after=not before)}
+    return [carrier, wire] if before else [wire, carrier]

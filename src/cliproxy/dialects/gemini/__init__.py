@@ -62,7 +62,7 @@ class Gemini:
         except json.InvalidJson as err:
             raise UpstreamBroken("The upstream's token count is not JSON.") from err
         tokens = value.get("totalTokens") if isinstance(value, dict) else None
-        if not isinstance(tokens, int):
+        if not isinstance(tokens, int) or isinstance(tokens, bool):
             raise UpstreamBroken("The upstream's token count holds no totalTokens.")
         return tokens
 

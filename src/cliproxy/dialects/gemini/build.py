@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, structs
 
+from cliproxy.base.errors import Unsupported
 from cliproxy.base.json import Obj
+from cliproxy.dialects.gemini import raw
 from cliproxy.dialects.gemini.build_contents import build_contents
 from cliproxy.dialects.gemini.build_tools import build_tools
+from cliproxy.dialects.gemini.merge import merged
 from cliproxy.dialects.gemini.wire import COUNTED, MAX_STOPS
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import GEMINI, NameMap, restore_for
-from cliproxy.ir.request import Function, IRRequest
+from cliproxy.ir.request import Function, IRRequest, Opaque
 from cliproxy.ir.restore import Restore, Restored
 from cliproxy.ir.schema_clean import for_gemini, for_gemini_json, stringified_enums
 from cliproxy.ir.thinking import budget_to_level, config_of, level_to_budget, resolve
@@ -26,6 +29,7 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
     """Write the body; `operation` count wraps what the count endpoint takes."""
     from cliproxy.dialects import Built  # noqa: PLC0415  # the package imports us lazily
 
+    _refuse_state(req)
     losses = Losses()
     own = req.source == "gemini"
     names = NameMap.of(req, GEMINI)
@@ -42,9 +46,9 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
         if not own:
             losses.add(name, "the Gemini API has no such field")
         elif name == "generationConfig":
-            config = {**value, **config}
+            config = merged(value, config)
         elif isinstance(value, dict) and isinstance(body.get(name), dict):
-            body[name] = {**value, **body[name]}
+            body[name] = merged(value, body[name])
         else:
             body.setdefault(name, value)
     if config:
@@ -56,6 +60,25 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
         else:
             body = {"generateContentRequest": {"model": f"models/{caps.model}", **inner}}
     return Built(body, losses.tuple(), _restore(req, caps, names))
+
+
+_STATE = (
+    "The {} refers to what another provider keeps; this upstream has no access to it. "
+    "Send the whole conversation instead."
+)
+
+
+def _refuse_state(req: IRRequest) -> None:
+    """Refuse what cannot be resolved here: leaving it out would change the whole answer."""
+    for name in ("previous_response_id", "conversation"):
+        if getattr(req.meta, name):
+            raise Unsupported(_STATE.format(name), param=name)
+    if req.source == "openai-responses" and req.extras.get("prompt"):
+        raise Unsupported(_STATE.format("prompt"), param="prompt")
+    for message in req.messages:
+        for part in message.parts:
+            if isinstance(part, Opaque) and part.kind == "item_reference":
+                raise Unsupported(_STATE.format("item_reference"), param="input")
 
 
 def _restore(req: IRRequest, caps: Caps, names: NameMap) -> Restore:
@@ -115,8 +138,7 @@ def _output(req: IRRequest, caps: Caps, config: Obj, losses: Losses) -> None:
         case "json_schema":
             config["responseMimeType"] = "application/json"
             if req.source == "gemini":
-                given = req.raw.get("generationConfig") or req.raw.get("generation_config") or {}
-                plain = "responseSchema" in given or "response_schema" in given
+                plain = raw.config(req).get("responseJsonSchema") is None
                 config["responseSchema" if plain else "responseJsonSchema"] = wish.schema
             elif wish.schema is not None and caps.json_schema_params:
                 config["responseJsonSchema"] = for_gemini_json(wish.schema)
@@ -124,6 +146,9 @@ def _output(req: IRRequest, caps: Caps, config: Obj, losses: Losses) -> None:
                 config["responseSchema"] = for_gemini(wish.schema)
         case _:
             pass
+    if req.source == "gemini" and (mime := raw.config(req).get("responseMimeType")):
+        # Other types than JSON and plain text exist, such as one of an enumeration.
+        config["responseMimeType"] = mime
     if wish.verbosity:
         losses.add("verbosity", "the Gemini API has no such setting", "info")
     if wish.modalities:
@@ -188,5 +213,5 @@ def _meta(req: IRRequest, body: Obj, losses: Losses) -> None:
         losses.add("prompt_cache_key", "Gemini caches on its own", "info")
     if req.parallel_tools is False:
         losses.add("parallel_tool_calls", "Gemini cannot be told to call once")
-    if req.cache is not None:
+    if req.cache is not None or any(s.cache for s in req.system):
         losses.add("cache_control", "Gemini caches on its own", "info")

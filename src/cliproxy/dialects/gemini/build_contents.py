@@ -9,6 +9,7 @@ from msgspec import structs
 
 from cliproxy.base import json
 from cliproxy.base.json import Obj
+from cliproxy.dialects.gemini.merge import merged
 from cliproxy.dialects.gemini.wire import DUMMY_SIGNATURE, SIGNED
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
@@ -40,6 +41,7 @@ from cliproxy.ir.request import (
 )
 
 START = "."
+_MEDIA = Image | Audio | Video | Document
 
 
 def build_contents(
@@ -54,10 +56,26 @@ def build_contents(
         structs.replace(m, parts=tuple(writer.keep(m, f"contents[{n}].parts")))
         for n, m in enumerate(paired)
     ]
-    merged = list(merge_roles(kept))
-    _ends(merged, system, losses)
-    contents = [writer.content(m) for m in merged]
-    return [{"text": s.text} for s in system if s.text], [c for c in contents if c["parts"]]
+    joined = list(merge_roles(kept))
+    _report_extras(req, joined, losses)
+    _ends(joined, system, losses)
+    contents = [writer.content(m) for m in joined]
+    own = req.source == "gemini"
+    texts: list[Obj] = [
+        {**((s.extras or {}) if own else {}), "text": s.text} for s in system if s.text
+    ]
+    return texts, [c for c in contents if c["parts"]]
+
+
+def _report_extras(req: IRRequest, written: list[Message], losses: Losses) -> None:
+    """Report unknown members of contents that this API, or a content joined to others, loses."""
+    kept = {id(m.extras) for m in written if req.source == "gemini"}
+    for number, message in enumerate(req.messages):
+        for key in message.extras or ():
+            if id(message.extras) not in kept:
+                losses.add(
+                    f"contents[{number}].{key}", "the content has no such field here", "info"
+                )
 
 
 def _place_system(req: IRRequest, system: list[SystemText]) -> list[Message]:
@@ -81,7 +99,7 @@ def _ends(messages: list[Message], system: list[SystemText], losses: Losses) -> 
     """Begin and end with the user."""
     while messages and messages[-1].role == "assistant":
         last = messages[-1]
-        if any(isinstance(p, ToolCall) for p in last.parts):
+        if any(isinstance(p, ToolCall) and p.kind != "server" for p in last.parts):
             break
         messages.pop()
         losses.add("messages", "Gemini cannot continue a begun answer")
@@ -113,7 +131,7 @@ class _Writer:
         kept = [
             p
             for n, part in enumerate(message.parts)
-            for p in self._keep(part, f"{path}[{n}]", assistant=assistant)
+            for p in self._reported(part, f"{path}[{n}]", assistant=assistant)
         ]
         if assistant:
             calls = [p for p in kept if isinstance(p, ToolCall) and p.kind != "server"]
@@ -128,9 +146,23 @@ class _Writer:
         first = structs.replace(calls[0], signature=Sig(DUMMY_SIGNATURE, "dummy"))
         return [first, *calls[1:]]
 
+    def _reported(self, part: Part, path: str, *, assistant: bool) -> list[Part]:
+        if not self._own:
+            if not isinstance(part, ServerResult | Refusal | Opaque):
+                for key in part.extras or ():
+                    if key != "native":
+                        self._losses.add(
+                            f"{path}.{key}", "the Gemini API has no such field", "info"
+                        )
+            if isinstance(part, Text | Image | Document | ToolCall | ToolResult) and part.cache:
+                self._losses.add("cache_control", "Gemini caches on its own", "info")
+        return self._keep(part, path, assistant=assistant)
+
     def _keep(self, part: Part, path: str, *, assistant: bool) -> list[Part]:
         match part:
             case Text():
+                if part.citations:
+                    self._losses.add(f"{path}.citations", "only its issuer can cite", "info")
                 if not part.text.strip() and part.signature is None:
                     return []
                 if part.signature is not None and not self._mine(part.signature):
@@ -157,7 +189,7 @@ class _Writer:
                 inner = [
                     p
                     for n, sub in enumerate(part.parts)
-                    for p in self._keep(sub, f"{path}.content[{n}]", assistant=False)
+                    for p in self._reported(sub, f"{path}.content[{n}]", assistant=False)
                 ]
                 return [structs.replace(part, parts=tuple(inner))]
             case Image() | Audio() | Video() | Document():
@@ -176,6 +208,11 @@ class _Writer:
             return []
         if isinstance(part, Image) and part.detail and part.detail != "auto":
             self._losses.add(f"{path}.detail", "Gemini has no such setting here", "info")
+        if isinstance(part, Document):
+            if part.citations_enabled:
+                self._losses.add(f"{path}.citations", "documents are not cited here", "info")
+            if part.context and not part.blocks and not isinstance(media, PlainText):
+                self._losses.add(f"{path}.context", "files have no context here", "info")
         if isinstance(part, Document) and part.blocks:
             head = "\n".join(t for t in (part.title, part.context) if t)
             inner = [p for b in part.blocks for p in self._keep(b, path, assistant=False)]
@@ -197,14 +234,16 @@ class _Writer:
         if role == "user":
             results = [p for p in parts if isinstance(p, ToolResult)]
             parts = [*results, *(p for p in parts if not isinstance(p, ToolResult))]
-        return {"role": role, "parts": [wire for part in parts for wire in self._parts(part)]}
+        wire: Obj = {"role": role, "parts": [w for part in parts for w in self._parts(part)]}
+        return {**message.extras, **wire} if self._own and message.extras else wire
 
     def _parts(self, part: Part) -> Iterator[Obj]:
         match part:
             case Text():
-                yield _with({"text": part.text}, part.signature)
+                yield self._more(_with({"text": part.text}, part.signature), part.extras)
             case Thinking():
-                yield _with({"text": part.text, "thought": True}, part.signature)
+                wire = _with({"text": part.text, "thought": True}, part.signature)
+                yield self._more(wire, part.extras)
             case ToolCall(kind="server"):
                 native = (part.extras or {}).get("native")
                 if isinstance(native, dict):
@@ -233,21 +272,29 @@ class _Writer:
             )
             args = {"_raw": text}
         name = self._names.to_target(part.name, part.namespace)
-        return _with({"functionCall": {"id": part.id, "name": name, "args": args}}, part.signature)
+        wire: Obj = {"functionCall": {"id": part.id, "name": name, "args": args}}
+        return self._more(_with(wire, part.signature), part.extras)
+
+    def _more(self, wire: Obj, extras: Obj | None) -> Obj:
+        return merged(extras, wire) if self._own and extras else wire
 
     def _result(self, part: ToolResult) -> Iterator[Obj]:
+        wires = [self._blob(p) for p in part.parts if isinstance(p, _MEDIA)]
+        blobs = [w for w in wires if "text" not in w]
         texts = [p.text for p in part.parts if isinstance(p, Text)]
-        media = [p for p in part.parts if isinstance(p, Image | Audio | Video | Document)]
-        said = "\n".join(texts)
+        said = "\n".join([*texts, *(w["text"] for w in wires if "text" in w)])
         value = _object(said) if self._own else None
-        answer = value if value is not None else {"error" if part.is_error else "output": said}
+        answer: Obj = {"error" if part.is_error else "output": said}
+        if value is not None:
+            answer = {"error": value} if part.is_error else value
         name = self._names.to_target(part.name or "unknown")
         response: Obj = {"id": part.call_id, "name": name, "response": answer}
-        blobs = [self._blob(m) for m in media]
-        if blobs and self._caps.tool_images:
+        if self._own:
+            blobs += [p.value for p in part.parts if isinstance(p, Opaque)]
+        if blobs and (self._own or self._caps.tool_images):
             response["parts"] = blobs
             blobs = []
-        yield {"functionResponse": response}
+        yield self._more({"functionResponse": response}, part.extras)
         for blob in blobs:
             yield {"text": f"Returned by tool call {part.call_id}:"}
             yield blob
@@ -257,16 +304,19 @@ class _Writer:
         wire: Obj
         match media:
             case PlainText():
-                title = part.title if isinstance(part, Document) else None
-                wire = {"text": f"{title}\n\n{media.text}" if title else media.text}
+                head = ""
+                if isinstance(part, Document):
+                    head = "\n".join(t for t in (part.title, part.context) if t)
+                wire = {"text": f"{head}\n\n{media.text}" if head else media.text}
             case Inline():
                 mime = image_mime(media) if isinstance(part, Image) else media.mime
-                if isinstance(part, Document) and mime.startswith("text/") and mime != "text/plain":
+                foreign = isinstance(part, Document) and not self._own
+                if foreign and mime.startswith("text/") and mime != "text/plain":
                     return {"text": b64decode(media.b64).decode("utf-8", "replace")}
                 wire = {"inlineData": {"mimeType": mime, "data": media.b64}}
             case Url():
                 wire = {"fileData": {"fileUri": media.url}}
-                if media.mime or isinstance(part, Image):
+                if media.mime or (isinstance(part, Image) and not self._own):
                     wire["fileData"]["mimeType"] = media.mime or _guess(media.url)
             case FileId():
                 wire = {"fileData": {"fileUri": media.id}}
@@ -274,7 +324,7 @@ class _Writer:
                     wire["fileData"]["mimeType"] = media.mime
         if isinstance(part, Video) and part.meta:
             wire["videoMetadata"] = part.meta
-        return wire
+        return self._more(wire, part.extras)
 
 
 def _guess(url: str) -> str:

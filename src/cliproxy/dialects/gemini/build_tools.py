@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cliproxy.base.json import Obj
 from cliproxy.dialects._client_tools import as_function
+from cliproxy.dialects.gemini import raw
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import NameMap, custom_as_function
@@ -24,34 +25,44 @@ def build_tools(req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> O
         builder.add(tool, f"tools[{number}]")
     choice = req.tool_choice
     allowed: set[str] | None = None
-    if choice is not None and choice.mode == "allowed" and not choice.required_one:
+    if choice is not None and choice.mode == "allowed" and not (choice.required_one or builder.own):
         allowed = {names.to_target(k.name, k.namespace) for k in choice.keys}
         builder.functions = [f for f in builder.functions if f["name"] in allowed]
     tools: list[Obj] = []
     if builder.functions:
         tools.append({"functionDeclarations": builder.functions})
-    tools += builder.native
+    if choice is None or choice.mode != "none" or builder.own:
+        tools += builder.native
     if not tools:
         if choice is not None and choice.mode in ("required", "named"):
             losses.add("tool_choice", "no tool is left to choose")
         return {}
     body: Obj = {"tools": tools}
-    if choice is not None and builder.functions:
-        body["toolConfig"] = {"functionCallingConfig": _choice(choice, names)}
+    if choice is None or not builder.functions:
+        return body
+    if (calling := _choice(choice, builder, names, losses)) is not None:
+        body["toolConfig"] = {"functionCallingConfig": calling}
     return body
 
 
-def _choice(choice: ToolChoice, names: NameMap) -> Obj:
+def _choice(choice: ToolChoice, builder: _Tools, names: NameMap, losses: Losses) -> Obj | None:
+    validated = builder.own and raw.calling_mode(builder.req) == "VALIDATED"
     match choice.mode:
         case "auto":
-            return {"mode": "AUTO"}
+            return {"mode": "VALIDATED" if validated else "AUTO"}
         case "none":
             return {"mode": "NONE"}
         case "required":
             return {"mode": "ANY"}
-        case "named" | "allowed" if choice.mode == "named" or choice.required_one:
-            allowed = [names.to_target(k.name, k.namespace) for k in choice.keys]
-            return {"mode": "ANY", "allowedFunctionNames": allowed}
+        case "named" | "allowed" if choice.mode == "named" or choice.required_one or validated:
+            declared = {function["name"] for function in builder.functions}
+            asked = [names.to_target(k.name, k.namespace) for k in choice.keys]
+            allowed = [name for name in asked if builder.own or name in declared]
+            if len(allowed) != len(asked):
+                losses.add("tool_choice", "only functions can be chosen")
+            if not allowed:
+                return None
+            return {"mode": "VALIDATED" if validated else "ANY", "allowedFunctionNames": allowed}
         case _:
             # The other tools are not declared at all.
             return {"mode": "AUTO"}
@@ -59,7 +70,9 @@ def _choice(choice: ToolChoice, names: NameMap) -> Obj:
 
 class _Tools:
     def __init__(self, req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> None:
-        self._own = req.source == "gemini"
+        self.req = req
+        self.own = req.source == "gemini"
+        self._given = raw.declarations(req) if self.own else {}
         self._caps = caps
         self._names = names
         self._losses = losses
@@ -93,14 +106,18 @@ class _Tools:
         wire: Obj = {"name": name}
         if tool.description is not None:
             wire["description"] = tool.description
+        given = self._given.get(tool.name, {})
         if tool.schema is not None and _has_fields(tool.schema):
-            if self._caps.json_schema_params:
+            if given and given.get("parametersJsonSchema") is None:
+                wire["parameters"] = tool.schema
+            elif self._caps.json_schema_params:
                 wire["parametersJsonSchema"] = for_gemini_json(tool.schema)
             else:
                 wire["parameters"] = for_gemini(tool.schema)
         if tool.output_schema is not None:
-            if self._own:
-                wire["responseJsonSchema"] = tool.output_schema
+            if self.own:
+                plain = given.get("responseJsonSchema") is None
+                wire["response" if plain else "responseJsonSchema"] = tool.output_schema
             else:
                 self._losses.add(f"{path}.output_schema", "not sent to Gemini", "info")
         if tool.strict:
@@ -108,7 +125,7 @@ class _Tools:
         if tool.cache is not None:
             self._losses.add(f"{path}.cache_control", "Gemini caches on its own", "info")
         for key, value in (tool.extras or {}).items():
-            if self._own:
+            if self.own:
                 wire[key] = value
             else:
                 self._losses.add(f"{path}.{key}", "the Gemini API has no such field", "info")

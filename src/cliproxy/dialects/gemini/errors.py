@@ -44,7 +44,10 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
     if status == 400 and reason in ("API_KEY_INVALID", "API_KEY_EXPIRED"):
         # Google says 400 to a bad key; it is the account's fault, not the request's.
         status = 401
-    official = isinstance(value, dict) and isinstance(name, str)
+    official = isinstance(value, dict) and isinstance(value.get("error"), dict)
+    official = official and isinstance(name, str)
+    if official and body.lstrip()[:1] == b"[":
+        body = json.dumps(value)  # sometimes it comes in an array of one
     return UpstreamRefused(
         told.message,
         status=status,

@@ -11,7 +11,7 @@ from cliproxy.base.json import Json, Obj
 def sources(metadata: Obj) -> list[tuple[str, str]]:
     """Return (url, title) of each chunk; an empty url for chunks that are no web pages."""
     found: list[tuple[str, str]] = []
-    for chunk in metadata.get("groundingChunks") or ():
+    for chunk in _list(metadata.get("groundingChunks")):
         web = chunk.get("web") if isinstance(chunk, dict) else None
         web = web if isinstance(web, dict) else {}
         url = web.get("uri")
@@ -23,13 +23,13 @@ def citations(metadata: Obj, chunks: list[tuple[str, str]], text: str) -> list[d
     """Return citations of `text`. Google counts bytes; citations count characters."""
     data = text.encode("utf-8", "surrogatepass")
     found: list[dict[str, Any]] = []
-    for support in metadata.get("groundingSupports") or ():
+    for support in _list(metadata.get("groundingSupports")):
         segment = support.get("segment") if isinstance(support, dict) else None
         if not isinstance(segment, dict):
             continue
         start = _characters(data, segment.get("startIndex") or 0)
         end = _characters(data, segment.get("endIndex") or 0)
-        for number in support.get("groundingChunkIndices") or ():
+        for number in _list(support.get("groundingChunkIndices")):
             if isinstance(number, int) and 0 <= number < len(chunks) and chunks[number][0]:
                 url, title = chunks[number]
                 found.append(
@@ -45,10 +45,20 @@ def citations(metadata: Obj, chunks: list[tuple[str, str]], text: str) -> list[d
     return found
 
 
+def _list(value: Json) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _characters(data: bytes, count: Json) -> int:
     if not isinstance(count, int) or count <= 0:
         return 0
     return len(data[:count].decode("utf-8", "ignore"))
+
+
+def shifted(value: dict[str, Any], base: int) -> dict[str, Any]:
+    """Return a citation of a block as one of the whole text; the block begins at `base`."""
+    moved = {k: value[k] + base for k in ("start", "end") if isinstance(value.get(k), int)}
+    return {**value, **moved} if base else value
 
 
 def metadata_of(values: list[dict[str, Any]], text: str) -> Obj | None:
@@ -75,6 +85,10 @@ def metadata_of(values: list[dict[str, Any]], text: str) -> Obj | None:
     }
 
 
+_LONGEST = 10_000
+"""Elements an array in pieces may have: an index is a claim, not yet content."""
+
+
 class Partial:
     """Arguments in pieces: `[{jsonPath, stringValue|numberValue|boolValue|nullValue}]`."""
 
@@ -84,15 +98,16 @@ class Partial:
     def add(self, pieces: Json) -> None:
         """Take more pieces; text of one path is appended."""
         for piece in pieces if isinstance(pieces, list) else ():
-            if isinstance(piece, dict) and isinstance(path := piece.get("jsonPath"), str):
-                self._set(_steps(path), piece)
+            path = piece.get("jsonPath") if isinstance(piece, dict) else None
+            if isinstance(path, str) and (steps := _steps(path)):
+                self._set(steps, piece)
 
     def _set(self, steps: list[str | int], piece: Obj) -> None:
         node: Any = self._root
         for here, after in zip(steps, [*steps[1:], None], strict=True):
             last = after is None
             if isinstance(here, int):
-                if not isinstance(node, list):
+                if not isinstance(node, list) or here > _LONGEST:
                     return
                 while len(node) <= here:
                     node.append(None)

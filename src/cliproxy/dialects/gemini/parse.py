@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cliproxy.dialects import ParseMeta
 
 _CONFIG = "generationConfig"
+_THINKING = frozenset({"includeThoughts", "thinkingLevel", "thinkingBudget"})
 
 
 def parse(body: Obj, meta: ParseMeta) -> IRRequest:
@@ -42,6 +43,9 @@ def parse(body: Obj, meta: ParseMeta) -> IRRequest:
     extras: Obj = {k: v for k, v in body.items() if k not in READ}
     if other := fields.rest(config, CONFIG_READ):
         extras[_CONFIG] = other
+    thinking = config.get("thinkingConfig")
+    if isinstance(thinking, dict) and (other := fields.rest(camel(thinking), _THINKING)):
+        extras.setdefault(_CONFIG, {})["thinkingConfig"] = other
     choice, rest = parse_tool_config(fields.obj_of(body, "toolConfig"))
     if rest:
         extras["toolConfig"] = rest
@@ -85,12 +89,11 @@ def _unset(value: Any) -> Any | UnsetType:
 
 
 def _sampling(config: Obj) -> Sampling:
-    top_k = fields.number(config, "topK", _CONFIG)
     return Sampling(
         temperature=_unset(fields.number(config, "temperature", _CONFIG)),
         top_p=_unset(fields.number(config, "topP", _CONFIG)),
         # The SDK writes it as a float.
-        top_k=UNSET if top_k is None else int(top_k),
+        top_k=_unset(fields.integer(config, "topK", _CONFIG)),
         max_output=_unset(fields.integer(config, "maxOutputTokens", _CONFIG)),
         stop=fields.strings(config, "stopSequences", _CONFIG),
         seed=_unset(fields.integer(config, "seed", _CONFIG)),

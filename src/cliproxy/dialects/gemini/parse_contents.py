@@ -10,8 +10,8 @@ from __future__ import annotations
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects.gemini.carry import received
 from cliproxy.dialects.gemini.case import camel
-from cliproxy.ir.envelope import unwrap
 from cliproxy.ir.media import clean_base64, sniff
 from cliproxy.ir.names import positional_id
 from cliproxy.ir.request import (
@@ -34,6 +34,10 @@ from cliproxy.ir.request import (
     Video,
 )
 
+_CALL = frozenset({"id", "name", "args"})
+_RESPONSE = frozenset({"id", "name", "response", "parts"})
+_BLOB = frozenset({"mimeType", "data"})
+_FILE = frozenset({"mimeType", "fileUri"})
 _MODIFIERS = frozenset(
     {"thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata"}
 )
@@ -49,7 +53,7 @@ def parse_system(wire: Json) -> tuple[SystemText, ...]:
         return tuple(text for item in wire for text in parse_system(item))
     content = fields.as_obj(wire, "systemInstruction")
     if isinstance(text := content.get("text"), str):
-        return (SystemText(text),)
+        return (SystemText(text),) if text else ()
     parts = content.get("parts")
     parts = [parts] if isinstance(parts, dict | str) else parts or []
     if not isinstance(parts, list):
@@ -57,13 +61,16 @@ def parse_system(wire: Json) -> tuple[SystemText, ...]:
     found: list[SystemText] = []
     for number, part in enumerate(parts):
         where = f"systemInstruction.parts[{number}]"
-        said = (
-            part
-            if isinstance(part, str)
-            else fields.text(fields.as_obj(part, where), "text", where)
-        )
+        if isinstance(part, str):
+            found += [SystemText(part)] if part else []
+            continue
+        wire = camel(fields.as_obj(part, where))
+        said = fields.text(wire, "text", where)
         if said:
-            found.append(SystemText(said))
+            found.append(SystemText(said, extras=fields.rest(wire, frozenset({"text"}))))
+        elif said is None and (kind := next(iter(wire), None)):
+            # Instructions are text; what else came is named, not copied.
+            found.append(SystemText(f"[{kind} left out]"))
     return tuple(found)
 
 
@@ -71,10 +78,14 @@ def parse_contents(items: list[Json]) -> tuple[Message, ...]:
     """Read the conversation."""
     calls: list[tuple[str, str]] = []
     """(name, id) of calls that nobody answered yet, oldest first."""
-    return tuple(_content(item, number, calls) for number, item in enumerate(items))
+    messages: list[Message] = []
+    for number, item in enumerate(items):
+        message = _content(item, number, calls, after=messages[-1].role if messages else "user")
+        messages.append(message)
+    return tuple(messages)
 
 
-def _content(item: Json, number: int, calls: list[tuple[str, str]]) -> Message:
+def _content(item: Json, number: int, calls: list[tuple[str, str]], *, after: str) -> Message:
     where = f"contents[{number}]"
     if isinstance(item, str):
         return Message("user", (Text(item),))
@@ -88,6 +99,10 @@ def _content(item: Json, number: int, calls: list[tuple[str, str]]) -> Message:
     parts = [parts] if isinstance(parts, dict | str) else parts or []
     if not isinstance(parts, list):
         raise fields.wrong_type(f"{where}.parts", "an array", parts)
+    model = role in ("model", "assistant")
+    if model and after != "assistant":
+        # A new turn: what was not answered in the one before never will be.
+        calls.clear()
     reader = _Parts(number, calls)
     read: list[Part] = []
     for at, part in enumerate(parts):
@@ -96,9 +111,10 @@ def _content(item: Json, number: int, calls: list[tuple[str, str]]) -> Message:
             read.append(Text(part))
         else:
             read.append(reader.part(camel(fields.as_obj(part, inner)), inner, at))
-    if role in ("model", "assistant"):
-        return Message("assistant", tuple(read))
-    return Message("system" if role == "system" else "user", tuple(read))
+    extras = fields.rest(wire, frozenset({"role", "parts", "text"}))
+    if model:
+        return Message("assistant", tuple(read), extras=extras)
+    return Message("system" if role == "system" else "user", tuple(read), extras=extras)
 
 
 class _Parts:
@@ -110,7 +126,8 @@ class _Parts:
 
     def part(self, wire: Obj, where: str, at: int) -> Part:
         signature = fields.text(wire, "thoughtSignature", where)
-        sig = unwrap(signature, "gemini") if signature else None
+        sig, hidden = received(signature) if signature else (None, False)
+        wire = {k: v for k, v in wire.items() if v is not None}
         if "functionCall" in wire:
             return self._call(wire, where, at, sig)
         if "functionResponse" in wire:
@@ -121,6 +138,7 @@ class _Parts:
             return _file(wire, where)
         if "executableCode" in wire:
             code = camel(fields.obj_of(wire, "executableCode", where) or {})
+            fields.text(code, "code", f"{where}.executableCode")
             call_id = str(code.get("id") or f"code_{self._turn}_{at}")
             return ToolCall(
                 call_id,
@@ -138,16 +156,18 @@ class _Parts:
             return ServerResult(call_id, "code_execution", payload, "gemini", wire)
         if "text" in wire:
             text = fields.text(wire, "text", where) or ""
-            extras = {k: v for k, v in wire.items() if k not in _MODIFIERS and k != "text"}
+            extras = fields.rest(wire, frozenset({"text", "thought", "thoughtSignature"}))
             if fields.flag(wire, "thought", where):
                 return Thinking(
-                    text, sig, paragraphs=(text,) if text else (), extras=extras or None
+                    text,
+                    sig,
+                    redacted=hidden and not text,
+                    paragraphs=(text,) if text else (),
+                    extras=extras,
                 )
-            if not text and sig is not None:
-                return Thinking(signature=sig)
-            return Text(text, signature=sig, extras=extras or None)
+            return Text(text, signature=sig, extras=extras)
         if sig is not None and not wire.keys() - _MODIFIERS:
-            return Thinking(signature=sig)
+            return Text("", signature=sig) if "thought" not in wire else Thinking(signature=sig)
         kind = next((k for k in wire if k not in _MODIFIERS), "")
         if not kind:
             raise fields.invalid(where, "a part needs text, inlineData, functionCall or the like.")
@@ -157,18 +177,25 @@ class _Parts:
         call = camel(fields.obj_of(wire, "functionCall", where) or {})
         name = fields.need_text(call, "name", f"{where}.functionCall")
         given = call.get("args")
+        if given is not None and not isinstance(given, dict):
+            raise fields.wrong_type(f"{where}.functionCall.args", "an object", given)
         args = "" if given is None else json.dumps_str(given)
         call_id = fields.text(call, "id", f"{where}.functionCall") or positional_id(
             self._turn, at, name, args
         )
         self._calls.append((name, call_id))
-        return ToolCall(call_id, name, args, signature=sig)
+        return ToolCall(
+            call_id, name, args, signature=sig, extras=_rest(wire, "functionCall", call, _CALL)
+        )
 
     def _response(self, wire: Obj, where: str) -> ToolResult:
         at = f"{where}.functionResponse"
         answer = camel(fields.obj_of(wire, "functionResponse", where) or {})
         name = fields.text(answer, "name", at) or ""
-        call_id = fields.text(answer, "id", at) or self._oldest(name)
+        call_id = fields.text(answer, "id", at) or ""
+        if all(call_id != known for _, known in self._calls):
+            # No id, or one the client made up for a call that came without: found by name.
+            call_id = self._oldest(name) or call_id
         self._calls[:] = [c for c in self._calls if c[1] != call_id]
         value = answer.get("response")
         text, is_error = _response_text(value)
@@ -176,7 +203,8 @@ class _Parts:
         for number, inner in enumerate(fields.list_of(answer, "parts", at) or []):
             path = f"{at}.parts[{number}]"
             parts.append(self.part(camel(fields.as_obj(inner, path)), path, number))
-        return ToolResult(call_id, tuple(parts), is_error, name or None)
+        extras = _rest(wire, "functionResponse", answer, _RESPONSE)
+        return ToolResult(call_id, tuple(parts), is_error, name or None, extras=extras)
 
     def _oldest(self, name: str) -> str:
         for known, call_id in self._calls:
@@ -203,7 +231,8 @@ def _inline(wire: Obj, where: str) -> Image | Audio | Video | Document:
     blob = camel(fields.obj_of(wire, "inlineData", where) or {})
     data = clean_base64(fields.need_text(blob, "data", at), where=f"{at}.data")
     mime = (fields.text(blob, "mimeType", at) or sniff(data) or "application/octet-stream").lower()
-    return _media(Inline(mime, data), mime, wire, blob)
+    extras = _rest(wire, "inlineData", blob, _BLOB)
+    return _media(Inline(mime, data), mime, wire, blob, extras)
 
 
 def _file(wire: Obj, where: str) -> Image | Audio | Video | Document:
@@ -214,18 +243,29 @@ def _file(wire: Obj, where: str) -> Image | Audio | Video | Document:
     ours = "generativelanguage.googleapis.com" in uri or not uri.startswith(("http", "gs:"))
     media = FileId(uri, "gemini", mime) if ours else Url(uri, mime)
     guess = mime or ("video/mp4" if "youtu" in uri else "application/pdf")
-    return _media(media, guess.lower(), wire, file)
+    return _media(media, guess.lower(), wire, file, _rest(wire, "fileData", file, _FILE))
 
 
 def _media(
-    media: Inline | Url | FileId, mime: str, wire: Obj, blob: Obj
+    media: Inline | Url | FileId, mime: str, wire: Obj, blob: Obj, extras: Obj | None
 ) -> Image | Audio | Video | Document:
     name = blob.get("displayName")
     if mime.startswith("image/"):
-        return Image(media)
+        return Image(media, extras=extras)
     if mime.startswith("audio/"):
-        return Audio(media)
+        return Audio(media, extras=extras)
     if mime.startswith("video/"):
         meta = wire.get("videoMetadata")
-        return Video(media, meta if isinstance(meta, dict) else None)
-    return Document(media, title=name if isinstance(name, str) else None)
+        if extras and isinstance(meta, dict):
+            extras = {k: v for k, v in extras.items() if k != "videoMetadata"} or None
+        return Video(media, meta if isinstance(meta, dict) else None, extras=extras)
+    return Document(media, title=name if isinstance(name, str) else None, extras=extras)
+
+
+def _rest(wire: Obj, key: str, inner: Obj, known: frozenset[str]) -> Obj | None:
+    """Return what nobody has read of a part: beside its data, and inside it."""
+    signed = key == "functionCall"
+    rest = {k: v for k, v in wire.items() if k != key and not (signed and k == "thoughtSignature")}
+    if other := fields.rest(inner, known):
+        rest[key] = other
+    return rest or None

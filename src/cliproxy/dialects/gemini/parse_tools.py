@@ -82,6 +82,10 @@ def parse_tool_config(wire: Obj | None) -> tuple[ToolChoice | None, Obj | None]:
             choice = ToolChoice("named", keys)
         case "ANY" | "VALIDATED":
             choice = ToolChoice("allowed", keys, required_one=mode == "ANY")
-        case _:
+        case "" | "MODE_UNSPECIFIED":
             pass
+        case _:
+            raise fields.invalid(
+                f"{where}.mode", f"{mode!r} is not one of AUTO, ANY, NONE, VALIDATED."
+            )
     return choice, rest or None

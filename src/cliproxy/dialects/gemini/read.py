@@ -48,6 +48,8 @@ class GeminiReader:
         self._started = False
         self._over = False
         self._next = 0
+        self._counts: Obj = {}
+        """The latest of every count; a chunk may leave some out."""
         self._usage = IRUsage()
         self._choices: dict[int, _Choice] = {}
         self._blocked: str | None = None
@@ -159,7 +161,8 @@ class GeminiReader:
             return []
         out = self._begin(value)
         if isinstance(usage := value.get("usageMetadata"), dict):
-            self._usage = self._usage.merge(usage_from(usage))
+            self._counts.update({k: v for k, v in usage.items() if v is not None})
+            self._usage = usage_from(self._counts)
         feedback = value.get("promptFeedback")
         if isinstance(feedback, dict) and feedback.get("blockReason"):
             self._blocked = str(feedback["blockReason"])
@@ -265,16 +268,15 @@ class _Choice:
             return self._said(text, sig, thought=wire.get("thought") is True)
         if isinstance(call := wire.get("functionCall"), dict):
             return self._call(call, sig)
-        if isinstance(blob := wire.get("inlineData"), dict):
-            return self._blob(blob)
+        if isinstance(blob := wire.get("inlineData"), dict) and wire.get("thought") is not True:
+            return self._blob(blob, wire)
         if isinstance(code := wire.get("executableCode"), dict):
             return self._executable(code, wire)
         if isinstance(result := wire.get("codeExecutionResult"), dict):
             return self._executed(result, wire)
         if sig is not None and not (wire.keys() - {"thoughtSignature", "thought"}):
             return self._said("", sig, thought=wire.get("thought") is True)
-        start = self._reader.start(self._number, "opaque", native=wire, dialect="gemini")
-        return [*self.shut(), start, BlockStop(start.index)]
+        return self._opaque(wire)
 
     def _said(self, text: str, sig: Sig | None, *, thought: bool) -> list[Event]:
         if not text:
@@ -282,7 +284,8 @@ class _Choice:
                 return []
             # A signature alone: it belongs to what was said last.
             out: list[Event] = []
-            if self._open is None or self._open.kind not in ("text", "thinking") or self._sig:
+            signs = ("thinking",) if thought else ("text", "thinking")
+            if self._open is None or self._open.kind not in signs or self._sig:
                 out = [*self.shut()]
                 self._open = self._reader.start(self._number, "thinking")
                 out.append(self._open)
@@ -304,11 +307,7 @@ class _Choice:
         name, call_id = call.get("name"), call.get("id")
         pieces = call.get("partialArgs")
         more = call.get("willContinue") is True
-        if (
-            self._partial is not None
-            and (not name or isinstance(pieces, list))
-            and not call.get("args")
-        ):
+        if self._partial is not None and self._continues(name, call_id) and not call.get("args"):
             self._partial.add(pieces)
             return [] if more else self.shut()
         out = self.shut()
@@ -330,14 +329,28 @@ class _Choice:
         delta: list[Event] = [ArgsDelta(start.index, body)] if body else []
         return [*out, start, *delta, BlockStop(start.index)]
 
-    def _blob(self, blob: Obj) -> list[Event]:
-        mime = str(blob.get("mimeType") or "application/octet-stream")
+    def _continues(self, name: Json, call_id: Json) -> bool:
+        """Tell whether a piece belongs to the open call: it names none, or the same."""
+        start = self._open
+        if not name or start is None:
+            return True
+        return name == start.name and call_id in (None, "", start.id)
+
+    def _blob(self, blob: Obj, wire: Obj) -> list[Event]:
+        mime = str(blob.get("mimeType") or "application/octet-stream").lower()
         data = blob.get("data")
         if not isinstance(data, str) or not data:
             return []
+        if not mime.startswith(("image/", "audio/")):
+            return self._opaque(wire)
         kind: BlockKind = "audio" if mime.startswith("audio/") else "image"
         start = self._reader.start(self._number, kind, mime=mime)
-        return [*self.shut(), start, MediaDelta(start.index, data), BlockStop(start.index)]
+        clean = data.replace("-", "+").replace("_", "/")
+        return [*self.shut(), start, MediaDelta(start.index, clean), BlockStop(start.index)]
+
+    def _opaque(self, wire: Obj) -> list[Event]:
+        start = self._reader.start(self._number, "opaque", native=wire, dialect="gemini")
+        return [*self.shut(), start, BlockStop(start.index)]
 
     def _executable(self, code: Obj, wire: Obj) -> list[Event]:
         self._code = str(code.get("id") or f"code_{ids.token(12)}")
@@ -372,7 +385,8 @@ class _Choice:
             out += [Citation(index, value) for value in cited]
         out += self.shut()
         call_id = f"ws_{ids.token(16)}"
-        query = queries[0] if isinstance(queries, list) and queries else ""
+        asked = queries if isinstance(queries, list) else []
+        query = next((q for q in asked if isinstance(q, str)), "")
         call = self._reader.start(
             self._number, "server_call", id=call_id, name="web_search", server_kind="web_search"
         )
@@ -383,7 +397,7 @@ class _Choice:
         ]
         result = self._reader.start(
             self._number, "server_result", id=call_id, server_kind="web_search",
-            payload={"results": [{"url": u, "title": t} for u, t in dict(sources).items()]},
+            payload={"results": [{"url": u, "title": t} for u, t in dict(sources).items() if u]},
             native=metadata, dialect="gemini",
         )  # fmt: skip
         return [*out, result, BlockStop(result.index)]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from cliproxy.base import ids, json
 from cliproxy.base.json import Obj
-from cliproxy.dialects.gemini import errors, grounding
+from cliproxy.dialects.gemini import carry, errors, grounding
 from cliproxy.dialects.gemini.usage import usage_to
 from cliproxy.dialects.gemini.wire import REASONS
 from cliproxy.dialects.sse import COMMENT, frame
@@ -52,7 +52,8 @@ class GeminiWriter:
         self._usage = IRUsage()
         self._blocks: dict[int, _Open] = {}
         self._finishes: list[Finish] = []
-        self._grounding: dict[int, tuple[list[Obj], list[str]]] = {}
+        self._texts: dict[int, list[str]] = {}
+        self._citations: dict[int, list[Obj]] = {}
         self._over = False
 
     def feed(self, events: Sequence[Event]) -> bytes:
@@ -63,7 +64,11 @@ class GeminiWriter:
                 case TextDelta():
                     self._say(out, event.index, event.text)
                 case ThinkingDelta():
-                    self._think(out, event.index, event.text)
+                    block = self._blocks[event.index]
+                    text = "\n\n" + event.text if block.parted else event.text
+                    block.parted = False
+                    block.pieces.append(text)
+                    self._think(out, event.index, text)
                 case ArgsDelta() | RefusalDelta():
                     block = self._blocks[event.index]
                     block.pieces.append(event.text)
@@ -72,7 +77,8 @@ class GeminiWriter:
                 case MediaDelta():
                     self._blocks[event.index].pieces.append(event.b64)
                 case ThinkingBreak():
-                    self._think(out, event.index, "\n\n")
+                    block = self._blocks[event.index]
+                    block.parted = bool(block.pieces)
                 case BlockStart():
                     self._blocks[event.index] = _Open(event)
                 case Signature():
@@ -136,13 +142,15 @@ class GeminiWriter:
 
     def _close(self, out: list[bytes], block: _Open) -> None:
         start = block.start
-        for part in _closing(start, "".join(block.pieces), block.sig):
+        text = "".join(block.pieces)
+        for part in _closing(start, text, block.sig):
             self._part(out, start.choice, part)
-        if block.citations:
-            self._grounding.setdefault(start.choice, ([], []))
-            values, texts = self._grounding[start.choice]
-            values += block.citations
-            texts.append("".join(block.pieces))
+        if start.kind in ("text", "refusal"):
+            texts = self._texts.setdefault(start.choice, [])
+            base = sum(map(len, texts))
+            found = self._citations.setdefault(start.choice, [])
+            found += (grounding.shifted(value, base) for value in block.citations)
+            texts.append(text)
 
     def _end(self, out: list[bytes]) -> None:
         if self._over:
@@ -156,10 +164,9 @@ class GeminiWriter:
                 "finishReason": REASONS[finish.reason],
                 "index": finish.choice,
             }
-            if finish.choice in self._grounding:
-                values, texts = self._grounding[finish.choice]
-                if metadata := grounding.metadata_of(values, "".join(texts)):
-                    candidate["groundingMetadata"] = metadata
+            text = "".join(self._texts.get(finish.choice, ()))
+            if metadata := grounding.metadata_of(self._citations.get(finish.choice, []), text):
+                candidate["groundingMetadata"] = metadata
             candidates.append(candidate)
         body: Obj = {"candidates": candidates}
         if self._usage.known:
@@ -172,12 +179,14 @@ class GeminiWriter:
 class _Open:
     """A block while it is written."""
 
-    __slots__ = ("citations", "pieces", "sig", "start")
+    __slots__ = ("citations", "parted", "pieces", "sig", "start")
 
     def __init__(self, start: BlockStart) -> None:
         self.start = start
         self.pieces: list[str] = []
         self.citations: list[Obj] = []
+        self.parted = False
+        """A paragraph of reasoning ended; what parts it from the next is due if one comes."""
         self.sig: Sig | None = start.signature
 
 
@@ -203,7 +212,11 @@ def _closing(start: BlockStart, text: str, sig: Sig | None) -> list[Obj]:
             return []
         case "opaque":
             return [start.native] if start.dialect == "gemini" else []
-        case "thinking" | "redacted":
+        case "redacted":
+            if sig is None:
+                return []
+            return [{"text": "", "thought": True, "thoughtSignature": carry.redacted(sig)}]
+        case "thinking":
             return [{"text": "", "thought": True, **signed}] if sig else []
         case "text":
             return [{"text": "", **signed}] if sig else []
@@ -224,8 +237,12 @@ def render(answer: Answer, req: IRRequest) -> bytes:
             "finishReason": REASONS[finish.reason],
             "index": number,
         }
-        values = [v for b in blocks for v in b.citations]
-        text = "".join(b.text for b in blocks if b.kind == "text" and b.citations)
+        values: list[Obj] = []
+        text = ""
+        for block in blocks:
+            if block.kind in ("text", "refusal"):
+                values += (grounding.shifted(v, len(text)) for v in block.citations)
+                text += block.text
         if metadata := grounding.metadata_of(values, text):
             candidate["groundingMetadata"] = metadata
         candidates.append(candidate)
@@ -241,9 +258,9 @@ def _whole(block: Block) -> list[Obj]:
     sig = block.signature
     signed: Obj = {"thoughtSignature": for_dialect(sig, "gemini")} if sig else {}
     match block.kind:
-        case "text" | "refusal":
+        case "text" | "refusal" if block.text or sig:
             return [{"text": block.text, **signed}]
-        case "thinking":
+        case "thinking" if block.text or sig:
             return [{"text": block.text, "thought": True, **signed}]
         case _:
             return _closing(block.start, block.text, sig)

@@ -13,12 +13,14 @@ from msgspec import UNSET
 from cliproxy.base.json import Obj
 from cliproxy.dialects.openai_responses.build_items import build_items
 from cliproxy.dialects.openai_responses.build_tools import build_tools
+from cliproxy.dialects.openai_responses.merge import merged
 from cliproxy.dialects.openai_responses.wire import (
     CODEX_ABSENT,
     COUNTED,
     ENCRYPTED,
     HINTS,
     NAME_LIMIT,
+    READ,
 )
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
@@ -43,7 +45,8 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
     instructions, items = build_items(req, caps, names, losses)
     if instructions is not None or caps.codex:
         body["instructions"] = instructions or ""
-    body["input"] = items
+    if items:
+        body["input"] = items
     body |= build_tools(req, names, losses)
     _sampling(req, body, losses)
     _thinking(req, caps, body, losses)
@@ -192,6 +195,10 @@ def _meta(req: IRRequest, body: Obj, losses: Losses) -> None:
             include.append(ENCRYPTED)
         if not include:
             del body["include"]
+    for number, tool in enumerate(req.raw.get("tools") or () if own else ()):
+        if isinstance(tool, dict) and tool.get("type") == "namespace":
+            for key in tool.keys() - {"type", "name", "tools"}:
+                losses.add(f"tools[{number}].{key}", "the namespace is flattened", "info")
     if req.safety:
         losses.add("safetySettings", "the Responses API has no safety settings")
     if req.cache is not None:
@@ -205,9 +212,11 @@ def _extras(req: IRRequest, body: Obj, losses: Losses) -> None:
             severity = "info" if name in HINTS else "warn"
             losses.add(name, "the Responses API has no such field", severity)  # type: ignore[arg-type]
         elif isinstance(value, dict) and isinstance(body.get(name), dict):
-            body[name] = {**value, **body[name]}
+            body[name] = merged(value, body[name])
         elif isinstance(value, list) and isinstance(body.get(name), list):
             body[name] = [*value, *(v for v in body[name] if v not in value)]
+        elif name in READ:
+            losses.add(name, "what it belongs to is not sent")
         else:
             body.setdefault(name, value)
 
@@ -223,6 +232,11 @@ def _for_codex(req: IRRequest, body: Obj, losses: Losses) -> None:
     body["stream"] = True
     body["store"] = False
     body["parallel_tool_calls"] = req.parallel_tools is not False
-    include = body.setdefault("include", [])
-    if ENCRYPTED not in include:
-        include.append(ENCRYPTED)
+    include = body.get("include") or []
+    body["include"] = include if ENCRYPTED in include else [*include, ENCRYPTED]
+    for tool in body.get("tools") or ():
+        if str(tool.get("type")).startswith("web_search_preview"):
+            tool["type"] = "web_search"
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict) and str(choice.get("type")).startswith("web_search_preview"):
+        body["tool_choice"] = {**choice, "type": "web_search"}

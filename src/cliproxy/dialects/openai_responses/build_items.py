@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cliproxy.base.json import Obj
-from cliproxy.dialects.openai_responses.wire import CALL_ID_LIMIT
+from cliproxy.dialects.openai_responses.merge import merged
+from cliproxy.dialects.openai_responses.wire import CALL_ID_LIMIT, CONTENT
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.media import data_url
 from cliproxy.ir.names import NameMap, safe_id
-from cliproxy.ir.pairing import pair
+from cliproxy.ir.pairing import NO_RESULT, pair
 from cliproxy.ir.request import (
     Audio,
+    Cache,
     Document,
     FileId,
     Image,
@@ -53,15 +55,24 @@ def build_items(
     for text in rest:
         role = "developer" if text.developer or caps.codex else "system"
         part: Obj = {"type": "input_text", "text": text.text}
-        items.append({"type": "message", "role": role, "content": [part]})
-    paired = pair(req.messages, losses, orphans="drop", order="original" if own else "call")
-    for number, message in enumerate(paired):
+        part = writer.marked(part, text.cache)
+        items.append(
+            {"type": "message", "role": role, "content": [part], **writer.own(text.extras)}
+        )
+    # The order of a client's own items is the API's order; some may refer to what the API keeps.
+    messages = req.messages if own else pair(req.messages, losses, orphans="drop")
+    for number, message in enumerate(messages):
         items += writer.message(message, f"messages[{number}]")
-    if not items:
+    if not items and not (own and _kept_elsewhere(req)):
         # Instructions alone are no request here; said as input they are.
         items.append({"type": "message", "role": "user", "content": instructions or "."})
         losses.add("messages", "there is no user message; one was made", "info", "synthesised")
     return instructions, items
+
+
+def _kept_elsewhere(req: IRRequest) -> bool:
+    meta = req.meta
+    return bool(meta.previous_response_id or meta.conversation or req.extras.get("prompt"))
 
 
 class _Writer:
@@ -71,11 +82,29 @@ class _Writer:
         self._losses = losses
         self._own = own
 
+    def own(self, extras: Obj | None) -> Obj:
+        """Return what only this dialect has, for a client of this dialect."""
+        return extras or {} if self._own else {}
+
+    def marked(self, part: Obj, cache: Cache | None) -> Obj:
+        """Return a content part with its cache hint, where it is understood."""
+        if cache is None:
+            return part
+        if not self._own or self._caps.codex:
+            self._losses.add("cache_control", "this upstream caches on its own", "info")
+            return part
+        mark = {"mode": "explicit", **({"ttl": cache.ttl} if cache.ttl else {})}
+        return {**part, "prompt_cache_breakpoint": mark}
+
     def message(self, message: Message, path: str) -> Iterator[Obj]:
         """Yield the items of one message: neighbouring content in one message item."""
+        if not self._own:
+            self._report(message.extras, path)
         content: list[Obj] = []
         for number, part in enumerate(message.parts):
             where = f"{path}.content[{number}]"
+            if not self._own and not isinstance(part, ServerResult | Refusal | Opaque):
+                self._report(part.extras, where)
             item = self._item(part, where)
             if item is None:
                 content += self._content(part, where, assistant=message.role == "assistant")
@@ -88,6 +117,11 @@ class _Writer:
             yield item
         if content:
             yield self._wrap(message, content)
+
+    def _report(self, extras: Obj | None, path: str) -> None:
+        for key in extras or ():
+            if key != "native":
+                self._losses.add(f"{path}.{key}", "the Responses API has no such field", "info")
 
     def _wrap(self, message: Message, content: list[Obj]) -> Obj:
         role: str = message.role
@@ -137,7 +171,7 @@ class _Writer:
         if self._own and part.item_id:
             item["id"] = part.item_id
         if self._own and part.extras:
-            item |= part.extras
+            return merged(part.extras, item)
         return item
 
     def _result(self, part: ToolResult, path: str) -> Obj:
@@ -148,16 +182,24 @@ class _Writer:
             for wire in self._content(inner, f"{path}.content[{number}]", assistant=False)
         ]
         texts = [c["text"] for c in content if c.get("type") == "input_text"]
-        output = content if len(texts) != len(content) else "\n".join(texts)
-        if part.is_error and not self._own:
+        plain = len(texts) == len(content)
+        if self._own:
+            # One text may have been a list of one; more, or one with more to it, surely was a list.
+            plain = (
+                plain and len(content) < 2 and all(c.keys() == {"type", "text"} for c in content)
+            )
+        output = "\n".join(texts) if plain else content
+        if part.is_error and not self._own and part.parts != (Text(NO_RESULT),):
             self._losses.add(f"{path}.is_error", "outputs have no error flag", "info")
         item: Obj = {
             "type": kind,
             "call_id": safe_id(part.call_id, limit=CALL_ID_LIMIT),
             "output": output,
         }
+        if self._own and part.name:
+            item["name"] = part.name
         if self._own and part.extras:
-            item |= part.extras
+            return merged(part.extras, item)
         return item
 
     def _reasoning(self, part: Thinking, path: str) -> Obj:
@@ -166,22 +208,16 @@ class _Writer:
         if sig is None or sig.family != mine:
             if self._own and sig is None and part.item_id and part.paragraphs and part.raw:
                 # Open-weight hosts keep plain reasoning text.
-                content = [{"type": "reasoning_text", "text": t} for t in part.paragraphs]
-                return {
-                    "type": "reasoning", "id": part.item_id, "summary": [], "content": content,
-                }  # fmt: skip
+                plain: Obj = {"type": "reasoning", "id": part.item_id, **_said(part)}
+                return merged(part.extras or {}, plain)
             why = "another model's" if sig is not None else "unsigned"
             self._losses.add(path, f"{why} reasoning cannot be replayed", "info")
             return {}
-        item: Obj = {
-            "type": "reasoning",
-            "summary": [{"type": "summary_text", "text": t} for t in part.paragraphs],
-            "encrypted_content": sig.value,
-        }
+        item: Obj = {"type": "reasoning", **_said(part), "encrypted_content": sig.value}
         if part.item_id:
             item["id"] = part.item_id
         if self._own and part.extras:
-            item |= part.extras
+            return merged(part.extras, item)
         return item
 
     # ---- content ------------------------------------------------------------------------------
@@ -190,7 +226,9 @@ class _Writer:
             case Text():
                 if not part.text:
                     return []
-                return [{"type": "output_text" if assistant else "input_text", "text": part.text}]
+                if part.signature is not None:
+                    self._losses.add(f"{path}.signature", "only its issuer understands it", "info")
+                return [self._text(part, path, assistant=assistant)]
             case Refusal():
                 return [{"type": "refusal", "refusal": part.text}] if assistant else []
             case Image():
@@ -214,6 +252,16 @@ class _Writer:
             case _:
                 return []
 
+    def _text(self, part: Text, path: str, *, assistant: bool) -> Obj:
+        wire: Obj = {"type": "output_text" if assistant else "input_text", "text": part.text}
+        if part.citations and not self._own:
+            self._losses.add(f"{path}.citations", "only its issuer can cite", "info")
+        if self._own and part.citations:
+            wire["annotations"] = [
+                c["native"] for c in part.citations if isinstance(c.get("native"), dict)
+            ]
+        return self.marked({**wire, **self.own(part.extras)}, part.cache)
+
     def _image(self, part: Image, path: str, *, assistant: bool) -> list[Obj]:
         if assistant:
             self._losses.add(path, "an assistant's picture cannot be replayed", "error")
@@ -227,19 +275,20 @@ class _Writer:
             wire["file_id"] = media.id
         else:
             wire["image_url"] = data_url(media) if isinstance(media, Inline) else media.url
-        return [wire]
+        return [self.marked({**wire, **self.own(part.extras)}, part.cache)]
 
     def _document(self, part: Document, path: str) -> list[Obj]:
         media = part.media
+        if part.citations_enabled:
+            self._losses.add(f"{path}.citations", "documents are not cited here", "info")
         if part.blocks:
             inner = [b for p in part.blocks for b in self._content(p, path, assistant=False)]
             head = "\n".join(t for t in (part.title, part.context) if t)
             return [{"type": "input_text", "text": head}, *inner] if head else inner
         if isinstance(media, PlainText):
             head = "\n".join(t for t in (part.title, part.context) if t)
-            return [
-                {"type": "input_text", "text": f"{head}\n\n{media.text}" if head else media.text}
-            ]
+            text = f"{head}\n\n{media.text}" if head else media.text
+            return [self.marked({"type": "input_text", "text": text}, part.cache)]
         if part.context:
             self._losses.add(f"{path}.context", "files have no context here", "info")
         wire: Obj = {"type": "input_file"}
@@ -248,12 +297,16 @@ class _Writer:
             wire["file_data"] = data_url(media)
         elif isinstance(media, Url):
             wire["file_url"] = media.url
+            if self._own and part.title:
+                wire["filename"] = part.title
         elif media.dialect.startswith("openai"):
             wire["file_id"] = media.id
+            if self._own and part.title:
+                wire["filename"] = part.title
         else:
             self._losses.add(path, "the file was uploaded to another provider", "error")
             return []
-        return [wire]
+        return [self.marked({**wire, **self.own(part.extras)}, part.cache)]
 
     def _audio(self, part: Audio, path: str) -> list[Obj]:
         media = part.media
@@ -261,11 +314,19 @@ class _Writer:
         if form is None or not isinstance(media, Inline):
             self._losses.add(path, "only inline wav and mp3 sound can be passed on", "error")
             return []
-        return [{"type": "input_audio", "input_audio": {"data": media.b64, "format": form}}]
+        wire: Obj = {"type": "input_audio", "input_audio": {"data": media.b64, "format": form}}
+        return [merged(self.own(part.extras), wire)]
 
 
 def _is_item(part: Opaque) -> bool:
-    return not part.kind.startswith(("input_", "output_"))
+    return not part.kind.startswith(CONTENT)
+
+
+def _said(part: Thinking) -> Obj:
+    if part.raw:
+        content = [{"type": "reasoning_text", "text": t} for t in part.paragraphs]
+        return {"summary": [], "content": content}
+    return {"summary": [{"type": "summary_text", "text": t} for t in part.paragraphs]}
 
 
 def _name(mime: str) -> str:

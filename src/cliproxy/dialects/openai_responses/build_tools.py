@@ -24,8 +24,8 @@ def build_tools(req: IRRequest, names: NameMap, losses: Losses) -> Obj:
             losses.add("tool_choice", "no tool is left to choose")
         return {}
     body: Obj = {"tools": builder.wire}
-    if choice is not None:
-        body["tool_choice"] = builder.choice(choice)
+    if choice is not None and (wire := builder.choice(choice)) is not None:
+        body["tool_choice"] = wire
     if req.parallel_tools is not None:
         body["parallel_tool_calls"] = req.parallel_tools
     return body
@@ -37,6 +37,7 @@ class _Tools:
         self._family = req.source in _FAMILY
         self._names = names
         self._losses = losses
+        self._req = req
         self._seen: set[str] = set()
         self.wire: list[Obj] = []
 
@@ -132,22 +133,56 @@ class _Tools:
                 self._losses.add(f"{path}.{key}", "web search here has no such setting")
         return wire
 
-    def choice(self, choice: ToolChoice) -> str | Obj:
-        """Write the choice."""
+    def choice(self, choice: ToolChoice) -> str | Obj | None:
+        """Write the choice; None when what it names is not declared."""
         match choice.mode:
             case "auto" | "none" | "required":
                 return choice.mode
             case "named":
-                return self._key(choice.keys[0])
+                asked = self._req.raw.get("tool_choice") if self._own else None
+                return self._key(choice.keys[0], asked)
             case "allowed":
+                given = self._asked()
+                keys = [self._key(k, given.get(n)) for n, k in enumerate(choice.keys)]
                 return {
+                    **self._unknown(),
                     "type": "allowed_tools",
                     "mode": "required" if choice.required_one else "auto",
-                    "tools": [self._key(key) for key in choice.keys],
+                    "tools": [key for key in keys if key is not None],
                 }
 
-    def _key(self, key: ToolKey) -> Obj:
-        if key.kind == "server":
-            return {"type": key.name}
+    def _asked(self) -> dict[int, Obj]:
+        """Return the client's own allowed tools, in the order of the keys."""
+        asked = self._req.raw.get("tool_choice") if self._own else None
+        if not isinstance(asked, dict):
+            return {}
+        nested = asked.get("allowed_tools")
+        tools = (nested if isinstance(nested, dict) else asked).get("tools")
+        return dict(enumerate(tools if isinstance(tools, list) else ()))
+
+    def _unknown(self) -> Obj:
+        asked = self._req.raw.get("tool_choice") if self._own else None
+        known = {"type", "mode", "tools", "allowed_tools"}
+        return {k: v for k, v in asked.items() if k not in known} if isinstance(asked, dict) else {}
+
+    def _key(self, key: ToolKey, asked: Obj | None) -> Obj | None:
+        if key.kind == "server" and asked is not None:
+            return dict(asked)
         name = self._names.to_target(key.name, key.namespace)
-        return {"type": "custom" if key.kind == "custom" else "function", "name": name}
+        if name not in self._seen and (found := self._server_type(key.name)) is not None:
+            return {"type": found}
+        if key.kind == "server":
+            self._losses.add("tool_choice", f"there is no {key.name} tool to choose")
+            return None
+        wire: Obj = {"type": "custom" if key.kind == "custom" else "function", "name": name}
+        known = {"type", "name", "namespace", "function", "custom"}
+        return {**{k: v for k, v in (asked or {}).items() if k not in known}, **wire}
+
+    def _server_type(self, name: str) -> str | None:
+        """Return the wire type of a declared tool that the client knows by this name."""
+        for tool in self._req.tools:
+            if isinstance(tool, ServerTool) and name in (tool.name, tool.kind):
+                if tool.kind == "web_search":
+                    return "web_search"
+                return _NATIVE[tool.kind]["type"] if tool.kind in _NATIVE else None  # type: ignore[return-value]
+        return None

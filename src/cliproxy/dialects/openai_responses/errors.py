@@ -69,6 +69,8 @@ def read_event(value: Json) -> Error:
         inner = inner["error"]
     code = inner.get("code") if isinstance(inner.get("code"), str) else None
     kind = inner.get("type") if isinstance(inner.get("type"), str) else None
+    if kind == "error":
+        kind = None  # the event's own type, not the error's
     known = next((STATUS[w] for w in (code, kind) if w in STATUS), 0)
     status = known or _openai.status_of(inner)
     message = _openai.message_of(inner) or code or kind or "The upstream failed without saying why."

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from cliproxy.dialects import ParseMeta
 
 
+_FORMAT = frozenset({"type", "name", "description", "schema", "strict"})
+
+
 def parse(body: Obj, meta: ParseMeta) -> IRRequest:
     """Read a client's request. Raises `BadRequest` naming the field."""
     model = fields.text(body, "model") or meta.model
@@ -56,6 +59,10 @@ def parse(body: Obj, meta: ParseMeta) -> IRRequest:
         extras["reasoning"] = other
     if other := fields.rest(text, frozenset({"format", "verbosity"})):
         extras["text"] = other
+    form = text.get("format")
+    if isinstance(form, dict) and (other := fields.rest(form, _FORMAT)):
+        extras.setdefault("text", {})["format"] = other
+    fields.list_of(body, "include")
     tools = parse_tools(fields.list_of(body, "tools") or [], "tools")
     return IRRequest(
         model=model,

@@ -5,13 +5,13 @@ Builders merge neighbours where their API wants that; here every item keeps its 
 
 from __future__ import annotations
 
-from msgspec import structs
-
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects.openai_responses.carry import received, settle
+from cliproxy.dialects.openai_responses.items import annotation
 from cliproxy.dialects.openai_responses.parse_tools import parse_tools
-from cliproxy.ir.envelope import unwrap
+from cliproxy.dialects.openai_responses.wire import CONTENT
 from cliproxy.ir.media import clean_base64, media_of, mime_of_name, parse_data_url, sniff
 from cliproxy.ir.request import (
     Audio,
@@ -51,7 +51,6 @@ class Items:
 
     def read(self, items: list[Json]) -> None:
         """Read all items."""
-        carrier: Thinking | None = None
         for number, value in enumerate(items):
             where = f"input[{number}]"
             if isinstance(value, str):
@@ -61,17 +60,8 @@ class Items:
             message = self._item(item, where)
             if message is None:
                 continue
-            part = message.parts[0] if len(message.parts) == 1 else None
-            if isinstance(part, Thinking) and _is_carrier(part):
-                # A call's signature that travelled in a reasoning item of its own.
-                carrier = part
-                continue
-            if carrier is not None:
-                if isinstance(part, ToolCall):
-                    signed = structs.replace(part, signature=carrier.signature)
-                    message = structs.replace(message, parts=(signed,))
-                carrier = None
             self.messages.append(message)
+        self.messages = settle(self.messages)
 
     def _item(self, item: Obj, where: str) -> Message | None:
         kind = fields.text(item, "type", where)
@@ -111,16 +101,27 @@ class Items:
         if role in ("system", "developer"):
             parts = _parts(content, f"{where}.content")
             if not self.messages:
+                extras = fields.rest(item, _MESSAGE) or {}
                 for part in parts:
                     if isinstance(part, Text):
                         self.system.append(
-                            SystemText(part.text, role == "developer", cache=part.cache)
+                            SystemText(
+                                part.text,
+                                role == "developer",
+                                cache=part.cache,
+                                extras={**extras, **(part.extras or {})} or None,
+                            )
                         )
                     else:
                         # Instructions are text; what else came is said in its place.
                         self.messages.append(Message("user", (part,)))
                 return None
-            return Message("system", parts, developer=role == "developer")
+            return Message(
+                "system",
+                parts,
+                developer=role == "developer",
+                extras=fields.rest(item, _MESSAGE),
+            )
         if role not in ("user", "assistant"):
             raise fields.invalid(
                 f"{where}.role", f"{role!r} is not one of user, assistant, system, developer."
@@ -132,11 +133,6 @@ class Items:
             id=fields.text(item, "id", where),
             extras=fields.rest(item, _MESSAGE),
         )
-
-
-def _is_carrier(part: Thinking) -> bool:
-    sig = part.signature
-    return sig is not None and sig.family == "gemini" and not part.text and not part.redacted
 
 
 def _parts(content: Json, where: str) -> tuple[Part, ...]:
@@ -164,6 +160,14 @@ def _cache(part: Obj) -> Cache | None:
     return Cache(ttl if isinstance(ttl, str) else None)
 
 
+_MARKS = frozenset({"type", "prompt_cache_breakpoint", "cache_control"})
+_TEXT = _MARKS | {"text", "annotations"}
+_IMAGE = _MARKS | {"image_url", "file_id", "detail"}
+_FILE = _MARKS | {"file", "filename", "file_data", "file_url", "file_id"}
+_AUDIO = _MARKS | {"input_audio", "data", "format"}
+_REFUSAL = _MARKS | {"refusal"}
+
+
 def _part(part: Obj, where: str) -> Part:
     kind = fields.need_text(part, "type", where)
     match kind:
@@ -171,7 +175,19 @@ def _part(part: Obj, where: str) -> Part:
             text = fields.text(part, "text", where)
             if text is None:
                 raise fields.missing(f"{where}.text")
-            return Text(text, cache=_cache(part))
+            cited = fields.list_of(part, "annotations", where) or []
+            extras = fields.rest(part, _TEXT) or {}
+            if not extras.get("logprobs"):
+                extras.pop("logprobs", None)
+            return Text(
+                text,
+                citations=tuple(
+                    annotation(fields.as_obj(c, f"{where}.annotations[{n}]"))
+                    for n, c in enumerate(cited)
+                ),
+                cache=_cache(part),
+                extras=extras or None,
+            )
         case "refusal":
             return Refusal(fields.text(part, "refusal", where) or "")
         case "input_image" | "image_url":
@@ -181,14 +197,15 @@ def _part(part: Obj, where: str) -> Part:
         case "input_audio":
             return _audio(part, where)
         case _:
-            return Opaque("openai-responses", part, kind)
+            return Opaque("openai-responses", part, CONTENT + kind)
 
 
 def _image(part: Obj, where: str) -> Image:
     detail = fields.text(part, "detail", where)
     file_id = fields.text(part, "file_id", where)
     if file_id:
-        return Image(FileId(file_id, "openai-responses"), detail, _cache(part))
+        media = FileId(file_id, "openai-responses")
+        return Image(media, detail, _cache(part), fields.rest(part, _IMAGE))
     given = part.get("image_url")
     at = f"{where}.image_url"
     if isinstance(given, dict):
@@ -199,7 +216,7 @@ def _image(part: Obj, where: str) -> Image:
         raise fields.missing(at)
     if not isinstance(given, str):
         raise fields.wrong_type(at, "a string", given)
-    return Image(media_of(given, where=at), detail, _cache(part))
+    return Image(media_of(given, where=at), detail, _cache(part), fields.rest(part, _IMAGE))
 
 
 def _file(part: Obj, where: str) -> Document | Image:
@@ -207,7 +224,7 @@ def _file(part: Obj, where: str) -> Document | Image:
     body, at = (nested, f"{where}.file") if nested is not None else (part, where)
     name = fields.text(body, "filename", at)
     data = fields.text(body, "file_data", at)
-    cache = _cache(part)
+    cache, extras = _cache(part), fields.rest(part, _FILE)
     if data:
         if data[:5].lower() == "data:":
             media = parse_data_url(data, where=f"{at}.file_data")
@@ -218,12 +235,14 @@ def _file(part: Obj, where: str) -> Document | Image:
             )
             media = Inline(mime, b64)
         if media.mime.startswith("image/"):
-            return Image(media, cache=cache)
-        return Document(media, title=name, cache=cache)
+            return Image(media, cache=cache, extras=extras)
+        return Document(media, title=name, cache=cache, extras=extras)
     if url := fields.text(body, "file_url", at):
-        return Document(Url(url, mime_of_name(url.split("?")[0])), title=name, cache=cache)
+        remote = Url(url, mime_of_name(url.split("?")[0]))
+        return Document(remote, title=name, cache=cache, extras=extras)
     if file_id := fields.text(body, "file_id", at):
-        return Document(FileId(file_id, "openai-responses"), title=name, cache=cache)
+        kept = FileId(file_id, "openai-responses")
+        return Document(kept, title=name, cache=cache, extras=extras)
     raise fields.missing(f"{at}.file_data", "Give file_data, file_url or file_id.")
 
 
@@ -232,7 +251,11 @@ def _audio(part: Obj, where: str) -> Audio:
     body, at = (inner, f"{where}.input_audio") if inner is not None else (part, where)
     form = fields.text(body, "format", at) or "wav"
     data = clean_base64(fields.need_text(body, "data", at), where=f"{at}.data")
-    return Audio(Inline("audio/mpeg" if form == "mp3" else f"audio/{form}", data))
+    media = Inline("audio/mpeg" if form == "mp3" else f"audio/{form}", data)
+    extras = fields.rest(part, _AUDIO) or {}
+    if inner is not None and (other := fields.rest(inner, _AUDIO)):
+        extras["input_audio"] = other
+    return Audio(media, extras or None)
 
 
 def _reasoning(item: Obj, where: str) -> Thinking:
@@ -240,15 +263,18 @@ def _reasoning(item: Obj, where: str) -> Thinking:
     content = _texts(item.get("content"), f"{where}.content")
     encrypted = fields.text(item, "encrypted_content", where)
     paragraphs = summary or content
-    sig = unwrap(encrypted, "gpt") if encrypted else None
+    sig, hidden = received(encrypted, "gpt") if encrypted else (None, False)
+    extras = fields.rest(item, _REASONING) or {}
+    if summary and content:
+        extras["content"] = item["content"]
     return Thinking(
         text="\n\n".join(paragraphs),
         signature=sig,
-        redacted=not paragraphs and sig is not None and sig.family == "claude",
+        redacted=hidden and not paragraphs,
         paragraphs=paragraphs,
         item_id=fields.text(item, "id", where),
         raw=bool(content) and not summary,
-        extras=fields.rest(item, _REASONING),
+        extras=extras or None,
     )
 
 
@@ -259,8 +285,14 @@ def _texts(value: Json, where: str) -> tuple[str, ...]:
         return (value,) if value else ()
     if not isinstance(value, list):
         raise fields.wrong_type(where, "an array", value)
-    texts = [v.get("text") if isinstance(v, dict) else v for v in value]
-    return tuple(t for t in texts if isinstance(t, str))
+    found: list[str] = []
+    for number, entry in enumerate(value):
+        at = f"{where}[{number}]"
+        if isinstance(entry, str):
+            found.append(entry)
+        elif (said := fields.text(fields.as_obj(entry, at), "text", at)) is not None:
+            found.append(said)
+    return tuple(found)
 
 
 def _call(item: Obj, where: str, kind: ToolKind, field: str) -> ToolCall:

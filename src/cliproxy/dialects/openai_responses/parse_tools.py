@@ -49,23 +49,22 @@ def _tool(wire: Obj, kind: str, where: str, namespace: str | None) -> Tool:
             )
         case "custom":
             inner = fields.obj_of(wire, "custom", where)
+            at = f"{where}.custom" if inner is not None else where
             body = inner if inner is not None else wire
-            form = fields.obj_of(body, "format", where)
+            form = fields.obj_of(body, "format", at)
             if form is not None and isinstance(form.get("grammar"), dict):
                 form = {"type": "grammar", **form["grammar"]}
             return Custom(
-                name=fields.need_text(body, "name", where),
-                description=fields.text(body, "description", where),
+                name=fields.need_text(body, "name", at),
+                description=fields.text(body, "description", at),
                 format=form,
                 namespace=namespace,
                 extras=fields.rest(body, _CUSTOM),
             )
         case _:
-            search = kind.startswith("web_search")
-            name = "web_search" if search else _KINDS.get(kind, kind)
-            return ServerTool(
-                name, name, "openai-responses", _search(wire, where) if search else {}, wire
-            )
+            name = _neutral(kind)
+            config = _search(wire, where) if name == "web_search" else {}
+            return ServerTool(name, name, "openai-responses", config, wire)
 
 
 def _search(wire: Obj, where: str) -> Obj:
@@ -99,19 +98,25 @@ def parse_tool_choice(wire: Json) -> ToolChoice | None:
         nested = fields.obj_of(choice, "allowed_tools", where)
         inner = nested if nested is not None else choice
         tools = fields.list_of(inner, "tools", where) or []
-        keys = tuple(_key(fields.as_obj(t, f"{where}.tools[{n}]")) for n, t in enumerate(tools))
-        return ToolChoice("allowed", keys, required_one=inner.get("mode") == "required")
-    return ToolChoice("named", (_key(choice),))
+        keys = tuple(
+            _key(fields.as_obj(t, f"{where}.tools[{n}]"), f"{where}.tools[{n}]")
+            for n, t in enumerate(tools)
+        )
+        mode = fields.text(inner, "mode", where) or "auto"
+        return ToolChoice("allowed", keys, required_one=mode == "required")
+    return ToolChoice("named", (_key(choice, where),))
 
 
-def _key(wire: Obj) -> ToolKey:
-    kind = wire.get("type")
-    inner = wire.get("function") or wire.get("custom")
-    name = wire.get("name") or (inner.get("name") if isinstance(inner, dict) else None)
-    namespace = wire.get("namespace")
-    if kind == "custom":
-        return ToolKey(str(name or ""), namespace, "custom")
-    if kind == "function":
-        return ToolKey(str(name or ""), namespace)
-    label = "web_search" if str(kind).startswith("web_search") else _KINDS.get(str(kind), str(kind))
-    return ToolKey(label, None, "server")
+def _key(wire: Obj, where: str) -> ToolKey:
+    kind = fields.need_text(wire, "type", where)
+    if kind in ("function", "custom"):
+        nested = fields.obj_of(wire, kind, where)
+        at = f"{where}.{kind}" if nested is not None else where
+        name = fields.need_text(nested if nested is not None else wire, "name", at)
+        namespace = fields.text(wire, "namespace", where)
+        return ToolKey(name, namespace, "custom" if kind == "custom" else "function")
+    return ToolKey(_neutral(kind), None, "server")
+
+
+def _neutral(kind: str) -> str:
+    return "web_search" if kind.startswith("web_search") else _KINDS.get(kind, kind)

@@ -59,7 +59,6 @@ class ResponsesReader:
         self._by_index: dict[int, Item] = {}
         self._items: list[Item] = []
         self._calls = 0
-        self._last_args = "{}"
 
     # ---- streams ------------------------------------------------------------------------------
     def feed(self, data: bytes, event: str = "") -> list[Event]:
@@ -114,15 +113,18 @@ class ResponsesReader:
         ]
 
     # ---- items --------------------------------------------------------------------------------
-    def _find(self, value: Obj) -> Item | None:
+    def _find(self, value: Obj, kind: str = "") -> Item | None:
+        """Return the item an event is about; one of another kind than `kind` never is."""
         item_id, index = value.get("item_id"), value.get("output_index")
-        if isinstance(item_id, str) and item_id in self._by_id:
-            return self._by_id[item_id]
-        if isinstance(index, int) and index in self._by_index:
-            return self._by_index[index]
-        if isinstance(item_id, str) and isinstance(index, int):
+        known = [self._by_id.get(item_id)] if isinstance(item_id, str) else []
+        known += [self._by_index.get(index)] if isinstance(index, int) else []
+        for item in known:
+            if item is not None and kind in ("", item.kind):
+                return item
+        if len(known) == 2:  # it names itself in both ways, and neither is known
             return None
-        return next((item for item in reversed(self._items) if not item.done), None)
+        items = reversed(self._items)
+        return next((i for i in items if not i.done and kind in ("", i.kind)), None)
 
     def _added(self, value: Obj) -> list[Event]:
         wire = value.get("item")
@@ -149,7 +151,7 @@ class ResponsesReader:
 
     def _or_new(self, value: Obj, kind: str) -> tuple[Item, list[Event]]:
         """Return the item an event is about, inventing one the host never announced."""
-        item = self._find(value)
+        item = self._find(value, kind)
         if item is not None:
             return item, []
         out = self._begin(value)
@@ -177,6 +179,8 @@ class ResponsesReader:
         if not isinstance(delta, str) or not delta:
             return []
         item, out = self._or_new(value, "message")
+        if item.done:
+            return out
         out += self._part(item, value.get("content_index"), "text")
         item.said = True
         out.append(TextDelta(item.block, delta))
@@ -188,7 +192,7 @@ class ResponsesReader:
         if item.open and item.part == at and item.open_kind == kind:
             return []
         out = self._shut(item)
-        item.part, item.open_kind, item.said = at, kind, False
+        item.part, item.open_kind, item.said, item.cited = at, kind, False, 0
         item.parts_seen.add(at)
         out.append(self._open(item, kind))
         return out
@@ -200,6 +204,8 @@ class ResponsesReader:
     def _whole_text(self, item: Item, number: Json, text: str) -> list[Event]:
         """Deliver a part's text unless its deltas already have."""
         at = number if isinstance(number, int) else item.part
+        if item.done:
+            return []
         if at in item.parts_seen and (item.said or at != item.part or not item.open):
             return []
         if not text:
@@ -212,7 +218,7 @@ class ResponsesReader:
     def _refusal_delta(self, value: Obj) -> list[Event]:
         item, out = self._or_new(value, "message")
         delta = text_of(value, "delta")
-        if not delta:
+        if not delta or item.done:
             return out
         out += self._part(item, value.get("content_index"), "refusal")
         item.said = True
@@ -221,37 +227,44 @@ class ResponsesReader:
 
     def _refusal_done(self, value: Obj) -> list[Event]:
         item, out = self._or_new(value, "message")
-        text = text_of(value, "refusal")
-        if item.open_kind == "refusal" and item.said:
-            return out
-        if not text:
-            return out
-        out += self._part(item, value.get("content_index"), "refusal")
+        return out + self._refused(item, value.get("content_index"), text_of(value, "refusal"))
+
+    def _refused(self, item: Item, number: Json, text: str) -> list[Event]:
+        """Deliver a part's refusal unless its deltas already have."""
+        at = number if isinstance(number, int) else item.part
+        if not text or item.done or (at in item.parts_seen and (item.said or at != item.part)):
+            return []
+        out = self._part(item, at, "refusal")
         item.said = True
         out.append(RefusalDelta(item.block, text))
         return out
 
     def _annotation(self, value: Obj) -> list[Event]:
-        item = self._find(value)
+        item = self._find(value, "message")
         if item is None or not item.open or item.open_kind != "text":
             return []
         item.cited += 1
         return [Citation(item.block, annotation(value.get("annotation")))]
 
     def _part_done(self, value: Obj) -> list[Event]:
-        item = self._find(value)
+        item = self._find(value, "message")
         part = value.get("part")
-        if item is None or item.kind != "message" or not isinstance(part, dict):
+        if item is None or not isinstance(part, dict):
             return []
         out: list[Event] = []
+        number = value.get("content_index")
         if part.get("type") == "output_text":
-            out = self._whole_text(item, value.get("content_index"), text_of(part, "text"))
-            out += self._cites(item, part)
+            out = self._whole_text(item, number, text_of(part, "text"))
+            out += self._cites(item, number, part)
+        elif part.get("type") == "refusal":
+            out = self._refused(item, number, text_of(part, "refusal"))
         return out + self._shut(item)
 
-    def _cites(self, item: Item, part: Obj) -> list[Event]:
+    def _cites(self, item: Item, number: Json, part: Obj) -> list[Event]:
         found = part.get("annotations")
-        if not isinstance(found, list) or not item.open:
+        if not isinstance(found, list) or not item.open or item.open_kind != "text":
+            return []
+        if isinstance(number, int) and number != item.part:
             return []
         out: list[Event] = [Citation(item.block, annotation(a)) for a in found[item.cited :]]
         item.cited = max(item.cited, len(found))
@@ -260,6 +273,8 @@ class ResponsesReader:
     # ---- reasoning ----------------------------------------------------------------------------
     def _summary(self, value: Obj, text: str, *, raw: bool = False) -> list[Event]:
         item, out = self._or_new(value, "reasoning")
+        if item.done:
+            return out
         out += self._thinking(item, raw=raw)
         number = value.get("content_index") if raw else value.get("summary_index")
         number = number if isinstance(number, int) else item.part
@@ -281,10 +296,11 @@ class ResponsesReader:
         return self._summary(value, text) if text else []
 
     def _summary_done(self, value: Obj) -> list[Event]:
-        item = self._find(value)
+        item = self._find(value, "reasoning")
         number = value.get("summary_index")
         text = text_of(value, "text")
-        if not text or (item is not None and number in item.parts_seen):
+        seen = item is not None and (not isinstance(number, int) or number in item.parts_seen)
+        if not text or (seen and item is not None and item.said):
             return []
         return self._summary(value, text)
 
@@ -368,17 +384,15 @@ class ResponsesReader:
         out: list[Event] = []
         match item.kind:
             case "message":
-                for number, part in enumerate(wire.get("content") or ()):
+                content = wire.get("content")
+                for number, part in enumerate(content if isinstance(content, list) else ()):
                     if not isinstance(part, dict):
                         continue
                     if part.get("type") == "refusal":
-                        if not (number in item.parts_seen and item.said):
-                            out += self._refusal_done(
-                                {**part, "content_index": number, "item_id": item.id}
-                            )
+                        out += self._refused(item, number, text_of(part, "refusal"))
                         continue
                     out += self._whole_text(item, number, text_of(part, "text"))
-                    out += self._cites(item, part)
+                    out += self._cites(item, number, part)
                 out += self._shut(item)
             case "reasoning":
                 out += self._finish_reasoning(item, wire)
@@ -386,7 +400,6 @@ class ResponsesReader:
                 out += self._open_call(item, wire)
                 field = "input" if item.kind == "custom_tool_call" else "arguments"
                 out += self._rest_of_args(item, wire.get(field))
-                self._last_args = "".join(item.args)
                 out += self._shut(item)
             case _:
                 out += self._server_item(item, wire)

@@ -33,6 +33,8 @@ CODEX_ABSENT: Final = (
 )  # fmt: skip
 """Fields the ChatGPT Codex backend refuses."""
 
+CONTENT: Final = "content part "
+"""Begins the kind of an unknown content part, to tell it from an unknown item."""
 ENCRYPTED: Final = "reasoning.encrypted_content"
 NAME_LIMIT: Final = 64
 CALL_ID_LIMIT: Final = 64
@@ -52,6 +54,19 @@ STATUS: Final = {
     "invalid_prompt": 400,
     "invalid_request_error": 400,
     "invalid_image": 400,
+    "invalid_image_format": 400,
+    "invalid_base64_image": 400,
+    "invalid_image_url": 400,
+    "image_too_large": 400,
+    "image_too_small": 400,
+    "image_parse_error": 400,
+    "image_content_policy_violation": 400,
+    "unsupported_image_media_type": 400,
+    "empty_image_file": 400,
+    "bio_policy": 400,
+    "cyber_policy": 400,
+    "misalignment_policy_violation": 400,
+    "data_residency_mismatch": 403,
     "server_is_overloaded": 503,
     "slow_down": 503,
     "overloaded_error": 503,

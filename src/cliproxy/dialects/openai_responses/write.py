@@ -16,7 +16,7 @@ from typing import Final
 
 from cliproxy.base import ids, json
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects.openai_responses import errors
+from cliproxy.dialects.openai_responses import carry, errors
 from cliproxy.dialects.openai_responses.snapshot import base, message_item, text_part
 from cliproxy.dialects.openai_responses.usage import usage_to
 from cliproxy.dialects.openai_responses.wire import CALL_ID_LIMIT
@@ -88,12 +88,14 @@ class ResponsesWriter:
         self._content: list[Obj] = []
         self._text: list[str] = []
         self._text_length = 0
+        self._text_base = 0
+        """Where in the part the current block of text begins."""
         self._annotations: list[Obj] = []
         self._part_open = False
         # The open item that is not a message.
         self._item_id = ""
+        self._ids: set[str] = set()
         self._paragraphs: list[str] = []
-        self._args_said = False
         self._over = False
 
     def feed(self, events: Sequence[Event]) -> bytes:
@@ -125,7 +127,7 @@ class ResponsesWriter:
                 case Start():
                     self._start = event
                 case Finish():
-                    if self._finish is None:
+                    if self._finish is None or not event.choice:
                         self._finish = event
                 case Error():
                     self._failed(event)
@@ -168,6 +170,13 @@ class ResponsesWriter:
         self._emit("response.output_item.done", output_index=len(self._items), item=item)
         self._items.append(item)
 
+    def _fresh(self, prefix: str, known: str | None) -> str:
+        """Return the upstream's id of an item if it can be one here, else a new one."""
+        if not known or not known.startswith(prefix) or known in self._ids:
+            known = f"{prefix}{ids.token()}"
+        self._ids.add(known)
+        return known
+
     @property
     def _at(self) -> int:
         return len(self._items)
@@ -188,11 +197,12 @@ class ResponsesWriter:
                 self._close_part()
                 self._emit_part({"type": "refusal", "refusal": ""})
             case "thinking":
-                self._item_id = start.item_id or f"rs_{ids.token()}"
+                self._item_id = self._fresh("rs_", start.item_id)
                 self._paragraphs = []
                 self._add(_reasoning(self._item_id, [], None, "in_progress"))
             case "redacted":
-                self._redacted(start.signature)
+                if start.signature is not None:
+                    self._sealed(carry.redacted(start.signature))
             case "tool_call":
                 self._begin_call(start)
             case _:
@@ -206,7 +216,7 @@ class ResponsesWriter:
             case "text":
                 if self._sig is not None:
                     self._close_message()
-                    self._redacted(self._sig)
+                    self._sealed(carry.after(self._sig))
             case "refusal":
                 self._close_refusal()
             case "thinking":
@@ -222,8 +232,7 @@ class ResponsesWriter:
                 self._image(start)
             case "opaque":
                 if start.dialect == "openai-responses" and isinstance(start.native, dict):
-                    self._add(start.native)
-                    self._done(start.native)
+                    self._native(start.native)
             case _:
                 pass  # results of hidden server tools, sound: no item here
         self._block = None
@@ -238,6 +247,7 @@ class ResponsesWriter:
 
     def _begin_text(self) -> None:
         self._begin_message()
+        self._text_base = self._text_length if self._part_open else 0
         if self._part_open:
             return
         self._part_open = True
@@ -272,7 +282,7 @@ class ResponsesWriter:
     def _cite(self, event: Citation) -> None:
         if not self._part_open:
             return
-        wire = _annotation(event.value, self._text_length)
+        wire = _annotation(event.value, self._text_base, self._text_length)
         if wire is None:
             return
         self._emit(
@@ -357,23 +367,26 @@ class ResponsesWriter:
         self._paragraphs.append(text)
         self._pieces = []
 
-    def _redacted(self, sig: Sig | None) -> None:
+    def _sealed(self, encrypted: str) -> None:
         """Write a reasoning item that holds nothing but what only its issuer can read."""
-        if sig is None:
-            return
-        item_id = f"rs_{ids.token()}"
+        item_id = self._fresh("rs_", None)
         self._add(_reasoning(item_id, [], None, "in_progress"))
-        self._done(_reasoning(item_id, [], for_dialect(sig, "gpt"), "completed"))
+        self._done(_reasoning(item_id, [], encrypted, "completed"))
+
+    def _native(self, wire: Obj) -> None:
+        """Write an item of this dialect's own as it came, whole."""
+        known = wire.get("id")
+        known = known if isinstance(known, str) and known else None
+        item = {**wire, "id": self._fresh(known or "item_", known)}
+        self._add({**item, "status": "in_progress"} if "status" in item else item)
+        self._done(item)
 
     # ---- calls --------------------------------------------------------------------------------
     def _begin_call(self, start: BlockStart) -> None:
         if start.signature is not None:
-            self._redacted(start.signature)
+            self._sealed(for_dialect(start.signature, "gpt"))
             self._sig = None
-        prefix = "ctc_" if start.tool_kind == "custom" else "fc_"
-        item_id = start.item_id or ""
-        self._item_id = item_id if item_id.startswith(prefix) else f"{prefix}{ids.token()}"
-        self._args_said = False
+        self._item_id = self._fresh("ctc_" if start.tool_kind == "custom" else "fc_", start.item_id)
         self._add(self._call(start, "", "in_progress"))
 
     def _call(self, start: BlockStart, args: str, status: str) -> Obj:
@@ -391,11 +404,15 @@ class ResponsesWriter:
         return item
 
     def _args_delta(self, text: str) -> None:
-        self._pieces.append(text)
         start = self._block
+        if start is not None and start.tool_kind != "custom" and not self._pieces:
+            # Arguments of white space only are no arguments.
+            text = text.lstrip(" \t\r\n")
+        if not text:
+            return
+        self._pieces.append(text)
         if start is None or start.kind != "tool_call":
             return
-        self._args_said = True
         if start.tool_kind == "custom":
             self._emit(
                 "response.custom_tool_call_input.delta",
@@ -421,17 +438,16 @@ class ResponsesWriter:
             )
         self._done(self._call(start, args, "completed"))
         if self._sig is not None:
-            self._redacted(self._sig)
+            self._sealed(carry.after(self._sig))
 
     def _server_call(self, start: BlockStart) -> None:
         if start.dialect == "openai-responses" and isinstance(start.native, dict):
-            self._add(start.native)
-            self._done(start.native)
+            self._native(start.native)
             return
         if start.server_kind != "web_search":
             return
         query = (args_object("".join(self._pieces)) or {}).get("query") or ""
-        item_id = start.id if start.id.startswith("ws_") else f"ws_{ids.token()}"
+        item_id = self._fresh("ws_", start.id)
         action = {"type": "search", "query": query}
         item = {"id": item_id, "type": "web_search_call", "status": "in_progress", "action": action}
         self._add(item)
@@ -440,12 +456,13 @@ class ResponsesWriter:
         self._done({**item, "status": "completed"})
 
     def _image(self, start: BlockStart) -> None:
-        item_id = start.id if start.id.startswith("ig_") else f"ig_{ids.token()}"
+        item_id = self._fresh("ig_", start.id)
         item: Obj = {
             "id": item_id,
             "type": "image_generation_call",
             "status": "in_progress",
             "result": None,
+            "output_format": start.mime.removeprefix("image/") or "png",
         }
         self._add(item)
         for step in ("in_progress", "generating", "completed"):
@@ -478,9 +495,9 @@ class ResponsesWriter:
         if self._over:
             return
         self._over = True
+        # SDKs raise at the first of these events, Codex reads the second.
+        self._emit("error", **errors.event(error))
         if self._snapshot is None:
-            event = {"type": "error", **errors.told(error), "param": error.param}
-            self._emit("error", **{k: v for k, v in event.items() if k != "type"})
             return
         snapshot = self._snapshot
         snapshot["status"] = "failed"
@@ -497,16 +514,21 @@ def _reasoning(item_id: str, summary: list[Obj], encrypted: str | None, status: 
     return item
 
 
-def _annotation(value: Obj, length: int) -> Obj | None:
+def _annotation(value: Obj, base: int, length: int) -> Obj | None:
+    """Return the annotation of a block that begins at `base` of a part of `length` so far."""
     if value.get("dialect") == "openai-responses" and isinstance(value.get("native"), dict):
-        return dict(value["native"])
+        native = dict(value["native"])
+        for key in ("start_index", "end_index"):
+            if isinstance(native.get(key), int):
+                native[key] += base
+        return native
     if value.get("kind") != "url" or not value.get("url"):
         return None
     start, end = value.get("start"), value.get("end")
     return {
         "type": "url_citation",
-        "start_index": start if isinstance(start, int) else 0,
-        "end_index": end if isinstance(end, int) else length,
+        "start_index": base + start if isinstance(start, int) else base,
+        "end_index": base + end if isinstance(end, int) else length,
         "url": value["url"],
         "title": value.get("title") or "",
     }

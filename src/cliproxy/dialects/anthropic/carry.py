@@ -1,0 +1,61 @@
+"""Signatures that have no place of their own on this wire travel in empty thinking blocks.
+
+Gemini signs tool calls and visible text. Such a signature leaves wrapped, in a thinking block
+without text: just before a call, or just after what is already on the wire. The second is marked,
+so that it does not go to a call that happens to follow.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import structs
+
+from cliproxy.ir.envelope import for_dialect, wrap
+from cliproxy.ir.request import Part, Sig, Text, Thinking, ToolCall
+
+_AFTER: Final = "^"
+"""No issuer's signature begins like this."""
+
+
+def carried(sig: Sig, *, after: bool) -> str:
+    """Return the wire form of a carried signature."""
+    if sig.family != "gemini":
+        return for_dialect(sig, "claude")
+    return wrap(structs.replace(sig, value=_AFTER + sig.value) if after else sig)
+
+
+def settle(parts: list[Part]) -> list[Part]:
+    """Put carried signatures back where they belong."""
+    out: list[Part] = []
+    pending: Thinking | None = None
+    for part in parts:
+        sig = _carried(part)
+        if sig is not None:
+            if sig.value.startswith(_AFTER):
+                sig = structs.replace(sig, value=sig.value.removeprefix(_AFTER))
+                if out and isinstance(last := out[-1], Text | ToolCall) and last.signature is None:
+                    out[-1] = structs.replace(last, signature=sig)
+                else:
+                    out.append(Thinking(signature=sig))
+                continue
+            if pending is not None:
+                out.append(pending)
+            pending = Thinking(signature=sig)
+            continue
+        if pending is not None:
+            if isinstance(part, ToolCall) and part.kind != "server":
+                part = structs.replace(part, signature=pending.signature)  # noqa: PLW2901
+            else:
+                out.append(pending)
+            pending = None
+        out.append(part)
+    if pending is not None:
+        out.append(pending)
+    return out
+
+
+def _carried(part: Part) -> Sig | None:
+    if not isinstance(part, Thinking) or part.text or part.redacted or part.signature is None:
+        return None
+    return part.signature if part.signature.family == "gemini" else None

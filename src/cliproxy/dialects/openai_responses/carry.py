@@ -1,0 +1,86 @@
+"""Signatures that have no place of their own on this wire travel in empty reasoning items.
+
+Gemini signs tool calls and visible text; Claude hides reasoning whole. Such a signature leaves
+wrapped, in a reasoning item without text. The wrapped value begins with a mark where the item's
+place does not tell what it belongs to.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import structs
+
+from cliproxy.ir.envelope import for_dialect, unwrap, wrap
+from cliproxy.ir.request import Family, Message, Part, Sig, Text, Thinking, ToolCall
+
+_AFTER: Final = "^"
+"""It belongs to what came just before, not to the call that may follow."""
+_REDACTED: Final = "~"
+"""It is redacted reasoning, not the signature of reasoning whose text is not shown."""
+
+
+def after(sig: Sig) -> str:
+    """Return the wire form of a signature written after what it belongs to."""
+    if sig.family == "gpt":
+        return sig.value
+    return wrap(structs.replace(sig, value=_AFTER + sig.value))
+
+
+def redacted(sig: Sig) -> str:
+    """Return the wire form of redacted reasoning."""
+    if sig.family in ("gpt", "dummy"):
+        return for_dialect(sig, "gpt")
+    return wrap(structs.replace(sig, value=_REDACTED + sig.value))
+
+
+def received(encrypted: str, native: Family) -> tuple[Sig, bool]:
+    """Return the signature in `encrypted_content`, and whether it is redacted reasoning."""
+    sig = unwrap(encrypted, native)
+    if sig.family != native and sig.value.startswith(_REDACTED):
+        return structs.replace(sig, value=sig.value.removeprefix(_REDACTED)), True
+    return sig, False
+
+
+def settle(messages: list[Message]) -> list[Message]:
+    """Put carried signatures back where they belong."""
+    out: list[Message] = []
+    pending: Message | None = None
+    for message in messages:
+        sig = _carried(message)
+        if sig is not None:
+            if sig.value.startswith(_AFTER):
+                _attach(out, structs.replace(sig, value=sig.value.removeprefix(_AFTER)), message)
+                continue
+            if pending is not None:
+                out.append(pending)
+            pending = message
+            continue
+        if pending is not None:
+            first = message.parts[0] if message.parts else None
+            if isinstance(first, ToolCall) and first.kind != "server":
+                signed = structs.replace(first, signature=_carried(pending))
+                message = structs.replace(message, parts=(signed, *message.parts[1:]))  # noqa: PLW2901
+            else:
+                out.append(pending)
+            pending = None
+        out.append(message)
+    if pending is not None:
+        out.append(pending)
+    return out
+
+
+def _carried(message: Message) -> Sig | None:
+    part: Part | None = message.parts[0] if len(message.parts) == 1 else None
+    if not isinstance(part, Thinking) or part.text or part.redacted or part.signature is None:
+        return None
+    return part.signature if part.signature.family == "gemini" else None
+
+
+def _attach(out: list[Message], sig: Sig, message: Message) -> None:
+    last = out[-1].parts[-1] if out and out[-1].role == "assistant" and out[-1].parts else None
+    if isinstance(last, Text | ToolCall) and last.signature is None:
+        parts = (*out[-1].parts[:-1], structs.replace(last, signature=sig))
+        out[-1] = structs.replace(out[-1], parts=parts)
+    else:
+        out.append(structs.replace(message, parts=(Thinking(signature=sig),)))
