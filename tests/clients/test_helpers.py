@@ -53,9 +53,7 @@ async def _chat(proxy, model):
         stream = await client.chat.completions.create(
             model=model, messages=[{"role": "user", "content": "Hi"}], stream=True
         )
-        return "".join(
-            [c.choices[0].delta.content or "" async for c in stream if c.choices]
-        )
+        return "".join([c.choices[0].delta.content or "" async for c in stream if c.choices])
 
 
 async def _responses(proxy, model):
@@ -170,8 +168,10 @@ def test_google_calls_python_functions_by_itself(proxy, strict, upstream):
     assert "-3 degrees in Oslo" in strict.last.results[0][1]
 
 
-@every
+@pytest.mark.parametrize("upstream", [d for d in DIALECTS if d != "anthropic"])
 def test_anthropics_tool_runner(proxy, strict, upstream):
+    """It keeps its conversation on the server, finds none there, and sends it whole."""
+
     @anthropic.beta_tool
     def get_weather(city: str) -> str:
         """Tell the weather of a city."""

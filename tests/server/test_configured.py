@@ -96,6 +96,25 @@ gemini-api-key:
     assert "quick" in refused.json()["error"]["message"]
 
 
+def test_a_thinking_suffix_of_the_client_or_of_the_configuration(sim, start_proxy):
+    proxy = start_proxy(f"""
+codex-api-key:
+  - api-key: k
+    base-url: "{sim.url}/v1"
+    models: [{{name: gpt-5.5}}, {{name: gpt-5.5(high), alias: deep}}, {{name: "odd (one)"}}]
+""")
+    for asked, name, effort in (
+        ("gpt-5.5", "gpt-5.5", None),
+        ("gpt-5.5(low)", "gpt-5.5", "low"),
+        ("deep", "gpt-5.5", "high"),
+        ("deep(low)", "gpt-5.5", "high"),
+        ("odd (one)", "odd (one)", None),
+    ):
+        assert ask(proxy, asked).status_code == 200
+        assert sim.last.model == name
+        assert sim.last.body.get("reasoning", {}).get("effort") == effort
+
+
 def test_a_path_or_a_header_pins_the_provider(start_sim, start_proxy):
     one, two = start_sim(), start_sim()
     proxy = start_proxy(f"""

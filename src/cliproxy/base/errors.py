@@ -88,6 +88,7 @@ class GatewayError(Exception):
         retry_after: seconds after which a retry may work, when known.
         next_account: whether another account might succeed with the same request.
         headers: extra response headers (`Allow`, `WWW-Authenticate`…).
+        details: what a program should read, for dialects whose error object has a place for it.
     """
 
     default_status: ClassVar[int] = 500
@@ -105,6 +106,7 @@ class GatewayError(Exception):
         retry_after: float | None = None,
         next_account: bool | None = None,
         headers: dict[str, str] | None = None,
+        details: dict[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -115,6 +117,7 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         self.next_account = self.default_next if next_account is None else next_account
         self.headers = headers or {}
+        self.details = details
 
 
 class BadRequest(GatewayError):

@@ -6,10 +6,10 @@ otherwise are recognised by their own total.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, Final
 
 from cliproxy.base.json import Json, Obj
+from cliproxy.dialects._fields import as_integer
 from cliproxy.ir.usage import IRUsage
 
 _PROMPT_MAPPED: Final = frozenset(
@@ -94,12 +94,8 @@ def _details(obj: Obj, *keys: str) -> Obj:
 def _first(obj: Obj, *keys: str) -> int | None:
     for key in keys:
         value: Json = obj.get(key)
-        if isinstance(value, bool):
-            continue
-        if isinstance(value, int):
-            return value
-        if isinstance(value, float | Decimal) and value == int(value):
-            return int(value)
+        if (count := as_integer(value)) is not None:
+            return count
     return None
 
 

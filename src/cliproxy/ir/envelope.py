@@ -18,7 +18,13 @@ from cliproxy.ir.request import Family, Sig
 _TAG: Final = b"cpx1."
 _START: Final = base64.b64encode(_TAG)[:6].decode("ascii")
 """What every wrapped signature begins with: the characters that the tag alone decides."""
+_BYTES: Final = _START.encode("ascii")
 _FAMILIES: Final = frozenset(get_args(Family))
+
+
+def may_hold(body: bytes) -> bool:
+    """Tell whether a request body seems to hold a wrapped signature."""
+    return _BYTES in body
 
 
 def wrap(sig: Sig) -> str:
@@ -49,6 +55,16 @@ def unwrap(value: str, native: Family) -> Sig:
     return Sig(text, name)  # type: ignore[arg-type]  # checked against the type just above
 
 
-def for_dialect(sig: Sig, native: Family) -> str:
+FOREIGN: Final = Sig("", "unknown")
+"""Written where a dialect expects a signature and the upstream gave none.
+
+Some vendors refuse their own history when a signature is missing from it; this says that the turn
+was somebody else's.
+"""
+
+
+def for_dialect(sig: Sig | None, native: Family) -> str:
     """Return how a signature is written in the dialect whose own family is `native`."""
+    if sig is None:
+        return wrap(FOREIGN)
     return sig.value if sig.family in (native, "dummy") else wrap(sig)

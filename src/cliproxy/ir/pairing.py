@@ -8,7 +8,7 @@ even less.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import structs
 
@@ -130,6 +130,7 @@ def _answered(
     found: dict[int, ToolResult] = {}
     sequence: list[int] = []
     rest: list[Message] = []
+    extras: dict[str, Any] | None = None
     for message in after:
         kept: list[Part] = []
         for part in message.parts:
@@ -149,7 +150,10 @@ def _answered(
             else:
                 sequence.append(index)
             found[index] = part
-        if kept:
+        if not kept:
+            # Only results: they move, and what stood beside them goes with them.
+            extras = extras or message.extras
+        else:
             changed = len(kept) != len(message.parts)
             rest.append(structs.replace(message, parts=tuple(kept)) if changed else message)
     results: list[Part] = []
@@ -177,7 +181,7 @@ def _answered(
             first = rest.pop(0)
             out.append(structs.replace(first, parts=(*results, *first.parts)))
         else:
-            out.append(Message("user", tuple(results)))
+            out.append(Message("user", tuple(results), extras=extras))
     return out + rest
 
 

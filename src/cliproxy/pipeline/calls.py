@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cliproxy import dialects, providers
 from cliproxy.base import json
@@ -10,6 +10,7 @@ from cliproxy.base.errors import BadRequest
 from cliproxy.base.http import HttpRequest
 from cliproxy.dialects import Dialect
 from cliproxy.ir.caps import Caps
+from cliproxy.ir.envelope import may_hold
 from cliproxy.ir.loss import Loss
 from cliproxy.ir.restore import Restore
 from cliproxy.pipeline.context import Fidelity, Request
@@ -43,7 +44,12 @@ def prepare(request: Request, candidate: Candidate, *, strict: bool) -> Prepared
     provider = providers.get(account.provider)
     dialect = dialects.get(provider.dialect)
     caps = provider.caps(candidate.caps, account)
-    verbatim = provider.dialect == request.dialect_id and not candidate.suffix
+    verbatim = (
+        provider.dialect == request.dialect_id
+        and not candidate.suffix
+        # Signatures of other vendors, from earlier turns elsewhere, would be refused.
+        and not may_hold(request.body)
+    )
     if verbatim:
         body = request.body
         if not request.model_in_path and candidate.upstream_model != request.model:
@@ -52,7 +58,9 @@ def prepare(request: Request, candidate: Candidate, *, strict: bool) -> Prepared
         restore = Restore()
         headers: dict[str, str] = {}
     else:
-        built = dialect.build(request.ir(), caps, request.operation)
+        # What the name asks for is decided by routing; a name may also merely look like it.
+        asked = structs.replace(request.ir(), model=candidate.upstream_model + candidate.suffix)
+        built = dialect.build(asked, caps, request.operation)
         losses, restore, headers = built.losses, built.restore, built.headers
         if strict:
             refuse_losses(losses)

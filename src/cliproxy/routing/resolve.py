@@ -36,7 +36,7 @@ class Candidate(Struct, frozen=True):
     """The name the client asked for, without suffix."""
     caps: Caps
     suffix: str = ""
-    """The thinking suffix, brackets included, as the client wrote it."""
+    """The thinking suffix, brackets included: the configured name's own, else the client's."""
 
 
 class ListedModel(Struct, frozen=True):
@@ -59,6 +59,7 @@ class _Offer(Struct, frozen=True):
     upstream: str
     listed: ListedModel
     caps: Caps
+    suffix: str = ""
 
 
 class Registry:
@@ -109,7 +110,7 @@ class Registry:
         offers = [offer for offer in offers or () if allowed(offer)]
         if not offers:
             raise self.unknown_model_error(base, pins[0] if pins else None)
-        return [Candidate(o.account, o.upstream, base, o.caps, suffix) for o in offers]
+        return [Candidate(o.account, o.upstream, base, o.caps, o.suffix or suffix) for o in offers]
 
     def list_models(self, provider: str | None = None) -> list[ListedModel]:
         """Return every model once, in a stable order."""
@@ -167,11 +168,15 @@ def _is(account: Account, provider: str) -> bool:
 
 
 def _offers(account: Account, *, force_prefix: bool) -> Iterable[tuple[str, _Offer]]:
-    for visible, upstream, rule in _models(account):
+    for visible, written, rule in _models(account):
+        upstream, asks = split_suffix(written)
+        if asks is None:
+            # Brackets that ask for no thinking are part of the name.
+            upstream = written
         if any(
             matches(p, name, ignore_case=True)
             for p in account.excluded
-            for name in (visible, upstream)
+            for name in (visible, written)
         ):
             continue
         names = [visible]
@@ -184,6 +189,7 @@ def _offers(account: Account, *, force_prefix: bool) -> Iterable[tuple[str, _Off
             yield name, _Offer(
                 account, upstream, _listed(account, name, upstream, rule),
                 catalog.caps_of(account, rule, upstream),
+                written[len(upstream) :],
             )  # fmt: skip
 
 

@@ -143,7 +143,7 @@ def _gemini(model: ListedModel) -> Obj:
 def _gemini_list(models: list[ListedModel], query: Mapping[str, str]) -> Obj:
     size = _limit(query.get("pageSize"))
     token = query.get("pageToken", "")
-    start = int(token) if token.isdecimal() else 0
+    start = int(token) if token.isdecimal() and len(token) <= 6 else 0
     page = models[start : start + size]
     result: Obj = {"models": [_gemini(m) for m in page]}
     if start + size < len(models):
@@ -152,7 +152,9 @@ def _gemini_list(models: list[ListedModel], query: Mapping[str, str]) -> Obj:
 
 
 def _limit(value: str | None) -> int:
-    return min(_PAGE, int(value)) if value and value.isdecimal() and int(value) > 0 else _PAGE
+    if not value or not value.isdecimal() or len(value) > 6:
+        return _PAGE
+    return min(_PAGE, int(value)) or _PAGE
 
 
 def _codex(model: ListedModel, rank: int) -> Obj:

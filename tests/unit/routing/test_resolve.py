@@ -42,7 +42,7 @@ def hosts(*entries: str, more: str = "") -> Registry:
 # ---- names ------------------------------------------------------------------------------------
 POOL = hosts(
     host("one", "[{name: vendor/big, alias: big}, {name: vendor/small}]"),
-    host("two", "[{name: big}, {name: 'odd(1)'}]"),
+    host("two", "[{name: big}, {name: 'odd(one)'}]"),
 )
 
 
@@ -59,8 +59,8 @@ POOL = hosts(
         ("big(high)", [("one", "vendor/big"), ("two", "big")]),
         ("big()", [("one", "vendor/big"), ("two", "big")]),
         ("two/big(8192)", [("two", "big")]),
-        ("odd(1)", [("two", "odd(1)")]),
-        ("odd(1)(low)", [("two", "odd(1)")]),
+        ("odd(one)", [("two", "odd(one)")]),
+        ("odd(one)(low)", [("two", "odd(one)")]),
     ],
 )
 def test_a_name_finds_its_accounts(model, expected):
@@ -74,20 +74,20 @@ def test_a_name_finds_its_accounts(model, expected):
         ("big(high)", "big", "(high)"),
         ("big(unheard-of)", "big", "(unheard-of)"),
         ("big()", "big", "()"),
-        ("odd(1)", "odd(1)", ""),
-        ("odd(1)(low)", "odd(1)", "(low)"),
+        ("odd(one)", "odd(one)", ""),
+        ("odd(one)(low)", "odd(one)", "(low)"),
         ("two/big(0)", "two/big", "(0)"),
     ],
 )
 def test_the_thinking_suffix_travels_beside_the_name(model, client, suffix):
     candidate = POOL.resolve(model)[0]
     assert (candidate.client_model, candidate.suffix) == (client, suffix)
-    assert not candidate.upstream_model.endswith(")") or candidate.upstream_model == "odd(1)"
+    assert not candidate.upstream_model.endswith(")") or candidate.upstream_model == "odd(one)"
 
 
 @pytest.mark.parametrize(
     "model",
-    ["vendor/big", "one/odd(1)", "three/big", "Big", "", "/", "one/", "/big", "one/one/big"],
+    ["vendor/big", "one/odd(one)", "three/big", "Big", "", "/", "one/", "/big", "one/one/big"],
 )
 def test_a_name_nobody_serves_is_not_found(model):
     with pytest.raises(NotFound) as caught:
@@ -230,11 +230,11 @@ def test_the_error_names_few_models_whole():
     with pytest.raises(NotFound) as caught:
         POOL.resolve("x")
     assert caught.value.message == (
-        "The model 'x' does not exist. There are: big, vendor/small, odd(1)."
+        "The model 'x' does not exist. There are: big, vendor/small, odd(one)."
     )
     with pytest.raises(NotFound) as caught:
         POOL.resolve("x", provider="two")
-    assert caught.value.message == "The model 'x' does not exist. There are: big, odd(1)."
+    assert caught.value.message == "The model 'x' does not exist. There are: big, odd(one)."
 
 
 def test_without_any_account_the_error_says_so():

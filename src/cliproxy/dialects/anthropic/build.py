@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from cliproxy.base.errors import Unsupported
 from cliproxy.base.json import Obj
+from cliproxy.dialects._merge import merged
+from cliproxy.dialects._state import refuse_foreign_state
 from cliproxy.dialects.anthropic.breakpoints import limit_breakpoints
 from cliproxy.dialects.anthropic.build_messages import build_messages
 from cliproxy.dialects.anthropic.build_thinking import write_thinking
 from cliproxy.dialects.anthropic.build_tools import build_tools, control
-from cliproxy.dialects.anthropic.merge import merged
 from cliproxy.dialects.anthropic.wire import BETAS, COUNTED, DEFAULT_MAX_TOKENS, READ
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import ANTHROPIC, NameMap, restore_for
-from cliproxy.ir.request import IRRequest, Opaque
+from cliproxy.ir.request import IRRequest
 
 if TYPE_CHECKING:
     from cliproxy.dialects import Built, Operation
@@ -42,7 +42,7 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
     """Write the body; `operation` count keeps only what the count endpoint takes."""
     from cliproxy.dialects import Built  # noqa: PLC0415  # the package imports us lazily
 
-    _refuse_state(req)
+    refuse_foreign_state(req)
     losses = Losses()
     own = req.source == "anthropic"
     names = NameMap.of(req, ANTHROPIC)
@@ -79,25 +79,6 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
     if operation == "count":
         body = {k: v for k, v in body.items() if k in COUNTED}
     return Built(body, losses.tuple(), restore_for(req, names, custom_tools=False), headers)
-
-
-_STATE = (
-    "The {} refers to what another provider keeps; this upstream has no access to it. "
-    "Send the whole conversation instead."
-)
-
-
-def _refuse_state(req: IRRequest) -> None:
-    """Refuse what cannot be resolved here: leaving it out would change the whole answer."""
-    for name in ("previous_response_id", "conversation"):
-        if getattr(req.meta, name):
-            raise Unsupported(_STATE.format(name), param=name)
-    if req.source == "openai-responses" and req.extras.get("prompt"):
-        raise Unsupported(_STATE.format("prompt"), param="prompt")
-    for message in req.messages:
-        for part in message.parts:
-            if isinstance(part, Opaque) and part.kind == "item_reference":
-                raise Unsupported(_STATE.format("item_reference"), param="input")
 
 
 def _limits(req: IRRequest, caps: Caps, body: Obj) -> None:

@@ -9,9 +9,9 @@ from copy import deepcopy
 from msgspec import structs
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects._merge import merged
 from cliproxy.dialects.anthropic import citations
 from cliproxy.dialects.anthropic.build_tools import control
-from cliproxy.dialects.anthropic.merge import merged
 from cliproxy.dialects.anthropic.wire import IMAGE_TYPES
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses

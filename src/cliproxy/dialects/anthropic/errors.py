@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from cliproxy.base import json
 from cliproxy.base.errors import GatewayError, UpstreamRefused, kind_of
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects import _openai
+from cliproxy.dialects import _errors
 from cliproxy.dialects.anthropic.wire import ERROR_STATUS, ERROR_TYPES
 from cliproxy.dialects.sse import named_frame
 from cliproxy.ir.events import Error
@@ -15,11 +15,10 @@ from cliproxy.ir.events import Error
 
 def error_object(err: GatewayError | Error) -> Obj:
     """Return the whole error object."""
-    # An error that came through a stream has no field to name; one of a request may.
-    return {
-        "type": "error",
-        "error": {"type": ERROR_TYPES[err.kind], "message": err.message},
-    }
+    told: Obj = {"type": ERROR_TYPES[err.kind], "message": err.message}
+    if isinstance(err, GatewayError) and err.details:
+        told["details"] = err.details
+    return {"type": "error", "error": told}
 
 
 def error(err: GatewayError) -> bytes:
@@ -36,7 +35,7 @@ def stream_error(err: GatewayError | Error) -> bytes:
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
     """Read an upstream's error answer."""
-    told = _openai.read_openai_error(status, headers, body, "anthropic")
+    told = _errors.read_openai_error(status, headers, body, "anthropic")
     value = _decoded(body)
     kind = _type_of(value)
     # 529 and 503 both mean overloaded; the type says which of the 4xx it really is.
@@ -47,7 +46,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
         kind=kind_of(status),
         code=kind or told.code,
         retry_after=told.retry_after,
-        next_account=_openai.retry_next(status),
+        next_account=_errors.retry_next(status),
         raw=body if kind else None,
         raw_dialect="anthropic" if kind else None,
     )
@@ -59,9 +58,9 @@ def read_event(value: Json) -> Error:
     kind = _type_of(value)
     status = ERROR_STATUS.get(kind, 500)
     message = (
-        _openai.message_of(inner) or kind or "The upstream reported an error without a message."
+        _errors.message_of(inner) or kind or "The upstream reported an error without a message."
     )
-    retry = _openai.retry_after({}, inner if isinstance(inner, dict) else {}, message)
+    retry = _errors.retry_after({}, inner if isinstance(inner, dict) else {}, message)
     return Error(status, kind_of(status), message, kind or None, retry)
 
 

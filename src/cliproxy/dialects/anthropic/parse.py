@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from cliproxy.base import json
 from cliproxy.base.json import Obj
-from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.anthropic.parse_messages import parse_messages, parse_system
 from cliproxy.dialects.anthropic.parse_tools import cache_of, parse_tool_choice, parse_tools
 from cliproxy.dialects.anthropic.wire import READ

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.anthropic import citations
 from cliproxy.dialects.anthropic.carry import settle
 from cliproxy.dialects.anthropic.parse_tools import cache_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.anthropic.wire import CLIENT_TOOLS, SERVER_TOOLS
 from cliproxy.ir.request import Cache, Function, ServerTool, Tool, ToolChoice, ToolKey
 

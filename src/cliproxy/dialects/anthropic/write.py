@@ -187,7 +187,7 @@ class AnthropicWriter:
         if self._index is None or self._block is None:
             return
         kind = self._block.kind
-        if kind == "thinking" and self._sig is not None:
+        if kind == "thinking":
             value = for_dialect(self._sig, "claude")
             self._delta(out, b"signature_delta", b"signature", value)
         self._stop(out)
@@ -314,7 +314,7 @@ def _whole_block(block: Block) -> list[Obj]:
                 wire["citations"] = cited
         case "thinking":
             wire["thinking"] = block.text
-            wire["signature"] = for_dialect(sig, "claude") if sig else ""
+            wire["signature"] = for_dialect(sig, "claude")
             return [wire]
         case "tool_call" | "server_call":
             value = args_object(block.text)

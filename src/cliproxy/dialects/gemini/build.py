@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, structs
 
-from cliproxy.base.errors import Unsupported
 from cliproxy.base.json import Obj
+from cliproxy.dialects._merge import merged
+from cliproxy.dialects._state import refuse_foreign_state
 from cliproxy.dialects.gemini import raw
 from cliproxy.dialects.gemini.build_contents import build_contents
 from cliproxy.dialects.gemini.build_tools import build_tools
-from cliproxy.dialects.gemini.merge import merged
 from cliproxy.dialects.gemini.wire import COUNTED, MAX_STOPS
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import GEMINI, NameMap, restore_for
-from cliproxy.ir.request import Function, IRRequest, Opaque
+from cliproxy.ir.request import Function, IRRequest
 from cliproxy.ir.restore import Restore, Restored
 from cliproxy.ir.schema_clean import for_gemini, for_gemini_json, stringified_enums
 from cliproxy.ir.thinking import budget_to_level, config_of, level_to_budget, resolve
@@ -29,7 +29,7 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
     """Write the body; `operation` count wraps what the count endpoint takes."""
     from cliproxy.dialects import Built  # noqa: PLC0415  # the package imports us lazily
 
-    _refuse_state(req)
+    refuse_foreign_state(req)
     losses = Losses()
     own = req.source == "gemini"
     names = NameMap.of(req, GEMINI)
@@ -60,25 +60,6 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
         else:
             body = {"generateContentRequest": {"model": f"models/{caps.model}", **inner}}
     return Built(body, losses.tuple(), _restore(req, caps, names))
-
-
-_STATE = (
-    "The {} refers to what another provider keeps; this upstream has no access to it. "
-    "Send the whole conversation instead."
-)
-
-
-def _refuse_state(req: IRRequest) -> None:
-    """Refuse what cannot be resolved here: leaving it out would change the whole answer."""
-    for name in ("previous_response_id", "conversation"):
-        if getattr(req.meta, name):
-            raise Unsupported(_STATE.format(name), param=name)
-    if req.source == "openai-responses" and req.extras.get("prompt"):
-        raise Unsupported(_STATE.format("prompt"), param="prompt")
-    for message in req.messages:
-        for part in message.parts:
-            if isinstance(part, Opaque) and part.kind == "item_reference":
-                raise Unsupported(_STATE.format("item_reference"), param="input")
 
 
 def _restore(req: IRRequest, caps: Caps, names: NameMap) -> Restore:

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from cliproxy.base import json
 from cliproxy.base.json import Obj
-from cliproxy.dialects.gemini.merge import merged
+from cliproxy.dialects._merge import merged
 from cliproxy.dialects.gemini.wire import DUMMY_SIGNATURE, SIGNED
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses

@@ -9,7 +9,7 @@ from typing import Final
 from cliproxy.base import json
 from cliproxy.base.errors import GatewayError, UpstreamRefused, kind_of
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects import _openai
+from cliproxy.dialects import _errors
 from cliproxy.dialects.gemini.wire import STATUS_CODES, STATUS_NAMES
 from cliproxy.dialects.sse import frame
 from cliproxy.ir.events import Error
@@ -35,9 +35,9 @@ def event(err: GatewayError | Error) -> bytes:
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
     """Read an upstream's error answer."""
-    told = _openai.read_openai_error(status, headers, body, "gemini")
+    told = _errors.read_openai_error(status, headers, body, "gemini")
     value = _decoded(body)
-    inner = _openai.error_of(value)
+    inner = _errors.error_of(value)
     name = inner.get("status")
     reason = _reason(inner)
     status = status if status >= 400 else _status(inner)
@@ -54,7 +54,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
         kind=kind_of(status),
         code=reason or (name if isinstance(name, str) else told.code),
         retry_after=told.retry_after if told.retry_after is not None else _delay(inner),
-        next_account=_openai.retry_next(status),
+        next_account=_errors.retry_next(status),
         raw=body if official else None,
         raw_dialect="gemini" if official else None,
     )
@@ -62,9 +62,9 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
 
 def read_event(value: Json) -> Error:
     """Read an error object that came inside a stream or a 200."""
-    inner = _openai.error_of(value)
+    inner = _errors.error_of(value)
     status = _status(inner)
-    message = _openai.message_of(inner) or str(inner.get("status") or "") or "The upstream failed."
+    message = _errors.message_of(inner) or str(inner.get("status") or "") or "The upstream failed."
     return Error(status, kind_of(status), message, _reason(inner) or None, _delay(inner))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET, UnsetType
 
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.gemini.case import camel
 from cliproxy.dialects.gemini.parse_contents import parse_contents, parse_system
 from cliproxy.dialects.gemini.parse_tools import parse_tool_config, parse_tools

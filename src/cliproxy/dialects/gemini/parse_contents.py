@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.gemini.carry import received
 from cliproxy.dialects.gemini.case import camel
 from cliproxy.ir.media import clean_base64, sniff

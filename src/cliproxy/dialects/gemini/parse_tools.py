@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.gemini.case import camel
 from cliproxy.dialects.gemini.wire import TOOL_KINDS
 from cliproxy.ir.request import Function, ServerTool, Tool, ToolChoice, ToolKey

@@ -15,7 +15,7 @@ from cliproxy.dialects.gemini import carry, errors, grounding
 from cliproxy.dialects.gemini.usage import usage_to
 from cliproxy.dialects.gemini.wire import REASONS
 from cliproxy.dialects.sse import COMMENT, frame
-from cliproxy.ir.envelope import for_dialect
+from cliproxy.ir.envelope import FOREIGN, for_dialect
 from cliproxy.ir.events import (
     ArgsDelta,
     BlockStart,
@@ -54,6 +54,7 @@ class GeminiWriter:
         self._finishes: list[Finish] = []
         self._texts: dict[int, list[str]] = {}
         self._citations: dict[int, list[Obj]] = {}
+        self._signed = False
         self._over = False
 
     def feed(self, events: Sequence[Event]) -> bytes:
@@ -143,7 +144,7 @@ class GeminiWriter:
     def _close(self, out: list[bytes], block: _Open) -> None:
         start = block.start
         text = "".join(block.pieces)
-        for part in _closing(start, text, block.sig):
+        for part in _closing(start, text, self._signature(start.kind, block.sig)):
             self._part(out, start.choice, part)
         if start.kind in ("text", "refusal"):
             texts = self._texts.setdefault(start.choice, [])
@@ -151,6 +152,11 @@ class GeminiWriter:
             found = self._citations.setdefault(start.choice, [])
             found += (grounding.shifted(value, base) for value in block.citations)
             texts.append(text)
+
+    def _signature(self, kind: str, sig: Sig | None) -> Sig | None:
+        sig = _marked(kind, sig, signed=self._signed)
+        self._signed = self._signed or sig is not None
+        return sig
 
     def _end(self, out: list[bytes]) -> None:
         if self._over:
@@ -232,8 +238,14 @@ def render(answer: Answer, req: IRRequest) -> bytes:
     for number in choices:
         blocks = answer.of_choice(number)
         finish = answer.finishes.get(number, answer.finish)
+        parts: list[Obj] = []
+        signed = False
+        for block in blocks:
+            sig = _marked(block.kind, block.signature, signed=signed)
+            signed = signed or sig is not None
+            parts += _whole(block, sig)
         candidate: Obj = {
-            "content": {"role": "model", "parts": [p for b in blocks for p in _whole(b)]},
+            "content": {"role": "model", "parts": parts},
             "finishReason": REASONS[finish.reason],
             "index": number,
         }
@@ -254,8 +266,12 @@ def render(answer: Answer, req: IRRequest) -> bytes:
     return json.dumps(body)
 
 
-def _whole(block: Block) -> list[Obj]:
-    sig = block.signature
+def _marked(kind: str, sig: Sig | None, *, signed: bool) -> Sig | None:
+    """Return the signature to write: the first call of an answer always carries one."""
+    return FOREIGN if sig is None and kind == "tool_call" and not signed else sig
+
+
+def _whole(block: Block, sig: Sig | None) -> list[Obj]:
     signed: Obj = {"thoughtSignature": for_dialect(sig, "gemini")} if sig else {}
     match block.kind:
         case "text" | "refusal" if block.text or sig:

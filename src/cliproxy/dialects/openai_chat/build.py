@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from cliproxy.base.errors import Unsupported
 from cliproxy.base.json import Obj
-from cliproxy.dialects.openai_chat import where
+from cliproxy.dialects import _where as where
+from cliproxy.dialects._state import refuse_foreign_state
 from cliproxy.dialects.openai_chat.build_messages import build_messages
 from cliproxy.dialects.openai_chat.build_tools import build_tools
 from cliproxy.dialects.openai_chat.wire import (
@@ -48,7 +48,7 @@ def build(req: IRRequest, caps: Caps) -> Built:
     """Write the body. Raises `Unsupported` where server-side state would be needed."""
     from cliproxy.dialects import Built  # noqa: PLC0415  # the package imports us by name
 
-    _refuse_state(req)
+    refuse_foreign_state(req)
     losses = Losses()
     rules = OPENAI if caps.tool_name_max == OPENAI.limit else NameRules(limit=caps.tool_name_max)
     names = NameMap.of(req, rules)
@@ -64,19 +64,6 @@ def build(req: IRRequest, caps: Caps) -> Built:
             body["stream_options"] = {"include_usage": True}
     _extras(req, body, losses)
     return Built(body, losses.tuple(), restore_for(req, names, custom_tools=caps.custom_tools))
-
-
-def _refuse_state(req: IRRequest) -> None:
-    for name, value in (
-        ("previous_response_id", req.meta.previous_response_id),
-        ("conversation", req.meta.conversation),
-    ):
-        if value:
-            raise Unsupported(
-                f"`{name}` refers to a conversation kept elsewhere; this upstream has no access "
-                "to it. Send the whole conversation instead.",
-                param=name,
-            )
 
 
 # ---- sampling ---------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from cliproxy.base import json
 from cliproxy.base.json import Obj
-from cliproxy.dialects.openai_chat import where
+from cliproxy.dialects import _where as where
 from cliproxy.dialects.openai_chat.wire import AUDIO_FORMATS, SYSTEM_ROLES
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses

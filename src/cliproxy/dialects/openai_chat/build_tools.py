@@ -7,8 +7,8 @@ choice without tools.
 from __future__ import annotations
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects import _where as where
 from cliproxy.dialects._client_tools import as_function
-from cliproxy.dialects.openai_chat import where
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import NameMap, custom_as_function

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cliproxy.base.errors import GatewayError, UpstreamRefused
-from cliproxy.dialects._openai import error_body, event_error, read_openai_error
+from cliproxy.dialects._errors import error_body, event_error, read_openai_error
 from cliproxy.ir.events import Error
 
 

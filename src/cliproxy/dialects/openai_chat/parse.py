@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET, UnsetType
 
 from cliproxy.base.json import Obj
-from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.openai_chat.parse_messages import parse_messages
 from cliproxy.dialects.openai_chat.parse_tools import parse_tool_choice, parse_tools
 from cliproxy.dialects.openai_chat.wire import READ

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.openai_chat.wire import (
     AUDIO_MIMES,
     REASONING_KEYS,

@@ -8,7 +8,7 @@ and built-in tools of either `{type: "web_search"}` or `{"google_search": {}}` s
 from __future__ import annotations
 
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.openai_chat.wire import SERVER_KINDS
 from cliproxy.ir.request import Cache, Custom, Function, ServerTool, Tool, ToolChoice, ToolKey
 

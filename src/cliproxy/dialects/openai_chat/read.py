@@ -27,7 +27,7 @@ from typing import Any, Final
 from cliproxy.base import ids, json
 from cliproxy.base.errors import GatewayError, UpstreamBroken
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects._openai import read_openai_error, refused
+from cliproxy.dialects._errors import read_openai_error, refused
 from cliproxy.dialects._openai_usage import usage_from
 from cliproxy.dialects.openai_chat.read_state import (
     ChoiceState,

@@ -25,7 +25,7 @@ from typing import Any, Final
 from cliproxy.base import ids, json
 from cliproxy.base.errors import UpstreamBroken
 from cliproxy.base.json import Obj
-from cliproxy.dialects._openai import event_error
+from cliproxy.dialects._errors import event_error
 from cliproxy.dialects._openai_usage import usage_to
 from cliproxy.dialects.openai_chat.wire import FINISH_OUT
 from cliproxy.dialects.sse import COMMENT, DONE

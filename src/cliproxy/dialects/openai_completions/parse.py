@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from cliproxy.base.errors import BadRequest, Unsupported
 from cliproxy.base.json import Obj
-from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.openai_completions.wire import EMPTY_PROMPT, MAPPED
 from cliproxy.ir.request import IRRequest, Message, Meta, Sampling, Text
 

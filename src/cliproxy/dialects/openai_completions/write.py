@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from cliproxy.base import ids, json
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects._openai import event_error
+from cliproxy.dialects._errors import event_error
 from cliproxy.dialects._openai_usage import usage_to
 from cliproxy.dialects.openai_completions.wire import FINISH_OUT
 from cliproxy.dialects.sse import COMMENT, DONE

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects._merge import merged
+from cliproxy.dialects._state import refuse_foreign_state
 from cliproxy.dialects.openai_responses.build_items import build_items
 from cliproxy.dialects.openai_responses.build_tools import build_tools
-from cliproxy.dialects.openai_responses.merge import merged
 from cliproxy.dialects.openai_responses.wire import (
     CODEX_ABSENT,
     COUNTED,
@@ -39,6 +40,8 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
     """Write the body; `operation` count keeps only what the count endpoint takes."""
     from cliproxy.dialects import Built  # noqa: PLC0415  # the package imports us lazily
 
+    if req.source != "openai-responses":
+        refuse_foreign_state(req)
     losses = Losses()
     names = NameMap.of(req, OPENAI)
     body: Obj = {"model": caps.model}

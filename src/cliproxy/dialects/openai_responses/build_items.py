@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cliproxy.base.json import Obj
-from cliproxy.dialects.openai_responses.merge import merged
+from cliproxy.dialects._merge import merged
 from cliproxy.dialects.openai_responses.wire import CALL_ID_LIMIT, CONTENT
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from cliproxy.base import json
 from cliproxy.base.errors import GatewayError, Kind, UpstreamRefused, kind_of
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects import _openai
+from cliproxy.dialects import _errors
 from cliproxy.dialects.openai_responses.wire import STATUS
 from cliproxy.dialects.sse import named_frame
 from cliproxy.ir.events import Error
@@ -26,7 +26,7 @@ _CODES: dict[Kind, str] = {
 
 def error(err: GatewayError) -> bytes:
     """Write the error body."""
-    return _openai.error_body(err)
+    return _errors.error_body(err)
 
 
 def told(err: GatewayError | Error) -> Obj:
@@ -42,7 +42,7 @@ def event(err: GatewayError | Error) -> Obj:
     OpenAI's SDKs raise.
     """
     flat = {**told(err), "param": err.param}
-    kind = _openai.describe(err.message, err.kind, err.code, err.param)["type"]
+    kind = _errors.describe(err.message, err.kind, err.code, err.param)["type"]
     return {**flat, "error": {"type": kind, **flat}}
 
 
@@ -55,7 +55,7 @@ def stream_error(err: GatewayError, sequence: int = 0) -> bytes:
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
     """Read an upstream's error answer."""
-    return _openai.read_openai_error(status, headers, body, "openai-responses")
+    return _errors.read_openai_error(status, headers, body, "openai-responses")
 
 
 def read_event(value: Json) -> Error:
@@ -72,6 +72,6 @@ def read_event(value: Json) -> Error:
     if kind == "error":
         kind = None  # the event's own type, not the error's
     known = next((STATUS[w] for w in (code, kind) if w in STATUS), 0)
-    status = known or _openai.status_of(inner)
-    message = _openai.message_of(inner) or code or kind or "The upstream failed without saying why."
-    return Error(status, kind_of(status), message, code, _openai.retry_after({}, inner, message))
+    status = known or _errors.status_of(inner)
+    message = _errors.message_of(inner) or code or kind or "The upstream failed without saying why."
+    return Error(status, kind_of(status), message, code, _errors.retry_after({}, inner, message))

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from cliproxy.base.errors import Unsupported
 from cliproxy.base.json import Obj
-from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.openai_responses.parse_items import Items
 from cliproxy.dialects.openai_responses.parse_tools import parse_tool_choice, parse_tools
 from cliproxy.dialects.openai_responses.wire import READ

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects import _openai_fields as fields
+from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.openai_responses.carry import received, settle
 from cliproxy.dialects.openai_responses.items import annotation
 from cliproxy.dialects.openai_responses.parse_tools import parse_tools

@@ -222,7 +222,7 @@ class ResponsesWriter:
             case "thinking":
                 self._close_paragraph()
                 summary = [{"type": "summary_text", "text": text} for text in self._paragraphs]
-                encrypted = for_dialect(self._sig, "gpt") if self._sig else None
+                encrypted = for_dialect(self._sig, "gpt")
                 self._done(_reasoning(self._item_id, summary, encrypted, "completed"))
             case "tool_call":
                 self._close_call(start)

@@ -16,7 +16,7 @@ from cliproxy.dialects.gemini import DIALECT
 from cliproxy.dialects.sse import SseDecoder
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.check import check
-from cliproxy.ir.envelope import unwrap
+from cliproxy.ir.envelope import FOREIGN, unwrap
 from cliproxy.ir.events import (
     ArgsDelta,
     BlockStart,
@@ -450,7 +450,7 @@ def meaning(answer):
             continue
         body = json.loads(block.text or "{}") if kind == "tool_call" else block.text
         shown = block.signature or block.start.signature
-        family = shown.family if shown else ""
+        family = shown.family if shown and shown != FOREIGN else ""
         if kind in ("text", "thinking") and out and out[-1][0] == kind and not out[-1][2]:
             out[-1] = (kind, out[-1][1] + body, family)
         else:
@@ -476,3 +476,10 @@ def test_our_own_reader_understands_our_own_answers(events):
     assert again.finish.reason == fold(found).finish.reason
     cited = any(isinstance(e, Citation) for e in events)
     assert any(b.start.server_kind == "web_search" for b in again.blocks) is cited
+
+
+def test_the_first_call_of_an_answer_says_that_it_is_foreign():
+    calls = [tool(n, f"c{n}", "f", "{}") for n in range(2)]
+    first, second = both(stream(*calls, finish="tool_calls"))
+    assert unwrap(first["thoughtSignature"], "gemini") == FOREIGN
+    assert "thoughtSignature" not in second

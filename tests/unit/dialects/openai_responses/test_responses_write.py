@@ -18,7 +18,7 @@ from cliproxy.dialects.openai_responses import DIALECT
 from cliproxy.dialects.sse import SseDecoder
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.check import check
-from cliproxy.ir.envelope import unwrap
+from cliproxy.ir.envelope import FOREIGN, unwrap
 from cliproxy.ir.events import (
     ArgsDelta,
     BlockStart,
@@ -280,7 +280,8 @@ def test_paragraphs_are_summary_parts():
              ThinkingDelta(0, "two"), ThinkingBreak(0), BlockStop(0)]  # fmt: skip
     [item] = both(stream(block))
     assert [p["text"] for p in item["summary"]] == ["one", "two"]
-    assert "encrypted_content" not in item
+    # Without a signature of its own it is marked, so that no vendor takes it for its own.
+    assert unwrap(item["encrypted_content"], "gpt") == FOREIGN
 
 
 # ---- signatures -------------------------------------------------------------------------------
@@ -599,7 +600,7 @@ def meaning(answer):
         if kind == "text" and out and out[-1][0] == "text":
             out[-1] = ("text", out[-1][1] + body, "", out[-1][3] + len(block.citations))
             continue
-        family = shown.family if shown else ""
+        family = shown.family if shown and shown != FOREIGN else ""
         out.append((kind, body, family, len(block.citations)))
     return out
 

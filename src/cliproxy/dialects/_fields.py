@@ -8,9 +8,13 @@ alike), or raises `BadRequest` whose `param` is the path of the field, such as
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from cliproxy.base.errors import BadRequest
 from cliproxy.base.json import Json, Obj
+
+_DIGITS: Final = 18
+"""No count has more."""
 
 
 def path(base: str, key: str | int) -> str:
@@ -91,9 +95,27 @@ def integer(obj: Obj, key: str, base: str = "") -> int | None:
     value = obj.get(key)
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    if isinstance(value, float | Decimal) and value == int(value):
-        return int(value)
+    if (whole := as_integer(value)) is not None:
+        return whole
     raise wrong_type(path(base, key), "an integer", value)
+
+
+def as_integer(value: Json) -> int | None:
+    """Return a JSON number that is an integer of a believable size, however it is written.
+
+    `1e300000` is a number of 300,000 digits, and working them out takes seconds.
+    """
+    match value:
+        case bool():
+            return None
+        case int():
+            return value
+        case float() if value.is_integer():
+            return int(value)
+        case Decimal() if value.is_finite() and value.adjusted() <= _DIGITS and value == int(value):
+            return int(value)
+        case _:
+            return None
 
 
 def number(obj: Obj, key: str, base: str = "") -> float | None:

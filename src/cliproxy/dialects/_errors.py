@@ -130,7 +130,8 @@ def read_openai_error(
     error = error_of(value)
     if status < 400:
         status = status_of(error)
-    message = message_of(value) if value is not None else _describe_text(status, body)
+    known = value is not None or body.strip() == b"null"
+    message = message_of(value) if known else _describe_text(status, body)
     return UpstreamRefused(
         message or f"The upstream answered with status {status} and no explanation.",
         status=status,

@@ -1,0 +1,41 @@
+"""Requests that lean on what another provider keeps: refused, since without it all changes."""
+
+from __future__ import annotations
+
+from cliproxy.base.errors import NotFound, Unsupported
+from cliproxy.ir.request import IRRequest, Opaque
+
+_ELSEWHERE = (
+    "The {} refers to what another provider keeps; this upstream has no access to it. "
+    "Send the whole conversation instead."
+)
+
+
+def refuse_foreign_state(req: IRRequest) -> None:
+    """Raise `Unsupported` for stored responses, prompts and items of the Responses API.
+
+    A message thread of the Messages API is `NotFound` with the details that make Anthropic's SDKs
+    send the whole conversation by themselves.
+    """
+    for name in ("previous_response_id", "conversation"):
+        if getattr(req.meta, name):
+            raise Unsupported(_ELSEWHERE.format(name), param=name)
+    if req.source == "openai-responses" and req.extras.get("prompt"):
+        raise Unsupported(_ELSEWHERE.format("prompt"), param="prompt")
+    if req.source == "anthropic":
+        _refuse_thread(req)
+    for message in req.messages:
+        for part in message.parts:
+            if isinstance(part, Opaque) and part.kind == "item_reference":
+                raise Unsupported(_ELSEWHERE.format("item_reference"), param="input")
+
+
+def _refuse_thread(req: IRRequest) -> None:
+    thread = req.extras.get("thread")
+    if isinstance(thread, dict) and thread.get("type") == "continue":
+        raise NotFound(
+            _ELSEWHERE.format("thread.previous_message_id"),
+            code="thread_not_found",
+            param="thread.previous_message_id",
+            details={"error_code": "thread_not_found"},
+        )
