@@ -31,6 +31,8 @@ _STREAM_HEADERS: Final[RawHeaders] = [
     (b"x-accel-buffering", b"no"),
 ]
 _DROPPED_LIMIT: Final = 1024
+_PATIENCE: Final = 0.02
+"""Seconds before the client's going away is listened for."""
 OVERLOADED: Final = 529
 """Anthropic's own status; clients of the others know 503."""
 
@@ -40,6 +42,7 @@ async def watching(receive: Receive, work: Callable[[], Awaitable[_T]]) -> _T:
     current = asyncio.current_task()
     assert current is not None
     gone = False
+    watcher: asyncio.Task[None] | None = None
 
     async def watch() -> None:
         nonlocal gone
@@ -48,7 +51,12 @@ async def watching(receive: Receive, work: Callable[[], Awaitable[_T]]) -> _T:
         gone = True
         current.cancel()
 
-    watcher = spawn(watch(), name="client-disconnect")
+    def begin() -> None:
+        nonlocal watcher
+        watcher = spawn(watch(), name="client-disconnect")
+
+    # Most answers that are not streamed are over before a client could go away.
+    begun = asyncio.get_running_loop().call_later(_PATIENCE, begin)
     try:
         return await work()
     except asyncio.CancelledError:
@@ -56,7 +64,9 @@ async def watching(receive: Receive, work: Callable[[], Awaitable[_T]]) -> _T:
             raise ClientGone from None
         raise
     finally:
-        watcher.cancel()
+        begun.cancel()
+        if watcher is not None:
+            watcher.cancel()
 
 
 async def send_reply(

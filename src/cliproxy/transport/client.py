@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncGenerator
+from functools import lru_cache
 from typing import Any, Final
 
 import aiohttp
@@ -77,6 +78,9 @@ class UpstreamResponse:
 
     async def read(self, limit: int | None = None) -> bytes:
         """Return the whole body, cut after `limit` bytes."""
+        content = self._response.content
+        if limit is None and content.is_eof() and content.exception() is None:
+            return content.read_nowait()  # it came together with the headers
         parts: list[bytes] = []
         size = 0
         async for chunk in self.chunks():
@@ -119,7 +123,7 @@ class Transport:
         if via is not None and not via.socks:
             options["proxy"] = via.url
         if timeouts.connect:
-            options["timeout"] = aiohttp.ClientTimeout(total=None, connect=timeouts.connect)
+            options["timeout"] = _connecting(timeouts.connect)
         try:
             async with asyncio.timeout(_left(timeouts.first, deadline, loop)):
                 response = await session.request(
@@ -128,7 +132,6 @@ class Transport:
                     data=_payload(request.body),
                     headers=request.headers,
                     allow_redirects=False,
-                    skip_auto_headers=_OWN_HEADERS,
                     **options,
                 )
         except aiohttp.ServerTimeoutError as err:
@@ -173,6 +176,7 @@ class Transport:
             session = aiohttp.ClientSession(
                 connector=_connector(via if key else None),
                 timeout=_NO_TIMEOUT,
+                skip_auto_headers=_OWN_HEADERS,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 auto_decompress=True,
@@ -189,6 +193,11 @@ def _connector(via: Proxy | None) -> aiohttp.TCPConnector:
     if via is None:
         return aiohttp.TCPConnector(**options)
     return ProxyConnector.from_url(via.url, rdns=via.remote_dns, **options)
+
+
+@lru_cache(maxsize=16)
+def _connecting(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=seconds)
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO | None:
