@@ -24,6 +24,10 @@ class Measured:
     """Milliseconds to the first event (latency) or on the way (paced)."""
     failed: int = 0
     error: str = ""
+    of_minimal: float | None = None
+    cpu_of_minimal: float | None = None
+    """Rate and processor time over the minimal proxy's, measured by turns with it: a machine whose
+    speed changes in mid-run changes both alike. Medians of the turns."""
 
     def as_json(self) -> dict[str, object]:
         """Give the row for results.json."""
@@ -71,13 +75,14 @@ def _cells(item: Measured, reference: Mapping[str, Measured], events: int) -> tu
     times = events if item.row.load in {"burst", "paced"} else 1
     rate = _number(item.rate and item.rate * times, 0)
     of_direct = _ratio(item.rate, direct and direct.rate)
-    of_minimal = _ratio(item.rate, minimal and minimal.rate)
+    of_minimal = _own(item.of_minimal) or _ratio(item.rate, minimal and minimal.rate)
     event_us = _number(item.event_us, 2)
-    event_ratio = _ratio(item.event_us, minimal and minimal.event_us)
+    by_turns = _own(item.cpu_of_minimal)
+    event_ratio = by_turns or _ratio(item.event_us, minimal and minimal.event_us)
     request_us = _number(item.request_us, 0)
     match item.row.load:
         case "whole":
-            ratio = _ratio(item.request_us, minimal and minimal.request_us)
+            ratio = by_turns or _ratio(item.request_us, minimal and minimal.request_us)
             return (rate, of_direct, of_minimal, request_us, ratio)
         case "burst":
             return (rate, of_direct, of_minimal, event_us, event_ratio)
@@ -102,6 +107,10 @@ def _number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:,.{digits}f}"
 
 
+def _own(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
 def _ratio(mine: float | None, theirs: float | None) -> str:
     return "–" if mine is None or not theirs else f"{mine / theirs:.2f}"
 
@@ -119,14 +128,14 @@ def figures(measured: list[Measured], others: Mapping[str, float]) -> dict[str, 
             by_load.setdefault(item.row.load, {})[item.row.target] = item
     for item in measured:
         reference = by_load.get(item.row.load, {})
-        minimal, direct = reference.get("baseline"), reference.get("direct")
+        direct = reference.get("direct")
         if item.row.kind == "reference" or item.error:
             continue
         name = f"{item.row.kind}.{item.row.load}"
-        if item.row.load == "whole" and item.rate and minimal and minimal.rate:
-            found[name] = min(found.get(name, float("inf")), item.rate / minimal.rate)
-        elif item.event_us and minimal and minimal.event_us:
-            found[name] = max(found.get(name, 0.0), item.event_us / minimal.event_us)
+        if item.row.load == "whole" and item.of_minimal is not None:
+            found[name] = min(found.get(name, float("inf")), item.of_minimal)
+        elif item.row.load in {"burst", "paced"} and item.cpu_of_minimal is not None:
+            found[name] = max(found.get(name, 0.0), item.cpu_of_minimal)
         elif item.row.load == "latency" and direct:
             for share in ("p50", "p99"):
                 added = _difference(getattr(item, share), getattr(direct, share))

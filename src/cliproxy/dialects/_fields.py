@@ -169,5 +169,6 @@ def strings(obj: Obj, key: str, base: str = "") -> tuple[str, ...]:
 
 def rest(obj: Obj, known: frozenset[str]) -> Obj | None:
     """Return the members nobody has read, or None when there are none."""
-    left = {key: value for key, value in obj.items() if key not in known}
-    return left or None
+    if obj.keys() <= known:
+        return None
+    return {key: value for key, value in obj.items() if key not in known}

@@ -59,7 +59,9 @@ def prepare(request: Request, candidate: Candidate, *, strict: bool) -> Prepared
         headers: dict[str, str] = {}
     else:
         # What the name asks for is decided by routing; a name may also merely look like it.
-        asked = structs.replace(request.ir(), model=candidate.upstream_model + candidate.suffix)
+        asked = request.ir()
+        if candidate.suffix or asked.model.endswith(")"):
+            asked = structs.replace(asked, model=candidate.upstream_model + candidate.suffix)
         built = dialect.build(asked, caps, request.operation)
         losses, restore, headers = built.losses, built.restore, built.headers
         if strict:

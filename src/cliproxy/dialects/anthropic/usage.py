@@ -8,13 +8,6 @@ from __future__ import annotations
 from cliproxy.base.json import Json, Obj
 from cliproxy.ir.usage import IRUsage
 
-_FIELDS = (
-    "input_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "output_tokens",
-)
-
 
 def merge(seen: Obj, later: Json) -> None:
     """Take over a later snapshot field by field; an absent or null one keeps the earlier value."""
@@ -24,7 +17,10 @@ def merge(seen: Obj, later: Json) -> None:
 
 def usage_from(seen: Obj) -> IRUsage:
     """Read a (merged) usage object."""
-    plain, read, written, output = (_int(seen.get(name)) for name in _FIELDS)
+    plain = _int(seen.get("input_tokens"))
+    read = _int(seen.get("cache_read_input_tokens"))
+    written = _int(seen.get("cache_creation_input_tokens"))
+    output = _int(seen.get("output_tokens"))
     total = None if plain is None else plain + (read or 0) + (written or 0)
     creation = seen.get("cache_creation")
     creation = creation if isinstance(creation, dict) else {}

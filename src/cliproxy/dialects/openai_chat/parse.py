@@ -7,7 +7,7 @@ not judged here (a temperature of 7 is the upstream's to refuse).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET, UnsetType
 
@@ -70,6 +70,16 @@ def _given(value: Any) -> Any:
     return UNSET if value is None else value
 
 
+# Most requests have none of these; looking for each of them costs more than all the rest.
+_META: Final = frozenset(
+    {"user", "safety_identifier", "metadata", "service_tier", "store", "prompt_cache_key"}
+)
+_OUTPUT: Final = frozenset({"verbosity", "modalities", "response_format"})
+_REASONING: Final = frozenset(
+    {"reasoning", "reasoning_effort", "include_reasoning", "thinking", "extra_body", "google"}
+)
+
+
 def _sampling(body: Obj) -> Sampling:
     limit = fields.integer(body, "max_completion_tokens")
     if limit is None:
@@ -92,6 +102,8 @@ def _sampling(body: Obj) -> Sampling:
 
 
 def _meta(body: Obj, extras: Obj) -> Meta:
+    if _META.isdisjoint(body):
+        return Meta()
     user = fields.text(body, "user")
     identifier = fields.text(body, "safety_identifier")
     if identifier and user and user != identifier:
@@ -106,6 +118,8 @@ def _meta(body: Obj, extras: Obj) -> Meta:
 
 
 def _output(body: Obj) -> OutputFormat:
+    if _OUTPUT.isdisjoint(body):
+        return OutputFormat()
     verbosity = fields.text(body, "verbosity")
     modalities = fields.strings(body, "modalities")
     form = fields.obj_of(body, "response_format")
@@ -143,6 +157,8 @@ def _output(body: Obj) -> OutputFormat:
 
 # ---- thinking ---------------------------------------------------------------------------------
 def _thinking(body: Obj, extras: Obj) -> ThinkingConfig:
+    if _REASONING.isdisjoint(body):
+        return ThinkingConfig()
     reasoning = fields.obj_of(body, "reasoning") or {}
     google = _google(body, extras)
     config = (

@@ -386,6 +386,8 @@ def _reasoning(item: Obj, where: str) -> str:
 
 
 def _cache(item: Obj, where: str) -> Cache | None:
+    if "cache_control" not in item and "prompt_cache_breakpoint" not in item:
+        return None
     for key in ("cache_control", "prompt_cache_breakpoint"):
         hint = fields.obj_of(item, key, where)
         if hint is not None:
