@@ -12,7 +12,6 @@ from tests.clients.sdk import DIALECTS
 from tests.clients.upstreams import config
 from tests.node_clients import node_client  # noqa: F401  # fixture
 from tests.sim import Answer, Call, tool_loop
-from tests.sim.grammar import check  # noqa: F401
 
 pytestmark = [pytest.mark.needs_node, pytest.mark.slow]
 every = pytest.mark.parametrize("upstream", DIALECTS)
@@ -98,6 +97,36 @@ supports_websockets = false
     assert "heliotrope" in done.stdout
     results = [text for record in strict.requests for _, text in record.results]
     assert any("heliotrope" in text for text in results), "the tool's output reached the model"
+
+
+def test_codex_falls_back_to_http_when_its_websocket_is_refused(
+    strict,
+    start_proxy,
+    node_client,
+    tmp_path,  # noqa: F811
+):
+    home = tmp_path / ".codex"
+    home.mkdir()
+    proxy = start_proxy(config(strict))
+    (home / "config.toml").write_text(f"""
+model = "to-anthropic"
+model_provider = "proxy"
+[model_providers.proxy]
+name = "proxy"
+base_url = "{proxy.url}/v1"
+env_key = "PROXY_KEY"
+wire_api = "responses"
+supports_websockets = true
+""")
+    strict.script(*[Answer("Plain HTTP will do.")] * 10)
+    done = run(
+        node_client("codex"),
+        ["exec", "--skip-git-repo-check", "Say something."],
+        tmp_path,
+        PROXY_KEY=proxy.key,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "Plain HTTP will do." in done.stdout
 
 
 def plain_or(loop):

@@ -6,7 +6,6 @@ import pytest
 
 from tests.clients.sdk import DIALECTS, PNG, Scenario, Turn, ask
 from tests.sim import Answer, Call, Usage
-from tests.sim.models import listing  # noqa: F401
 
 pytestmark = [
     pytest.mark.parametrize("dialect", DIALECTS),
