@@ -43,6 +43,53 @@ def serve(
     command(config, host, port)
 
 
+@app.command
+def models(
+    *,
+    config: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """List the models the configuration serves.
+
+    Parameters
+    ----------
+    config
+        Configuration file, found as `serve` finds it.
+    as_json
+        Print JSON instead of a table.
+    """
+    from cliproxy.cli.models import command  # noqa: PLC0415  # lazy by design
+
+    command(config, as_json=as_json)
+
+
+@app.command
+def connect(
+    client: str,
+    *,
+    config: str | None = None,
+    model: str | None = None,
+    url: str | None = None,
+) -> None:
+    """Print the settings that point a client at this proxy.
+
+    Parameters
+    ----------
+    client
+        claude-code, codex, gemini-cli, opencode, qwen-code, aider, openai-sdk, anthropic-sdk,
+        google-genai-sdk or curl.
+    config
+        Configuration file, found as `serve` finds it.
+    model
+        The model to use. Default: the first one there is.
+    url
+        The proxy's URL as the client sees it. Default: from the configuration.
+    """
+    from cliproxy.cli.connect import command  # noqa: PLC0415  # lazy by design
+
+    command(client, config, model, url)
+
+
 def run() -> None:
     """Run the command in `sys.argv`; configuration faults end with status 1 and one sentence."""
     try:

@@ -1,0 +1,18 @@
+"""What several commands ask of the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cliproxy.app.start import find_config
+from cliproxy.base.errors import ConfigError
+from cliproxy.config.load import load
+from cliproxy.config.schema import Config
+
+
+def loaded(given: str | None) -> tuple[Path, Config]:
+    """Find and load the configuration. Raises `ConfigError`."""
+    path = find_config(given)
+    if path is None:
+        raise ConfigError("There is no configuration yet; `cliproxy serve` writes one.")
+    return path, load(path).config

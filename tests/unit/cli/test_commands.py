@@ -1,0 +1,86 @@
+"""The commands that only read the configuration, run as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cliproxy.app.snippets import CLIENTS, snippet, snippets
+
+CONFIG = """
+port: 9321
+api-keys: [sk-mine]
+gemini-api-key: [{api-key: g, models: [{name: gemini-2.5-flash, alias: quick}]}]
+openai-compatibility:
+  - {name: o, base-url: "http://h/v1", api-key-entries: [{api-key: k}], models: [{name: big}]}
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+
+    def command(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "cliproxy", *arguments],
+            cwd=tmp_path,
+            env={"HOME": str(tmp_path), "PATH": ""},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return command
+
+
+def test_models_are_listed_for_people_and_for_programs(run):
+    table = run("models")
+    assert table.returncode == 0, table.stderr
+    assert table.stdout.splitlines()[0].split() == [
+        "MODEL", "OWNER", "CONTEXT", "OUTPUT", "THINKS",
+    ]  # fmt: skip
+    assert "quick" in table.stdout
+    assert "big" in table.stdout
+    entries = json.loads(run("models", "--json").stdout)
+    assert {entry["id"] for entry in entries} == {"quick", "big"}
+
+
+def test_connect_fills_in_url_key_and_model(run):
+    told = run("connect", "claude-code", "--model", "big")
+    assert told.returncode == 0, told.stderr
+    assert "ANTHROPIC_BASE_URL=http://127.0.0.1:9321 ANTHROPIC_AUTH_TOKEN=sk-mine" in told.stdout
+    assert "ANTHROPIC_MODEL=big" in told.stdout
+    far = run("connect", "codex", "--url", "https://gate.example/")
+    assert 'base_url = "https://gate.example/v1"' in far.stdout
+
+
+def test_an_unknown_client_is_answered_with_those_there_are(run):
+    told = run("connect", "netscape")
+    assert told.returncode == 1
+    assert "claude-code" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_without_a_configuration_the_cure_is_named(tmp_path, run):
+    (tmp_path / "config.yaml").unlink()
+    told = run("models")
+    assert told.returncode == 1
+    assert "cliproxy serve" in told.stderr
+
+
+def test_one_dash_is_enough(run):
+    assert run("models", "-json").returncode == 0
+
+
+def test_every_clients_lines_hold_what_they_need():
+    for client in CLIENTS:
+        text = snippet(client, "http://b", "KEY", "MODEL")
+        assert "http://b" in text
+        assert "KEY" in text
+        assert "MODEL" in text
+        assert "{" not in text or client not in ("claude-code", "gemini-cli", "qwen-code", "aider")
+    everything = snippets("http://b", "KEY", "MODEL")
+    assert "Claude Code\n  ANTHROPIC_BASE_URL=http://b" in everything
