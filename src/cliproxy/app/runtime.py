@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Final
 
+from msgspec import structs
+
 from cliproxy.account.model import Account
 from cliproxy.base.clock import SYSTEM_CLOCK
 from cliproxy.base.errors import ConfigError
@@ -21,6 +23,8 @@ from cliproxy.transport.local import LocalModel, LocalServer, available, bundled
 from cliproxy.transport.proxy import is_loopback
 
 _log: Final = logging.getLogger(__name__)
+_AT_START: Final = ("host", "port", "tls", "local_model")
+"""What a running process cannot change."""
 
 
 class Runtime:
@@ -66,6 +70,18 @@ class Runtime:
             access=Access(config.api_keys, self._failures),
             max_body=int(config.max_body_size * 1024 * 1024),
         )
+
+    def reload(self, config: Config) -> None:
+        """Serve by another configuration from the next request on; running ones end by the old.
+
+        Raises `ConfigError` and changes nothing when it cannot be served.
+        """
+        check_binding(structs.replace(config, host=self.config.host))
+        self.app.generation = self._generation(config)
+        for name in _AT_START:
+            if getattr(config, name) != getattr(self.config, name):
+                _log.warning("%s takes effect at the next start", name.replace("_", "-"))
+        self.config = config
 
     async def close(self) -> None:
         """Let go of connections and of the embedded model."""

@@ -7,12 +7,15 @@ import gc
 import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
 
 from cliproxy.app.runtime import Runtime, check_binding
+from cliproxy.app.watch import ConfigWatch
 from cliproxy.base.errors import ConfigError
+from cliproxy.base.tasks import spawn
 from cliproxy.config.schema import Config
 
 _log: Final = logging.getLogger(__name__)
@@ -20,11 +23,13 @@ GRACE: Final = 30
 """Seconds that running requests may take to finish after a stop was asked for."""
 
 
-def serve(config: Config, *, announce: Callable[[str], None]) -> None:
-    """Serve until a signal. Raises `ConfigError`."""
+def serve(config: Config, *, announce: Callable[[str], None], watched: Path | None = None) -> None:
+    """Serve until a signal; edits of the file `watched` take effect. Raises `ConfigError`."""
     check_binding(config)
     runtime = Runtime(config, checked=config.debug)
     server = _Server(uvicorn.Config(runtime.app, **_options(config)), announce)
+    if watched is not None:
+        server.watch = ConfigWatch(watched, lambda loaded: runtime.reload(loaded.config))
     if not server.config.loaded:
         try:
             server.config.load()
@@ -45,11 +50,14 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, announce: Callable[[str], None]) -> None:
         super().__init__(config)
         self._announce = announce
+        self.watch: ConfigWatch | None = None
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         if self.started:
             _settle_memory()
+            if self.watch is not None:
+                spawn(self.watch.run(), name="config-watch")
             scheme = "https" if self.config.is_ssl else "http"
             host = self.config.host or "127.0.0.1"
             port = self.servers[0].sockets[0].getsockname()[1]

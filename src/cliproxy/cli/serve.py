@@ -31,7 +31,11 @@ def command(config_path: str | None, host: str | None, port: int | None) -> None
         _say(f"Wrote a first configuration: {path}")
         if config.api_keys:
             _say(f"Your client key (shown once; it is in that file): {config.api_keys[0]}")
-    serve(config, announce=lambda url: _say(f"cliproxy is listening on {url} (config: {path})"))
+    serve(
+        config,
+        announce=lambda url: _say(f"cliproxy is listening on {url} (config: {path})"),
+        watched=path,
+    )
 
 
 def _say(line: str) -> None:

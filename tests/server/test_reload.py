@@ -1,0 +1,73 @@
+"""A new configuration takes over from the old one under load."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from cliproxy.config.load import load_text
+from tests.clients.upstreams import config
+from tests.server.raw import get, post, request
+from tests.sim import Answer, Gate
+
+
+def reload(proxy, text):
+    done = threading.Event()
+    loaded = load_text(f"api-keys: [{proxy.key}]\n{text}", path=Path("config.yaml"))
+
+    def swap():
+        proxy.runtime.reload(loaded.config)
+        done.set()
+
+    proxy.loop.call_soon_threadsafe(swap)
+    assert done.wait(5)
+
+
+def test_new_names_serve_at_once_and_old_ones_are_gone(sim, start_proxy):
+    proxy = start_proxy(config(sim))
+    reload(proxy, config(sim).replace("to-openai-chat", "renamed"))
+    names = {entry["id"] for entry in get(proxy, "/v1/models").json()["data"]}
+    assert "renamed" in names
+    assert "to-openai-chat" not in names
+    path, body = request("openai-chat", "renamed")
+    assert post(proxy, path, body).status_code == 200
+
+
+def test_a_running_stream_ends_by_the_configuration_it_began_with(sim, start_proxy):
+    proxy = start_proxy(config(sim))
+    gate = Gate()
+    sim.script(Answer(["one ", "two"], gate=gate, gate_at=2))
+    answers = []
+    path, body = request("anthropic", "to-openai-chat", stream=True)
+    asking = threading.Thread(target=lambda: answers.append(post(proxy, path, body)))
+    asking.start()
+    gate.wait_reached()
+    reload(proxy, "")
+    gate.open()
+    asking.join(10)
+    assert "message_stop" in answers[0].text
+    assert "two" in answers[0].text
+    assert post(proxy, path, body).status_code == 404
+
+
+def test_many_reloads_lose_no_request(sim, start_proxy):
+    proxy = start_proxy(config(sim))
+    stop = threading.Event()
+    failed = []
+
+    def ask():
+        path, body = request("openai-chat", "to-gemini")
+        while not stop.is_set():
+            answer = post(proxy, path, body)
+            if answer.status_code != 200:
+                failed.append(answer.text)
+
+    workers = [threading.Thread(target=ask) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for _ in range(50):
+        reload(proxy, config(sim))
+    stop.set()
+    for worker in workers:
+        worker.join(10)
+    assert failed == []
