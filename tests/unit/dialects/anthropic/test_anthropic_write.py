@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 from anthropic._models import construct_type
@@ -11,6 +12,7 @@ from anthropic.types import Message, RawMessageStreamEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sim import grammar
+from tests.unit.dialects.told import CLAUDE, GEMINI, answer, text, thinking, tool
 
 from cliproxy.dialects import ParseMeta
 from cliproxy.dialects.anthropic import DIALECT
@@ -42,6 +44,7 @@ from cliproxy.ir.usage import IRUsage
 USAGE = Usage(
     IRUsage(input_total=100, cache_read=60, cache_write=30, output_total=25, reasoning=10)
 )
+stream = partial(answer, USAGE)
 
 
 def request(**more):
@@ -96,44 +99,6 @@ def both(events):
     assert streamed["stop_reason"] == body["stop_reason"]
     assert streamed["stop_sequence"] == body["stop_sequence"]
     return body["content"]
-
-
-def text(index, *pieces, choice=0):
-    yield BlockStart(index, "text", choice)
-    for piece in pieces:
-        yield TextDelta(index, piece)
-    yield BlockStop(index)
-
-
-def thinking(index, *pieces, sig=None):
-    yield BlockStart(index, "thinking")
-    for piece in pieces:
-        yield ThinkingDelta(index, piece)
-    if sig:
-        yield Signature(index, sig)
-    yield BlockStop(index)
-
-
-def tool(index, call_id, name, *pieces, late=None, **more):
-    yield BlockStart(index, "tool_call", id=call_id, name=name, **more)
-    for piece in pieces:
-        yield ArgsDelta(index, piece)
-    if late:
-        yield Signature(index, late)
-    yield BlockStop(index)
-
-
-def stream(*parts, finish="stop", usage=True, **more):
-    events = [Start("abc", "upstream-name", 77)]
-    for part in parts:
-        events.extend(part)
-    if usage:
-        events.append(USAGE)
-    return [*events, Finish(finish, **more), End()]
-
-
-CLAUDE = Sig("EqQB", "claude")
-GEMINI = Sig("CvGE", "gemini")
 
 
 # ---- the stream -------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.dialects.told import places
 
 from cliproxy.base.errors import BadRequest
 from cliproxy.dialects import ParseMeta
@@ -81,15 +82,6 @@ VALUES = (
     {"text": 5},
     [{}],
 )
-
-
-def places(value, path=()):
-    if path:
-        yield path
-    if isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, inner in items:
-            yield from places(inner, (*path, key))
 
 
 PLACES = list(places(REQUEST))

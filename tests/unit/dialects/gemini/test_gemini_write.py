@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import partial
 
 import pytest
 from google.genai.types import GenerateContentResponse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sim import grammar
+from tests.unit.dialects.told import CLAUDE, answer, text, thinking, tool
 
 from cliproxy.dialects import ParseMeta
 from cliproxy.dialects.gemini import DIALECT
@@ -39,8 +41,8 @@ from cliproxy.ir.request import Sig
 from cliproxy.ir.usage import IRUsage
 
 USAGE = Usage(IRUsage(input_total=100, cache_read=60, output_total=30, reasoning=10, tool_prompt=5))
+stream = partial(answer, USAGE)
 GEMINI = Sig(base64.b64encode(b"sign").decode(), "gemini")
-CLAUDE = Sig("EqQB", "claude")
 
 
 def request():
@@ -114,40 +116,6 @@ def both(events):
     assert array == values
     assert grammar.check("gemini", wire(events, "array"), array=True).told == summary.told
     return parts_of([body])[0]
-
-
-def text(index, *pieces, choice=0):
-    yield BlockStart(index, "text", choice)
-    for piece in pieces:
-        yield TextDelta(index, piece)
-    yield BlockStop(index)
-
-
-def thinking(index, *pieces, sig=None):
-    yield BlockStart(index, "thinking")
-    for piece in pieces:
-        yield ThinkingDelta(index, piece)
-    if sig:
-        yield Signature(index, sig)
-    yield BlockStop(index)
-
-
-def tool(index, call_id, name, *pieces, late=None, **more):
-    yield BlockStart(index, "tool_call", id=call_id, name=name, **more)
-    for piece in pieces:
-        yield ArgsDelta(index, piece)
-    if late:
-        yield Signature(index, late)
-    yield BlockStop(index)
-
-
-def stream(*parts, finish="stop", usage=True):
-    events = [Start("abc", "upstream-name", 77)]
-    for part in parts:
-        events.extend(part)
-    if usage:
-        events.append(USAGE)
-    return [*events, Finish(finish), End()]
 
 
 FULL = stream(

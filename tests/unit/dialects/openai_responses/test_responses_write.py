@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from openai._models import construct_type
 from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseStreamEvent
 from tests.sim import grammar
+from tests.unit.dialects.told import CLAUDE, GEMINI, answer, text, thinking, tool
 
 from cliproxy.dialects import ParseMeta
 from cliproxy.dialects.openai_responses import DIALECT
@@ -41,9 +43,8 @@ from cliproxy.ir.request import Sig, Text, Thinking, ToolCall
 from cliproxy.ir.usage import IRUsage
 
 USAGE = Usage(IRUsage(input_total=100, cache_read=60, output_total=30, reasoning=10))
+stream = partial(answer, USAGE)
 GPT = Sig("gAAA", "gpt")
-GEMINI = Sig("CvGE", "gemini")
-CLAUDE = Sig("EqQB", "claude")
 
 
 def request(**more):
@@ -99,40 +100,6 @@ def both(events, req=None):
     last = payloads(wire(events, req))[-1]["response"]
     assert plain(last) == plain(body)
     return body["output"]
-
-
-def text(index, *pieces, choice=0):
-    yield BlockStart(index, "text", choice)
-    for piece in pieces:
-        yield TextDelta(index, piece)
-    yield BlockStop(index)
-
-
-def thinking(index, *pieces, sig=None, **more):
-    yield BlockStart(index, "thinking", **more)
-    for piece in pieces:
-        yield ThinkingDelta(index, piece)
-    if sig:
-        yield Signature(index, sig)
-    yield BlockStop(index)
-
-
-def tool(index, call_id, name, *pieces, late=None, **more):
-    yield BlockStart(index, "tool_call", id=call_id, name=name, **more)
-    for piece in pieces:
-        yield ArgsDelta(index, piece)
-    if late:
-        yield Signature(index, late)
-    yield BlockStop(index)
-
-
-def stream(*parts, finish="stop", usage=True, **more):
-    events = [Start("abc", "upstream-name", 77)]
-    for part in parts:
-        events.extend(part)
-    if usage:
-        events.append(USAGE)
-    return [*events, Finish(finish, **more), End()]
 
 
 # ---- the stream -------------------------------------------------------------------------------
