@@ -8,12 +8,12 @@ from typing import Final
 from msgspec import structs
 
 from cliproxy.account.model import Account
-from cliproxy.base.clock import SYSTEM_CLOCK
+from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.http import Timeouts
 from cliproxy.config.schema import Config
 from cliproxy.pipeline.gateway import Gateway, Settings
-from cliproxy.routing.accounts import accounts_from_config, local_account
+from cliproxy.routing.accounts import accounts_from_config, limits_from_config, local_account
 from cliproxy.routing.pool import Pool
 from cliproxy.routing.resolve import Registry
 from cliproxy.server.access import Access, Failures
@@ -30,8 +30,11 @@ _AT_START: Final = ("host", "port", "tls", "local_model")
 class Runtime:
     """Holds the parts; `app` is the ASGI application."""
 
-    def __init__(self, config: Config, *, checked: bool = False) -> None:
+    def __init__(
+        self, config: Config, *, checked: bool = False, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self.config = config
+        self._clock = clock
         self._checked = checked
         self._failures = Failures(SYSTEM_CLOCK)
         self._local = _local_server(config)
@@ -50,7 +53,14 @@ class Runtime:
         registry = Registry(accounts, config)
         gateway = Gateway(
             registry=registry,
-            pool=Pool(config.routing.strategy),
+            pool=Pool(
+                config.routing.strategy,
+                limits=limits_from_config(config),
+                affinity_ttl=(
+                    config.routing.session_affinity_ttl if config.routing.session_affinity else 0.0
+                ),
+                clock=self._clock,
+            ),
             transport=self._transport,
             settings=Settings(
                 timeouts=Timeouts(
@@ -64,6 +74,7 @@ class Runtime:
                 expose_routing=config.expose_routing_headers,
                 checked=self._checked,
             ),
+            clock=self._clock,
         )
         return Generation(
             gateway=gateway,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import App, Parameter
@@ -88,6 +89,40 @@ def connect(
     from cliproxy.cli.connect import command  # noqa: PLC0415  # lazy by design
 
     command(client, config, model, url)
+
+
+@app.command
+def explain(
+    model: str,
+    *,
+    config: str | None = None,
+    dialect: Annotated[str, Parameter(name="--from")] = "openai-chat",
+    body: Path | None = None,
+    stream: bool = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Show who would serve a request, the exact upstream request, and what would be lost.
+
+    Nothing is sent. Secrets are masked.
+
+    Parameters
+    ----------
+    model
+        The model as a client would name it.
+    config
+        Configuration file, found as `serve` finds it.
+    dialect
+        The client's dialect: openai-chat, openai-completions, openai-responses, anthropic, gemini.
+    body
+        File with the client's request. Default: a short greeting.
+    stream
+        As a streaming request.
+    as_json
+        Print JSON instead of text.
+    """
+    from cliproxy.cli.explain import command  # noqa: PLC0415  # lazy by design
+
+    command(model, config, dialect, body, stream=stream, as_json=as_json)
 
 
 def run() -> None:

@@ -84,3 +84,35 @@ def test_every_clients_lines_hold_what_they_need():
         assert "{" not in text or client not in ("claude-code", "gemini-cli", "qwen-code", "aider")
     everything = snippets("http://b", "KEY", "MODEL")
     assert "Claude Code\n  ANTHROPIC_BASE_URL=http://b" in everything
+
+
+def test_explain_shows_the_upstream_request_without_its_secrets(run, tmp_path):
+    (tmp_path / "config.yaml").write_text("""
+claude-api-key:
+  - {api-key: sk-ant-very-secret-key-0001, base-url: "http://one", models: [{name: claude-x}]}
+openai-compatibility:
+  - name: o
+    base-url: "http://two/v1"
+    api-key-entries: [{api-key: sk-other-secret-key-0002}]
+    models: [{name: big, alias: claude-x}]
+""")
+    (tmp_path / "body.json").write_text(
+        '{"max_tokens": 9, "inference_geo": "us", "messages": [{"role": "user", "content": "Hi"}]}'
+    )
+    told = run("explain", "claude-x", "--from", "anthropic", "--body", "body.json")
+    assert told.returncode == 0, told.stderr
+    assert "secret-key" not in told.stdout
+    assert "verbatim: POST http://one/v1/messages" in told.stdout
+    assert "POST http://two/v1/chat/completions" in told.stdout
+    assert "lost: inference_geo" in told.stdout
+    choices = json.loads(run("explain", "claude-x", "--from", "anthropic", "--json").stdout)
+    assert [choice["fidelity"] for choice in choices] == ["verbatim", "exact"]
+    assert choices[1]["body"]["model"] == "big"
+
+
+def test_explain_says_why_a_request_would_be_refused(run):
+    told = run("explain", "none-such")
+    assert told.returncode == 1
+    assert "404" in told.stderr
+    assert "quick" in told.stderr
+    assert "no dialect" in run("explain", "big", "--from", "latin").stderr

@@ -1,0 +1,109 @@
+"""What would happen to a request, without sending it: who could serve it, how, and at what loss."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from cliproxy.base import json, redact
+from cliproxy.base.errors import GatewayError
+from cliproxy.config.schema import Config
+from cliproxy.dialects import DIALECTS
+from cliproxy.ir.loss import Loss
+from cliproxy.pipeline.calls import prepare
+from cliproxy.pipeline.context import Request
+from cliproxy.routing.resolve import Candidate, Registry
+
+SAMPLES: dict[str, json.Obj] = {
+    "openai-chat": {"messages": [{"role": "user", "content": "Hello"}]},
+    "openai-completions": {"prompt": "Hello"},
+    "openai-responses": {"input": "Hello"},
+    "anthropic": {"max_tokens": 1024, "messages": [{"role": "user", "content": "Hello"}]},
+    "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
+}
+"""The smallest request of each dialect, for when nobody gave one."""
+assert set(SAMPLES) == set(DIALECTS)
+
+
+class Choice(Struct, frozen=True):
+    """One way to serve the request, secrets masked; `error` when it could not even be written."""
+
+    provider: str
+    account: str
+    label: str
+    priority: int
+    weight: int
+    model: str
+    fidelity: str = ""
+    method: str = ""
+    url: str = ""
+    headers: dict[str, str] = {}
+    body: json.Json = None
+    proxy: str = ""
+    losses: tuple[Loss, ...] = ()
+    error: str = ""
+
+
+def explain(
+    registry: Registry,
+    config: Config,
+    model: str,
+    *,
+    dialect: str = "openai-chat",
+    body: json.Obj | None = None,
+    stream: bool = False,
+    provider: str | None = None,
+) -> list[Choice]:
+    """Return the choices in configured order, highest priority first. Raises as routing does."""
+    request = _request(model, dialect, body, stream=stream)
+    candidates = registry.resolve(model, provider=provider)
+    ordered = sorted(candidates, key=lambda c: -c.account.priority)
+    strict = config.fidelity == "strict"
+    return [_choice(request, candidate, config, strict=strict) for candidate in ordered]
+
+
+def _request(model: str, dialect: str, body: json.Obj | None, *, stream: bool) -> Request:
+    content = dict(SAMPLES[dialect] if body is None else body)
+    if dialect != "gemini":
+        content["model"] = model
+        if stream:
+            content["stream"] = True
+    return Request(
+        id="explain",
+        dialect_id=dialect,
+        operation="generate",
+        body=json.dumps(content),
+        headers={},
+        model=model,
+        stream=stream,
+        model_in_path=dialect == "gemini",
+    )
+
+
+def _choice(request: Request, candidate: Candidate, config: Config, *, strict: bool) -> Choice:
+    account = candidate.account
+    known = Choice(
+        provider=account.provider,
+        account=account.id,
+        label=account.label,
+        priority=account.priority,
+        weight=account.weight,
+        model=candidate.upstream_model + candidate.suffix,
+    )
+    try:
+        call = prepare(request, candidate, strict=strict)
+    except GatewayError as err:
+        return _with(known, error=err.message)
+    return _with(
+        known,
+        fidelity=call.fidelity,
+        method=call.http.method,
+        url=redact.url(call.http.url),
+        headers={name: redact.header(name, value) for name, value in call.http.headers.items()},
+        body=json.loads(call.http.body),
+        proxy=redact.url(call.http.proxy or config.proxy_url or ""),
+        losses=call.losses,
+    )
+
+
+def _with(choice: Choice, **fields: object) -> Choice:
+    return Choice(**{name: getattr(choice, name) for name in choice.__struct_fields__} | fields)
