@@ -268,6 +268,12 @@ def test_the_fidelity_headers_say_what_was_lost(proxy, sim):
     )
     assert lossy.headers["x-cliproxy-fidelity"] == "lossy"
     assert "logit_bias" in lossy.headers["x-cliproxy-dropped"]
+    renamed = post(
+        proxy,
+        "/v1/chat/completions",
+        {**CHAT, "model": "to-anthropic", "verbosity": "low", "seed": 5},
+    )
+    assert renamed.headers["x-cliproxy-dropped"].split(",") == ["seed", "verbosity"]
     asked = len(sim.requests)
     strict = post(
         proxy,

@@ -44,7 +44,7 @@ def loads(data: bytes | bytearray | memoryview | str) -> Json:
     """Decode JSON. Raises `InvalidJson` with the position of the fault."""
     try:
         return _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as err:
+    except (msgspec.DecodeError, UnicodeError) as err:
         return _loads_slowly(data, err)
     except RecursionError as err:
         raise InvalidJson("nested too deeply") from err
@@ -52,9 +52,10 @@ def loads(data: bytes | bytearray | memoryview | str) -> Json:
 
 def _loads_slowly(data: bytes | bytearray | memoryview | str, cause: Exception) -> Json:
     text: str | bytes = data if isinstance(data, str) else bytes(data)
-    # Only a \\uD8xx escape is worth a second look: everything else msgspec refuses is refused.
+    # Only half of a surrogate pair is worth a second look, escaped or (in text) bare: everything
+    # else msgspec refuses is refused.
     escaped = "\\ud" in text.lower() if isinstance(text, str) else b"\\ud" in text.lower()
-    if not escaped:
+    if not escaped and not isinstance(cause, UnicodeEncodeError):
         raise InvalidJson(str(cause)) from cause
     try:
         return _stdlib.loads(text, parse_float=_number, parse_constant=_no_constant)  # noqa: TID251
@@ -70,7 +71,7 @@ def loads_as(data: bytes | str, kind: type[_T]) -> _T:
     """Decode into a msgspec type. Raises `InvalidJson`."""
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as err:
+    except (msgspec.DecodeError, UnicodeError) as err:
         raise InvalidJson(str(err)) from err
 
 

@@ -8,7 +8,7 @@ from cliproxy import dialects, providers
 from cliproxy.base import json
 from cliproxy.base.errors import BadRequest
 from cliproxy.base.http import HttpRequest
-from cliproxy.dialects import Dialect
+from cliproxy.dialects import Dialect, where
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.envelope import may_hold
 from cliproxy.ir.loss import Loss
@@ -64,6 +64,8 @@ def prepare(request: Request, candidate: Candidate, *, strict: bool) -> Prepared
             asked = structs.replace(asked, model=candidate.upstream_model + candidate.suffix)
         built = dialect.build(asked, caps, request.operation)
         losses, restore, headers = built.losses, built.restore, built.headers
+        if losses:
+            losses = where.named(asked, losses)
         if strict:
             refuse_losses(losses)
         provider.adjust(built.body, request.operation, caps)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
+from msgspec import structs
+
+from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import DialectId, IRRequest
 
 _NAMES: Final[dict[str, dict[DialectId, str]]] = {
@@ -51,6 +55,16 @@ _NAMES: Final[dict[str, dict[DialectId, str]]] = {
 def field(req: IRRequest, name: str) -> str:
     """Return the client's path of a scalar."""
     return _NAMES.get(name, {}).get(req.source, name)
+
+
+def named(req: IRRequest, losses: Iterable[Loss]) -> tuple[Loss, ...]:
+    """Return losses of scalars under the names the client gave them."""
+    return tuple(
+        structs.replace(loss, field=path)
+        if (path := field(req, loss.field)) != loss.field
+        else loss
+        for loss in losses
+    )
 
 
 def message(req: IRRequest, index: int) -> str:
