@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from cliproxy.base.json import Obj
-from cliproxy.dialects import _where as where
+from cliproxy.dialects import where
 from cliproxy.dialects._state import refuse_foreign_state
 from cliproxy.dialects.openai_chat.build_messages import build_messages
 from cliproxy.dialects.openai_chat.build_tools import build_tools

@@ -16,7 +16,8 @@ from msgspec import structs
 
 from cliproxy.base import json
 from cliproxy.base.json import Obj
-from cliproxy.dialects import _where as where
+from cliproxy.dialects import where
+from cliproxy.dialects._unread import report_system
 from cliproxy.dialects.openai_chat.wire import AUDIO_FORMATS, SYSTEM_ROLES
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
@@ -57,6 +58,8 @@ def build_messages(req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -
     kept = [sieve.message(index, message) for index, message in enumerate(req.messages)]
     if req.source != "openai-chat" and any(text.cache for text in req.system):
         losses.add("system.cache_control", "chat upstreams cache on their own", "info")
+    if req.source != "openai-chat":
+        report_system(req, losses)
     writer = _Writer(req, caps, names, sieve.named_results)
     writer.system()
     for message in pair(kept, losses, orphans="drop", order="original"):

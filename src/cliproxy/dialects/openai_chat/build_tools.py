@@ -7,8 +7,9 @@ choice without tools.
 from __future__ import annotations
 
 from cliproxy.base.json import Obj
-from cliproxy.dialects import _where as where
+from cliproxy.dialects import where
 from cliproxy.dialects._client_tools import as_function
+from cliproxy.dialects._unread import report_declaration, report_namespaces
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import NameMap, custom_as_function
@@ -31,6 +32,7 @@ def build_tools(req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> O
     builder = _Tools(req, caps, names, losses)
     for number, tool in enumerate(req.tools):
         builder.add(tool, f"tools[{number}]")
+    report_namespaces(req, losses)
     body: Obj = {}
     if builder.search is not None:
         body["web_search_options"] = builder.search
@@ -171,6 +173,7 @@ class _Tools:
         self._losses.add(path, f"chat completions has no {tool.kind} tool", "error")
 
     def _web_search(self, tool: ServerTool, path: str) -> None:
+        report_declaration(tool, path, self._losses)
         search: Obj = {}
         if size := tool.config.get("context_size"):
             search["search_context_size"] = size
