@@ -102,8 +102,8 @@ supports_websockets = false
 def test_codex_falls_back_to_http_when_its_websocket_is_refused(
     strict,
     start_proxy,
-    node_client,
-    tmp_path,  # noqa: F811
+    node_client,  # noqa: F811
+    tmp_path,
 ):
     home = tmp_path / ".codex"
     home.mkdir()

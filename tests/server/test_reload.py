@@ -8,7 +8,7 @@ from pathlib import Path
 from cliproxy.config.load import load_text
 from tests.clients.upstreams import config
 from tests.server.raw import get, post, request
-from tests.sim import Answer, Gate
+from tests.sim import Answer, Failure, Gate
 
 
 def reload(proxy, text):
@@ -71,3 +71,26 @@ def test_many_reloads_lose_no_request(sim, start_proxy):
     for worker in workers:
         worker.join(10)
     assert failed == []
+
+
+def test_what_is_known_about_accounts_outlives_a_reload(start_sim, start_proxy):
+    limited, free = start_sim(), start_sim()
+    limited.script(*[Failure(status=429, retry_after=600)] * 3)
+    text = "openai-compatibility:" + "".join(
+        f"""
+  - name: {name}
+    base-url: "{one.url}/v1"
+    api-key-entries: [{{api-key: k}}]
+    models: [{{name: m}}]
+"""
+        for name, one in (("limited", limited), ("free", free))
+    )
+    proxy = start_proxy(text)
+    path, body = request("openai-chat", "m")
+    for _ in range(3):
+        assert post(proxy, path, body).status_code == 200
+    assert len(limited.requests) == 1
+    reload(proxy, text + "debug: false\n")
+    for _ in range(3):
+        assert post(proxy, path, body).status_code == 200
+    assert len(limited.requests) == 1

@@ -88,7 +88,9 @@ class Runtime:
         Raises `ConfigError` and changes nothing when it cannot be served.
         """
         check_binding(structs.replace(config, host=self.config.host))
-        self.app.generation = self._generation(config)
+        generation = self._generation(config)
+        generation.gateway.pool.inherit(self.app.generation.gateway.pool)
+        self.app.generation = generation
         for name in _AT_START:
             if getattr(config, name) != getattr(self.config, name):
                 _log.warning("%s takes effect at the next start", name.replace("_", "-"))

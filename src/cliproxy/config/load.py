@@ -288,7 +288,7 @@ class _Loader:
         if key not in NOT_BUILT.get(kind, ()) or (kind, key) in self._told:
             return
         default = _defaults(kind)[name]
-        if (value == default or not (value or default)) and key != "session-affinity":
+        if value == default or not (value or default):
             return
         self._told.add((kind, key))
         self._note(path, "is understood but not built yet: it has no effect")

@@ -190,6 +190,7 @@ class Config(Section, frozen=True):
     max_retry_credentials: int = 0
     max_retry_interval: float = 30.0
     disable_cooling: bool = False
+    max_cooldown: float = 43200.0
     save_cooldown_status: bool = False
     transient_error_cooldown_seconds: int = 0
     auth_auto_refresh_workers: int = 0
@@ -246,8 +247,7 @@ NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
         {"auth-dir", "trusted-proxies", "remote-management", "pprof", "commercial-mode",
          "logging-to-file", "logs-max-total-size-mb", "error-logs-max-files", "request-log",
          "usage-statistics-enabled", "redis-usage-queue-retention-seconds", "passthrough-headers",
-         "request-retry", "max-retry-credentials", "max-retry-interval", "disable-cooling",
-         "save-cooldown-status", "transient-error-cooldown-seconds", "auth-auto-refresh-workers",
+         "save-cooldown-status", "auth-auto-refresh-workers",
          "quota-exceeded", "nonstream-keepalive-interval", "streaming", "ws-auth",
          "disable-image-generation", "gpt-image-2-base-model", "video-result-auth-cache-ttl",
          "codex", "xai", "claude-code", "antigravity", "antigravity-signature-cache-enabled",
@@ -256,14 +256,10 @@ NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
          "oauth-request-scoped-errors", "oauth-clients", "endpoints", "payload", "ampcode",
          "fallback"}
     ),
-    Routing: frozenset({"session-affinity", "session-affinity-ttl"}),
     Model: frozenset({"force-mapping", "image", "is-compat", "fork"}),
     Entry: frozenset(
-        {"disable-cooling", "request-retry", "request-scoped-errors", "websockets", "alpha-search",
-         "rebuild-mid-system-message"}
+        {"websockets", "alpha-search", "rebuild-mid-system-message"}
     ),
-    Compat: frozenset(
-        {"disable-cooling", "request-retry", "request-scoped-errors", "support-prompt-cache-key"}
-    ),
+    Compat: frozenset({"support-prompt-cache-key"}),
 }  # fmt: skip
 """Keys that load and have no effect yet. Whoever builds one takes it out of here."""

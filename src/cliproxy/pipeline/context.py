@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import Struct, field, structs
+from msgspec import UNSET, Raw, Struct, UnsetType, field, structs
 
 from cliproxy import dialects
 from cliproxy.base import json
@@ -15,6 +15,21 @@ from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import IRRequest
 
 Fidelity = Literal["verbatim", "exact", "lossy", ""]
+
+
+class Peeked(Struct):
+    """The fields of a body that routing needs: two as values, the rest as they stand there."""
+
+    model: Any = None
+    stream: Any = None
+    prompt_cache_key: Any = None
+    metadata: Raw | UnsetType = UNSET
+    system: Raw | UnsetType = UNSET
+    instructions: Raw | UnsetType = UNSET
+    system_instruction: Raw | UnsetType = field(default=UNSET, name="systemInstruction")
+    messages: Raw | UnsetType = UNSET
+    input: Raw | UnsetType = UNSET
+    contents: Raw | UnsetType = UNSET
 
 
 class Attempt(Struct):
@@ -27,6 +42,8 @@ class Attempt(Struct):
     reason: str = ""
     message: str = ""
     seconds: float = 0.0
+    told: Literal["header", "body"] = "body"
+    """Where a failed upstream said when to come back, if it did."""
 
 
 class Request(Struct):
@@ -53,6 +70,8 @@ class Request(Struct):
     """Which client key, as a label (never the key)."""
     attempts: list[Attempt] = field(default_factory=list)
     parsed: IRRequest | None = None
+    peeked: Peeked | None = None
+    """The peek into the body, by whoever took it."""
 
     @property
     def dialect(self) -> Dialect:

@@ -7,12 +7,18 @@ request's own fault ends it at once; any other moves on, as long as the client h
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final
 
 from cliproxy import providers
-from cliproxy.base.errors import GatewayError, Unavailable, UpstreamBroken
+from cliproxy.base.errors import (
+    GatewayError,
+    RateLimited,
+    Unavailable,
+    UpstreamBroken,
+    UpstreamError,
+)
 from cliproxy.dialects import Writer
 from cliproxy.dialects.sse import looks_like_json
 from cliproxy.ir.events import Error, Event
@@ -21,7 +27,10 @@ from cliproxy.pipeline.calls import Prepared, prepare
 from cliproxy.pipeline.context import Attempt, Reply, Request, reason_of
 from cliproxy.pipeline.gateway import Gateway
 from cliproxy.pipeline.passthrough import Passthrough, error_inside
+from cliproxy.pipeline.peek import session_of
 from cliproxy.pipeline.upstream import ERROR_LIMIT, Source, has_output, not_the_protocol
+from cliproxy.routing.affinity import Session
+from cliproxy.routing.cooldown import about_account, about_limits
 from cliproxy.routing.resolve import Candidate
 from cliproxy.tokens.count import estimate
 from cliproxy.transport.client import UpstreamResponse
@@ -30,6 +39,16 @@ _log: Final = logging.getLogger("cliproxy.request")
 
 SSE: Final = "text/event-stream"
 JSON: Final = "application/json"
+RETRY_HEADERS: Final = frozenset(
+    {
+        "retry-after",
+        "retry-after-ms",
+        "anthropic-ratelimit-unified-reset",
+        "anthropic-ratelimit-unified-5h-reset",
+        "anthropic-ratelimit-unified-7d-reset",
+    }
+)
+"""Headers that say when to come back."""
 
 
 async def run(gateway: Gateway, request: Request) -> Reply:
@@ -37,13 +56,41 @@ async def run(gateway: Gateway, request: Request) -> Reply:
     candidates = gateway.registry.resolve(
         request.model, provider=request.pin_provider, account=request.pin_account
     )
+    pool = gateway.pool
+    session = None
+    if pool.sticky and len(candidates) > 1 and request.operation != "count":
+        session = session_of(request)
+    turn = 0
+    while True:
+        try:
+            return await _round(gateway, request, candidates, session)
+        except GatewayError as err:
+            if request.operation == "count":
+                if isinstance(err, UpstreamError) and not err.next_account:
+                    raise
+                if not isinstance(err, UpstreamError | RateLimited | Unavailable):
+                    raise
+                return _estimated(request)
+            pause = pool.pause(candidates, turn, err)
+            if pause is None:
+                raise
+            await gateway.clock.sleep(pause)
+            turn += 1
+
+
+async def _round(
+    gateway: Gateway, request: Request, candidates: list[Candidate], session: Session | None
+) -> Reply:
+    """Try every candidate that may answer, once."""
+    pool, clock = gateway.pool, gateway.clock
+    counting = request.operation == "count"
     failure: GatewayError | None = None
-    for candidate in gateway.pool.plan(candidates):
+    for candidate in pool.plan(candidates, session):
         attempt = Attempt(
             candidate.account.provider, candidate.account.id, candidate.upstream_model
         )
         request.attempts.append(attempt)
-        began = gateway.clock.monotonic()
+        began = clock.monotonic()
         try:
             reply = await _attempt(gateway, request, candidate)
         except GatewayError as err:
@@ -60,17 +107,35 @@ async def run(gateway: Gateway, request: Request) -> Reply:
                 err.status,
                 err.message,
             )
-            if not err.next_account:
+            if counting and not about_account(err):
+                # Counting has limits and gaps of its own.
+                pool.release(candidate)
+                go_on = err.next_account
+            else:
+                go_on = pool.report(candidate, err, source=attempt.told, session=session)
+            if not go_on:
+                err.next_account = False
                 raise
             failure = err
+        except BaseException:
+            pool.release(candidate)
+            raise
         else:
             attempt.status, attempt.reason = reply.status, "ok"
+            if counting:
+                pool.release(candidate)
+            else:
+                pool.report(candidate, session=session, began=began)
             return reply
         finally:
-            attempt.seconds = gateway.clock.monotonic() - began
-    if request.operation == "count":
-        return _estimated(request)
-    raise failure or Unavailable(f"No account can serve {request.model!r} at the moment.")
+            attempt.seconds = clock.monotonic() - began
+    if failure is None:
+        raise Unavailable(f"No account can serve {request.model!r} at the moment.")
+    if failure.kind == "rate_limit":
+        # The last one asked need not be the first to be free again.
+        soonest = pool.soonest(candidates)
+        failure.retry_after = failure.retry_after if soonest is None else soonest
+    raise failure
 
 
 async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> Reply:
@@ -83,11 +148,11 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> 
     )
     try:
         if not 200 <= response.status < 300:
-            raise await _refusal(call, response)  # noqa: TRY301  # one place closes the answer
+            raise await _refusal(request, call, response)  # noqa: TRY301  # one place closes the answer
         if request.operation == "count":
             return await _counted(request, call, response)
         if request.stream:
-            reply = await _stream(gateway, request, call, response)
+            reply = await _stream(gateway, request, candidate, call, response)
         else:
             reply = await _whole(gateway, request, call, response)
     except BaseException:
@@ -102,8 +167,10 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> 
     return reply
 
 
-async def _refusal(call: Prepared, response: UpstreamResponse) -> GatewayError:
+async def _refusal(request: Request, call: Prepared, response: UpstreamResponse) -> GatewayError:
     body = await response.read(ERROR_LIMIT)
+    if any(name in response.headers for name in RETRY_HEADERS):
+        request.attempts[-1].told = "header"
     if 300 <= response.status < 400:
         # A redirect may lead anywhere; a base-url should not need one.
         return UpstreamBroken(
@@ -127,7 +194,11 @@ async def _whole(
 
 
 async def _stream(
-    gateway: Gateway, request: Request, call: Prepared, response: UpstreamResponse
+    gateway: Gateway,
+    request: Request,
+    candidate: Candidate,
+    call: Prepared,
+    response: UpstreamResponse,
 ) -> Reply:
     content_type = JSON if request.framing == "array" else SSE
     if call.verbatim and _is_event_stream(response):
@@ -148,8 +219,15 @@ async def _stream(
             raise to_exception(pending[-1])
         if has_output(batch):
             break
+
+    def failed(error: Error) -> None:
+        # Too late for this client; not for those who come next.
+        told = to_exception(error)
+        if about_limits(told):
+            gateway.pool.report(candidate, told)
+
     writer = request.dialect.writer(request.ir(), request.framing)
-    return Reply(200, content_type, chunks=_written(writer, pending, events))
+    return Reply(200, content_type, chunks=_written(writer, pending, events, failed))
 
 
 async def _resumed(head: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -161,12 +239,19 @@ async def _resumed(head: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGener
 
 
 async def _written(
-    writer: Writer, pending: list[Event], events: AsyncGenerator[list[Event], None]
+    writer: Writer,
+    pending: list[Event],
+    events: AsyncGenerator[list[Event], None],
+    failed: Callable[[Error], None],
 ) -> AsyncGenerator[bytes, None]:
     async with aclosing(events):
+        if pending and isinstance(pending[-1], Error):
+            failed(pending[-1])
         if data := writer.feed(pending):
             yield data
         async for batch in events:
+            if batch and isinstance(batch[-1], Error):
+                failed(batch[-1])
             if data := writer.feed(batch):
                 yield data
 

@@ -2,30 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import structs
 
 from cliproxy.account.model import Account, ModelRule, ThinkingRule, stable_id
 from cliproxy.base.redact import Secret
 from cliproxy.config.schema import Compat, Config, Entry, Model
+from cliproxy.routing.cooldown import TRANSIENT, Limits, Rule, error_rules
 
 LOCAL_NAME = "smollm2"
 
 
 def accounts_from_config(config: Config) -> list[Account]:
     """Return the accounts that the configuration holds, in its order, each with a unique id."""
-    accounts: list[Account] = []
+    return _distinct([account for account, _ in _written(config)])
+
+
+def limits_from_config(config: Config) -> Limits:
+    """Return how long and how often failing accounts are left alone or asked again."""
+    rule = Rule(cooling=not config.disable_cooling, retries=max(0, config.request_retry))
+    written = list(_written(config))
+    rules: dict[str, Rule] = {}
+    for account, (_, entry) in zip(_distinct([a for a, _ in written]), written, strict=True):
+        off, retries = entry.disable_cooling, entry.request_retry
+        own = Rule(
+            cooling=rule.cooling if off is None else not off,
+            retries=rule.retries if retries is None or retries < 0 else retries,
+            errors=error_rules(entry.request_scoped_errors),
+        )
+        if own != rule:
+            rules[account.id] = own
+    pause = config.transient_error_cooldown_seconds
+    return Limits(
+        most=config.max_cooldown,
+        transient=float(pause) if pause > 0 else 0.0 if pause < 0 else TRANSIENT,
+        interval=max(0.0, config.max_retry_interval),
+        credentials=config.max_retry_credentials,
+        rule=rule,
+        rules=rules,
+    )
+
+
+def _written(config: Config) -> Iterator[tuple[Account, Entry | Compat]]:
     for provider, entries in (
         ("gemini", config.gemini_api_key),
         ("claude", config.claude_api_key),
         ("codex", config.codex_api_key),
     ):
-        accounts += [_of_entry(provider, entry) for entry in entries]
+        for entry in entries:
+            yield _of_entry(provider, entry), entry
     for host in config.openai_compatibility:
         if not host.disabled:
-            accounts += _of_host(host)
-    return _distinct(accounts)
+            for account in _of_host(host):
+                yield account, host
 
 
 def local_account(config: Config) -> Account:

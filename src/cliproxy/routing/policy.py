@@ -14,8 +14,10 @@ from cliproxy.routing.resolve import Candidate
 class Policy(Protocol):
     """Orders the candidates of one priority tier: one of each account."""
 
-    def order(self, model: str, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Return all candidates, first choice first."""
+    def order(
+        self, model: str, candidates: Sequence[Candidate], *, used: bool = True
+    ) -> list[Candidate]:
+        """Return all candidates, first choice first; `used`: the first is really asked first."""
         ...
 
 
@@ -25,17 +27,26 @@ class RoundRobin:
     def __init__(self) -> None:
         self._next: dict[str, int] = {}
 
-    def order(self, model: str, candidates: Sequence[Candidate]) -> list[Candidate]:
+    def order(
+        self, model: str, candidates: Sequence[Candidate], *, used: bool = True
+    ) -> list[Candidate]:
         """Return all candidates, first choice first."""
         start = self._next.get(model, 0) % len(candidates)
-        self._next[model] = start + 1
+        if used:
+            self._next[model] = start + 1
         return [*candidates[start:], *candidates[:start]]
 
 
 class FillFirst:
     """Use the first account until it cannot."""
 
-    def order(self, model: str, candidates: Sequence[Candidate]) -> list[Candidate]:  # noqa: ARG002
+    def order(
+        self,
+        model: str,  # noqa: ARG002
+        candidates: Sequence[Candidate],
+        *,
+        used: bool = True,  # noqa: ARG002
+    ) -> list[Candidate]:
         """Return all candidates, first choice first."""
         return list(candidates)
 
@@ -46,10 +57,14 @@ class WeightedRoundRobin:
     def __init__(self) -> None:
         self._credit: dict[str, dict[str, int]] = {}
 
-    def order(self, model: str, candidates: Sequence[Candidate]) -> list[Candidate]:
+    def order(
+        self, model: str, candidates: Sequence[Candidate], *, used: bool = True
+    ) -> list[Candidate]:
         """Return the candidates with a weight, first choice first."""
         eligible = [c for c in candidates if c.account.weight > 0]
         credit = self._credit.setdefault(model, {})
+        if not used:
+            return sorted(eligible, key=lambda c: -(credit.get(c.account.id, 0) + c.account.weight))
         for candidate in eligible:
             key = candidate.account.id
             credit[key] = credit.get(key, 0) + candidate.account.weight

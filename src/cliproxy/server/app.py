@@ -187,6 +187,7 @@ class App:
             pin_account=headers.get("x-cliproxy-account"),
             strict=headers.get("x-cliproxy-fidelity", "").lower() == "strict",
             client=client.label,
+            peeked=peeked,
         )
 
         async def work() -> None:

@@ -321,9 +321,9 @@ def test_an_unknown_key_warns_and_the_rest_is_served(text, message):
 @pytest.mark.parametrize(
     "text",
     [
-        "request-retry: 3", "streaming: {keepalive-seconds: 30}", "usage-statistics-enabled: true",
-        "remote-management: {secret-key: x}", "routing: {session-affinity: true}", "ws-auth: false",
-        "payload: {filter: []}", "claude-api-key: [{api-key: k, request-retry: 1}]",
+        "save-cooldown-status: true", "streaming: {keepalive-seconds: 30}", "usage-statistics-enabled: true",
+        "remote-management: {secret-key: x}", "ws-auth: false",
+        "payload: {filter: []}", "claude-api-key: [{api-key: k, websockets: true}]",
         "oauth-model-alias: {gpt4: gpt-4-turbo}", "fallback: [gemini, claude]",
         "claude-api-key: [{api-key: k, models: [{name: m, force-mapping: true}]}]",
     ],
@@ -337,7 +337,7 @@ def test_a_key_that_is_not_built_yet_says_so(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "request-retry: 0", "ws-auth: true", "payload: {}", "fallback: []", "commercial-mode: no",
+        "save-cooldown-status: no", "ws-auth: true", "payload: {}", "fallback: []", "commercial-mode: no",
         "quota-exceeded: {switch-project: false}", "request-log: false", "codex: {}",
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects import where
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._state import refuse_foreign_state
 from cliproxy.dialects.anthropic.breakpoints import limit_breakpoints
@@ -98,7 +99,7 @@ def _sampling(req: IRRequest, caps: Caps, body: Obj, losses: Losses, *, thinking
     }
     if wanted and not caps.sampling:
         for name in wanted:
-            losses.add(name, f"{caps.model} takes no sampling parameters")
+            losses.add(where.field(req, name), f"{caps.model} takes no sampling parameters")
         wanted = {}
     if thinking:
         for name in list(wanted):
@@ -106,40 +107,43 @@ def _sampling(req: IRRequest, caps: Caps, body: Obj, losses: Losses, *, thinking
                 continue
             if name == "temperature" and wanted[name] == 1:
                 continue
-            losses.add(name, "not allowed while thinking")
+            losses.add(where.field(req, name), "not allowed while thinking")
             del wanted[name]
     if "temperature" in wanted and wanted["temperature"] > 1:
-        losses.add("temperature", "clamped to 1", "info", "approximated")
+        losses.add(where.field(req, "temperature"), "clamped to 1", "info", "approximated")
         wanted["temperature"] = 1
     if caps.exclusive_temp_top_p and "temperature" in wanted and "top_p" in wanted:
-        losses.add("top_p", f"{caps.model} refuses it beside temperature")
+        losses.add(where.field(req, "top_p"), f"{caps.model} refuses it beside temperature")
         del wanted["top_p"]
     body.update(wanted)
     stops = [text for text in sampling.stop if text.strip()]
     if len(stops) != len(sampling.stop):
-        losses.add("stop", "stop sequences of white space only are refused")
+        losses.add(where.field(req, "stop"), "stop sequences of white space only are refused")
     if stops:
         body["stop_sequences"] = stops
     for name, field in _FOREIGN_FIELDS:
         asked: Any = getattr(sampling, name)
         if asked is UNSET or (name == "n" and asked == 1) or asked is False:
             continue
-        losses.add(field, "the Messages API has no such field")
+        losses.add(where.field(req, field), "the Messages API has no such field")
 
 
 def _output(req: IRRequest, body: Obj, losses: Losses) -> None:
     wish = req.output
+    form = where.field(req, "format")
     if wish.kind == "json_schema" and wish.schema is not None:
         config = body.setdefault("output_config", {})
         config["format"] = {"type": "json_schema", "schema": wish.schema}
         if wish.strict is False:
-            losses.add("response_format.strict", "schemas are always enforced", "info")
+            losses.add(f"{form}.strict", "schemas are always enforced", "info")
+        if wish.description:
+            losses.add(f"{form}.description", "schemas have no description of their own", "info")
     elif wish.kind in ("json", "json_schema"):
-        losses.add("response_format", "JSON output without a schema cannot be enforced")
+        losses.add(form, "JSON output without a schema cannot be enforced")
     if wish.verbosity:
-        losses.add("verbosity", "the Messages API has no such setting", "info")
+        losses.add(where.field(req, "verbosity"), "the Messages API has no such setting", "info")
     if any(m.lower() != "text" for m in wish.modalities):
-        losses.add("modalities", "Claude answers in text only", "error")
+        losses.add(where.field(req, "modalities"), "Claude answers in text only", "error")
 
 
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
@@ -154,7 +158,7 @@ def _meta(req: IRRequest, body: Obj, losses: Losses) -> None:
     if metadata:
         body["metadata"] = metadata
     if meta.metadata and not own:
-        losses.add("metadata", "only a user id can be sent", "info")
+        losses.add(where.field(req, "metadata"), "only a user id can be sent", "info")
     if meta.service_tier:
         tier = _TIERS.get(meta.service_tier)
         if tier:
@@ -164,7 +168,9 @@ def _meta(req: IRRequest, body: Obj, losses: Losses) -> None:
         elif meta.service_tier in ("priority", "fast"):
             body["speed"] = "fast"
         else:
-            losses.add("service_tier", f"there is no tier {meta.service_tier!r}", "info")
+            losses.add(
+                where.field(req, "service_tier"), f"there is no tier {meta.service_tier!r}", "info"
+            )
     if meta.store is True:
         losses.add("store", "answers are not stored", "info")
     if meta.prompt_cache_key:

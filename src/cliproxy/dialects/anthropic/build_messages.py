@@ -10,6 +10,7 @@ from msgspec import structs
 
 from cliproxy.base.json import Obj
 from cliproxy.dialects._merge import merged
+from cliproxy.dialects._unread import report_system
 from cliproxy.dialects.anthropic import citations
 from cliproxy.dialects.anthropic.build_tools import control
 from cliproxy.dialects.anthropic.wire import IMAGE_TYPES
@@ -61,6 +62,8 @@ def build_messages(
     ]
     merged = list(merge_roles(kept))
     _report_extras(req, merged, losses)
+    if not own:
+        report_system(req, losses)
     _begin_with_user(merged, system, losses)
     _end_with_user(merged, caps, losses)
     wire = [writer.message(m) for m in merged]
@@ -209,6 +212,8 @@ class _Writer:
             self._losses.add(path, "an assistant's picture cannot be replayed", "error")
             return []
         media = part.media
+        if part.detail and part.detail != "auto":
+            self._losses.add(f"{path}.detail", "Claude has no such setting", "info")
         if isinstance(media, Inline):
             mime = image_mime(media)
             if mime not in IMAGE_TYPES:
@@ -221,8 +226,6 @@ class _Writer:
         if isinstance(media, Url) and not media.url.startswith("http"):
             self._losses.add(path, "Claude can fetch http(s) addresses only", "error")
             return []
-        if part.detail and part.detail != "auto":
-            self._losses.add(f"{path}.detail", "Claude has no such setting", "info")
         return [part]
 
     def _document(self, part: Document, path: str) -> list[Part]:
@@ -247,7 +250,7 @@ class _Writer:
 
     def _foreign(self, part: ToolCall | ServerResult | Opaque, path: str) -> list[Part]:
         if isinstance(part, ToolCall):
-            if part.extras and "native" in part.extras:
+            if self._own and part.extras and "native" in part.extras:
                 return [part]
         elif part.dialect == "anthropic":
             return [part]

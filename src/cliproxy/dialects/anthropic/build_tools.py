@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects._unread import report_declaration, report_namespaces
 from cliproxy.dialects.anthropic.wire import WEB_SEARCH
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import NameMap, custom_as_function
@@ -12,6 +13,7 @@ from cliproxy.ir.schema_clean import for_anthropic, satisfies_openai_strict
 
 def build_tools(req: IRRequest, names: NameMap, losses: Losses) -> tuple[list[Obj], Obj | None]:
     """Return the declarations and the choice; no choice without tools."""
+    report_namespaces(req, losses)
     wire: list[Obj] = []
     seen: set[str] = set()
     choice = req.tool_choice
@@ -55,6 +57,8 @@ def _declaration(tool: Tool, path: str, names: NameMap, losses: Losses, *, own: 
                     "warn",
                     "approximated",
                 )
+            for key in tool.extras or ():
+                losses.add(f"{path}.{key}", "the Messages API has no such field", "info")
             name = names.to_target(tool.name, tool.namespace)
             return {"name": name, "description": description, "input_schema": schema}
         case ServerTool():
@@ -90,6 +94,7 @@ def _server(tool: ServerTool, path: str, losses: Losses) -> Obj | None:
         losses.add(path, f"Claude has no counterpart of the {tool.kind} tool", "error")
         return None
     wire: Obj = {"type": WEB_SEARCH, "name": "web_search"}
+    report_declaration(tool, path, losses)
     config = tool.config
     if config.get("allowed_domains"):
         wire["allowed_domains"] = config["allowed_domains"]

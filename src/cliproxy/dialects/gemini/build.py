@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET, structs
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects import where
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._state import refuse_foreign_state
 from cliproxy.dialects.gemini import raw
@@ -16,7 +17,7 @@ from cliproxy.dialects.gemini.wire import COUNTED, MAX_STOPS
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import GEMINI, NameMap, restore_for
-from cliproxy.ir.request import Function, IRRequest
+from cliproxy.ir.request import Function, IRRequest, Text
 from cliproxy.ir.restore import Restore, Restored
 from cliproxy.ir.schema_clean import for_gemini, for_gemini_json, stringified_enums
 from cliproxy.ir.thinking import budget_to_level, config_of, level_to_budget, resolve
@@ -101,7 +102,7 @@ def _config(req: IRRequest, caps: Caps, losses: Losses) -> Obj:
     if sampling.stop:
         config["stopSequences"] = list(sampling.stop[:MAX_STOPS])
         if len(sampling.stop) > MAX_STOPS:
-            losses.add("stop", f"only {MAX_STOPS} stop sequences are allowed")
+            losses.add(where.field(req, "stop"), f"only {MAX_STOPS} stop sequences are allowed")
     _output(req, caps, config, losses)
     thinking = _thinking(req, caps, losses)
     if thinking:
@@ -130,8 +131,11 @@ def _output(req: IRRequest, caps: Caps, config: Obj, losses: Losses) -> None:
     if req.source == "gemini" and (mime := raw.config(req).get("responseMimeType")):
         # Other types than JSON and plain text exist, such as one of an enumeration.
         config["responseMimeType"] = mime
+    if wish.kind == "json_schema" and wish.description:
+        path = f"{where.field(req, 'format')}.description"
+        losses.add(path, "schemas have no description of their own", "info")
     if wish.verbosity:
-        losses.add("verbosity", "the Gemini API has no such setting", "info")
+        losses.add(where.field(req, "verbosity"), "the Gemini API has no such setting", "info")
     if wish.modalities:
         config["responseModalities"] = [m.upper() for m in wish.modalities]
 
@@ -180,19 +184,21 @@ def _meta(req: IRRequest, body: Obj, losses: Losses) -> None:
         if own:
             body["labels"] = meta.metadata
         else:
-            losses.add("metadata", "the Gemini API has no such field", "info")
+            losses.add(where.field(req, "metadata"), "the Gemini API has no such field", "info")
     if meta.service_tier:
         if own:
             body["serviceTier"] = meta.service_tier
         else:
-            losses.add("service_tier", "the Gemini API has other tiers", "info")
+            losses.add(where.field(req, "service_tier"), "the Gemini API has other tiers", "info")
     if meta.end_user and not own:
-        losses.add("user", "the Gemini API has no such field", "info")
+        losses.add(where.field(req, "end_user"), "the Gemini API has no such field", "info")
     if meta.store is True:
         losses.add("store", "answers are not stored", "info")
     if meta.prompt_cache_key:
         losses.add("prompt_cache_key", "Gemini caches on its own", "info")
     if req.parallel_tools is False:
-        losses.add("parallel_tool_calls", "Gemini cannot be told to call once")
-    if req.cache is not None or any(s.cache for s in req.system):
+        losses.add(where.field(req, "parallel_tool_calls"), "Gemini cannot be told to call once")
+    placed = (p for m in req.messages if m.role == "system" for p in m.parts)
+    marked = any(isinstance(p, Text) and p.cache for p in placed)
+    if req.cache is not None or marked or any(s.cache for s in req.system):
         losses.add("cache_control", "Gemini caches on its own", "info")

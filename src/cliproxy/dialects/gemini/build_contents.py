@@ -10,6 +10,7 @@ from msgspec import structs
 from cliproxy.base import json
 from cliproxy.base.json import Obj
 from cliproxy.dialects._merge import merged
+from cliproxy.dialects._unread import report_system
 from cliproxy.dialects.gemini.wire import DUMMY_SIGNATURE, SIGNED
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
@@ -58,6 +59,8 @@ def build_contents(
     ]
     joined = list(merge_roles(kept))
     _report_extras(req, joined, losses)
+    if req.source != "gemini":
+        report_system(req, losses)
     _ends(joined, system, losses)
     contents = [writer.content(m) for m in joined]
     own = req.source == "gemini"
@@ -213,6 +216,8 @@ class _Writer:
                 self._losses.add(f"{path}.citations", "documents are not cited here", "info")
             if part.context and not part.blocks and not isinstance(media, PlainText):
                 self._losses.add(f"{path}.context", "files have no context here", "info")
+            if part.title and not (self._own or part.blocks or isinstance(media, PlainText)):
+                self._losses.add(f"{path}.title", "files have no name here", "info")
         if isinstance(part, Document) and part.blocks:
             head = "\n".join(t for t in (part.title, part.context) if t)
             inner = [p for b in part.blocks for p in self._keep(b, path, assistant=False)]

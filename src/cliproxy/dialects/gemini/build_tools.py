@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cliproxy.base.json import Obj
 from cliproxy.dialects._client_tools import as_function
+from cliproxy.dialects._unread import report_declaration, report_namespaces
 from cliproxy.dialects.gemini import raw
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
@@ -23,6 +24,7 @@ def build_tools(req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> O
     builder = _Tools(req, caps, names, losses)
     for number, tool in enumerate(req.tools):
         builder.add(tool, f"tools[{number}]")
+    report_namespaces(req, losses)
     choice = req.tool_choice
     allowed: set[str] | None = None
     if choice is not None and choice.mode == "allowed" and not (choice.required_one or builder.own):
@@ -92,7 +94,9 @@ class _Tools:
                         f"{path}.format", "the grammar is described, not enforced", "warn",
                         "approximated",
                     )  # fmt: skip
-                stand_in = Function(tool.name, description, schema, namespace=tool.namespace)
+                stand_in = Function(
+                    tool.name, description, schema, namespace=tool.namespace, extras=tool.extras
+                )
                 self._function(stand_in, path)
             case ServerTool():
                 self._server(tool, path)
@@ -140,6 +144,7 @@ class _Tools:
             self.native.append({native: {}})
             for key in tool.config:
                 self._losses.add(f"{path}.{key}", f"{native} has no such setting")
+            report_declaration(tool, path, self._losses)
             return
         function = as_function(tool)
         if function is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects import where
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._state import refuse_foreign_state
 from cliproxy.dialects.openai_responses.build_items import build_items
@@ -82,7 +83,7 @@ def _sampling(req: IRRequest, body: Obj, losses: Losses) -> None:
         value = getattr(sampling, name)
         if value is UNSET or (name == "n" and value == 1):
             continue
-        losses.add(name, "the Responses API has no such field")
+        losses.add(where.field(req, name), "the Responses API has no such field")
     if sampling.stop:
         losses.add("stop", "the Responses API has no stop sequences")
 
@@ -135,7 +136,7 @@ def _format(req: IRRequest, body: Obj, losses: Losses) -> None:
     if text:
         body["text"] = text
     if any(m.lower() != "text" for m in wish.modalities):
-        losses.add("modalities", "this upstream answers in text only", "error")
+        losses.add(where.field(req, "modalities"), "this upstream answers in text only", "error")
 
 
 def _schema(req: IRRequest, losses: Losses) -> Obj:
@@ -182,7 +183,7 @@ def _meta(req: IRRequest, body: Obj, losses: Losses) -> None:
         if openai:
             body[name] = value
         else:
-            losses.add(name, "this upstream has no such field", "info")
+            losses.add(where.field(req, name), "this upstream has no such field", "info")
     if meta.store is not None:
         body["store"] = meta.store
     elif not own:

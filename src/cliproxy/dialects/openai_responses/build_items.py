@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cliproxy.base.json import Obj
 from cliproxy.dialects._merge import merged
+from cliproxy.dialects._unread import report_system
 from cliproxy.dialects.openai_responses.wire import CALL_ID_LIMIT, CONTENT
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
@@ -46,11 +47,15 @@ def build_items(
     instructions: str | None = None
     items: list[Obj] = []
     rest = list(req.system)
+    if not own:
+        report_system(req, losses)
     if own:
         if rest and rest[0].instructions:
             instructions = rest.pop(0).text
     elif rest and req.source in ("anthropic", "gemini"):
         instructions = "\n\n".join(text.text for text in rest)
+        if any(text.cache for text in rest):
+            losses.add("cache_control", "this upstream caches on its own", "info")
         rest = []
     for text in rest:
         role = "developer" if text.developer or caps.codex else "system"

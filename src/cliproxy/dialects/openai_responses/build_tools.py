@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cliproxy.base.json import Obj
 from cliproxy.dialects._client_tools import as_function
+from cliproxy.dialects._unread import report_declaration
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import NameMap
 from cliproxy.ir.request import Custom, Function, IRRequest, ServerTool, Tool, ToolChoice, ToolKey
@@ -77,6 +78,8 @@ class _Tools:
             wire["strict"] = strict
         if tool.output_schema is not None and self._own:
             wire["output_schema"] = tool.output_schema
+        elif tool.output_schema is not None:
+            self._losses.add(f"{path}.output_schema", "not sent for other clients", "info")
         self._extra(wire, tool.extras, path)
         if tool.cache is not None and not self._own:
             self._losses.add(f"{path}.cache_control", "this upstream caches on its own", "info")
@@ -115,12 +118,14 @@ class _Tools:
             )
             self._function(function, path)
         elif tool.kind in _NATIVE:
+            report_declaration(tool, path, self._losses)
             self.wire.append(dict(_NATIVE[tool.kind]))
         else:
             self._losses.add(path, f"the Responses API has no {tool.kind} tool", "error")
 
     def _search(self, tool: ServerTool, path: str) -> Obj:
         wire: Obj = {"type": "web_search"}
+        report_declaration(tool, path, self._losses)
         config = tool.config
         if config.get("allowed_domains"):
             wire["filters"] = {"allowed_domains": config["allowed_domains"]}
