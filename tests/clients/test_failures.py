@@ -53,14 +53,22 @@ def status_of(error):
     return error.code if isinstance(error, genai.errors.APIError) else error.status_code
 
 
-@pytest.fixture
-def go(sim, start_proxy):
-    proxy = start_proxy(config(sim, TIMEOUTS))
-
+def asking(proxy):
     def run(client, upstream, stream):
         return ask(client, proxy.url, proxy.key, f"to-{upstream}", Scenario(), stream=stream)
 
     return run
+
+
+@pytest.fixture
+def go(sim, start_proxy):
+    return asking(start_proxy(config(sim)))
+
+
+@pytest.fixture
+def hasty(sim, start_proxy):
+    """A proxy that does not wait for long; only for upstreams that never answer."""
+    return asking(start_proxy(config(sim, TIMEOUTS)))
 
 
 @clients
@@ -114,10 +122,10 @@ def test_a_connection_cut_before_the_first_event(go, sim, client, upstream, stre
 @both
 @streamed
 @pytest.mark.parametrize("place", ["headers", 0])
-def test_an_upstream_that_hangs_before_its_first_event(go, sim, client, upstream, stream, place):
+def test_an_upstream_that_hangs_before_its_first_event(hasty, sim, client, upstream, stream, place):
     sim.script(Answer("never seen", hang=place))
     with pytest.raises(expected(client, 504)) as caught:
-        go(client, upstream, stream)
+        hasty(client, upstream, stream)
     assert status_of(caught.value) == 504
 
 
@@ -154,10 +162,11 @@ RAISED = (
 @clients
 @both
 @pytest.mark.parametrize("fault", MID_STREAM)
-def test_a_failure_in_mid_stream_is_never_a_normal_end(go, sim, client, upstream, fault):
+def test_a_failure_in_mid_stream_is_never_a_normal_end(request, sim, client, upstream, fault):
+    run = request.getfixturevalue("hasty" if fault == "hang" else "go")
     sim.script(MID_STREAM[fault])
     with pytest.raises(RAISED) as caught:
-        go(client, upstream, True)
+        run(client, upstream, True)
     # The proxy's own well-formed error event, not a torn connection.
     assert not isinstance(caught.value, httpx2.RemoteProtocolError)
     if fault == "error":
