@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cliproxy.base import json, redact
 from cliproxy.base.errors import GatewayError
@@ -92,8 +92,8 @@ def _choice(request: Request, candidate: Candidate, config: Config, *, strict: b
     try:
         call = prepare(request, candidate, strict=strict)
     except GatewayError as err:
-        return _with(known, error=err.message)
-    return _with(
+        return structs.replace(known, error=err.message)
+    return structs.replace(
         known,
         fidelity=call.fidelity,
         method=call.http.method,
@@ -103,7 +103,3 @@ def _choice(request: Request, candidate: Candidate, config: Config, *, strict: b
         proxy=redact.url(call.http.proxy or config.proxy_url or ""),
         losses=call.losses,
     )
-
-
-def _with(choice: Choice, **fields: object) -> Choice:
-    return Choice(**{name: getattr(choice, name) for name in choice.__struct_fields__} | fields)

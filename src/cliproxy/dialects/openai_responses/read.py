@@ -493,7 +493,7 @@ class ResponsesReader:
         if response.get("status") == "failed" or (
             response.get("error") and kind != "response.completed"
         ):
-            return [errors_of(response)]
+            return [errors.read_event({"error": response.get("error")})]
         out: list[Event] = [Usage(usage)] if usage.known else []
         if not self._next and (usage.output_total or 0) > max(1, usage.reasoning or 0) + 1:
             message = f"The upstream counted {usage.output_total} output tokens and sent nothing."
@@ -534,11 +534,6 @@ class ResponsesReader:
 
     def _ignore(self, value: Obj) -> list[Event]:
         return self._begin(value)
-
-
-def errors_of(response: Obj) -> Error:
-    """Return the error of a failed response."""
-    return errors.read_event({"error": response.get("error")})
 
 
 _HANDLERS: Final = {
