@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from cliproxy.ir.events import (
     ArgsDelta,
     BlockStart,
@@ -65,3 +67,13 @@ def places(value, path=()):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, inner in items:
             yield from places(inner, (*path, key))
+
+
+def put(body, place, new):
+    """Set one node of a JSON value. Raises as indexing does where there is no such place."""
+    target = body
+    for key in place[:-1]:
+        target = target[key]
+    if isinstance(target, dict) and not isinstance(place[-1], str):
+        raise KeyError(place[-1])  # JSON has no such key
+    target[place[-1]] = copy.deepcopy(new)

@@ -8,7 +8,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.dialects.told import places
+from tests.unit.dialects.told import places, put
 
 from cliproxy.base.errors import BadRequest
 from cliproxy.dialects import ParseMeta
@@ -95,10 +95,7 @@ PLACES = list(places(REQUEST))
 
 def replaced(place, new):
     body = copy.deepcopy(REQUEST)
-    target = body
-    for key in place[:-1]:
-        target = target[key]
-    target[place[-1]] = copy.deepcopy(new)
+    put(body, place, new)
     return body
 
 
@@ -217,11 +214,8 @@ def test_any_value_in_any_place_is_read_or_refused_by_name(place, value):
 def test_several_faults_at_once_are_no_worse(faults):
     body = copy.deepcopy(REQUEST)
     for place, value in faults:
-        target = body
         try:
-            for key in place[:-1]:
-                target = target[key]
-            target[place[-1]] = copy.deepcopy(value)
+            put(body, place, value)
         except (TypeError, KeyError, IndexError):
             continue  # an earlier fault took that place away
     assert refused(body) != "nameless"

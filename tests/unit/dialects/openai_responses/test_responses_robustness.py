@@ -8,7 +8,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.dialects.told import places
+from tests.unit.dialects.told import places, put
 
 from cliproxy.base.errors import BadRequest
 from cliproxy.dialects import ParseMeta
@@ -86,13 +86,6 @@ VALUES = (
 
 
 PLACES = list(places(REQUEST))
-
-
-def put(body, place, new):
-    target = body
-    for key in place[:-1]:
-        target = target[key]
-    target[place[-1]] = copy.deepcopy(new)
 
 
 def replaced(place, new):
