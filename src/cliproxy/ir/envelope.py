@@ -13,12 +13,16 @@ import base64
 import binascii
 from typing import Final, get_args
 
+from msgspec import structs
+
 from cliproxy.ir.request import Family, Sig
 
 _TAG: Final = b"cpx1."
 _START: Final = base64.b64encode(_TAG)[:6].decode("ascii")
 """What every wrapped signature begins with: the characters that the tag alone decides."""
 _BYTES: Final = _START.encode("ascii")
+_REDACTED: Final = "~"
+"""No issuer's signature begins like this."""
 _FAMILIES: Final = frozenset(get_args(Family))
 
 
@@ -68,3 +72,21 @@ def for_dialect(sig: Sig | None, native: Family) -> str:
     if sig is None:
         return wrap(FOREIGN)
     return sig.value if sig.family in (native, "dummy") else wrap(sig)
+
+
+def redacted(sig: Sig, native: Family) -> str:
+    """Return how redacted reasoning is written where only a signature has a place.
+
+    A mark tells it from the signature of reasoning whose text is not shown.
+    """
+    if sig.family in (native, "dummy"):
+        return for_dialect(sig, native)
+    return wrap(structs.replace(sig, value=_REDACTED + sig.value))
+
+
+def received(value: str, native: Family) -> tuple[Sig, bool]:
+    """Return the signature in a client's field, and whether it is redacted reasoning."""
+    sig = unwrap(value, native)
+    if sig.family != native and sig.value.startswith(_REDACTED):
+        return structs.replace(sig, value=sig.value.removeprefix(_REDACTED)), True
+    return sig, False

@@ -10,8 +10,8 @@ from __future__ import annotations
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _fields as fields
-from cliproxy.dialects.gemini.carry import received
 from cliproxy.dialects.gemini.case import camel
+from cliproxy.ir.envelope import received
 from cliproxy.ir.media import clean_base64, sniff
 from cliproxy.ir.names import positional_id
 from cliproxy.ir.request import (
@@ -126,7 +126,7 @@ class _Parts:
 
     def part(self, wire: Obj, where: str, at: int) -> Part:
         signature = fields.text(wire, "thoughtSignature", where)
-        sig, hidden = received(signature) if signature else (None, False)
+        sig, hidden = received(signature, "gemini") if signature else (None, False)
         wire = {k: v for k, v in wire.items() if v is not None}
         if "functionCall" in wire:
             return self._call(wire, where, at, sig)

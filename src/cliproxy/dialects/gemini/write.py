@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from cliproxy.base import ids, json
 from cliproxy.base.json import Obj
-from cliproxy.dialects.gemini import carry, errors, grounding
+from cliproxy.dialects.gemini import errors, grounding
 from cliproxy.dialects.gemini.usage import usage_to
 from cliproxy.dialects.gemini.wire import REASONS
 from cliproxy.dialects.sse import COMMENT, frame
-from cliproxy.ir.envelope import FOREIGN, for_dialect
+from cliproxy.ir.envelope import FOREIGN, for_dialect, redacted
 from cliproxy.ir.events import (
     ArgsDelta,
     BlockStart,
@@ -221,7 +221,7 @@ def _closing(start: BlockStart, text: str, sig: Sig | None) -> list[Obj]:
         case "redacted":
             if sig is None:
                 return []
-            return [{"text": "", "thought": True, "thoughtSignature": carry.redacted(sig)}]
+            return [{"text": "", "thought": True, "thoughtSignature": redacted(sig, "gemini")}]
         case "thinking":
             return [{"text": "", "thought": True, **signed}] if sig else []
         case "text":

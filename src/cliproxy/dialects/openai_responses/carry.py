@@ -11,13 +11,11 @@ from typing import Final
 
 from msgspec import structs
 
-from cliproxy.ir.envelope import for_dialect, unwrap, wrap
-from cliproxy.ir.request import Family, Message, Part, Sig, Text, Thinking, ToolCall
+from cliproxy.ir.envelope import wrap
+from cliproxy.ir.request import Message, Part, Sig, Text, Thinking, ToolCall
 
 _AFTER: Final = "^"
 """It belongs to what came just before, not to the call that may follow."""
-_REDACTED: Final = "~"
-"""It is redacted reasoning, not the signature of reasoning whose text is not shown."""
 
 
 def after(sig: Sig) -> str:
@@ -25,21 +23,6 @@ def after(sig: Sig) -> str:
     if sig.family == "gpt":
         return sig.value
     return wrap(structs.replace(sig, value=_AFTER + sig.value))
-
-
-def redacted(sig: Sig) -> str:
-    """Return the wire form of redacted reasoning."""
-    if sig.family in ("gpt", "dummy"):
-        return for_dialect(sig, "gpt")
-    return wrap(structs.replace(sig, value=_REDACTED + sig.value))
-
-
-def received(encrypted: str, native: Family) -> tuple[Sig, bool]:
-    """Return the signature in `encrypted_content`, and whether it is redacted reasoning."""
-    sig = unwrap(encrypted, native)
-    if sig.family != native and sig.value.startswith(_REDACTED):
-        return structs.replace(sig, value=sig.value.removeprefix(_REDACTED)), True
-    return sig, False
 
 
 def settle(messages: list[Message]) -> list[Message]:

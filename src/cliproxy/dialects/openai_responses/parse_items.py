@@ -8,10 +8,11 @@ from __future__ import annotations
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _fields as fields
-from cliproxy.dialects.openai_responses.carry import received, settle
+from cliproxy.dialects.openai_responses.carry import settle
 from cliproxy.dialects.openai_responses.items import annotation
 from cliproxy.dialects.openai_responses.parse_tools import parse_tools
 from cliproxy.dialects.openai_responses.wire import CONTENT
+from cliproxy.ir.envelope import received
 from cliproxy.ir.media import clean_base64, media_of, mime_of_name, parse_data_url, sniff
 from cliproxy.ir.request import (
     Audio,

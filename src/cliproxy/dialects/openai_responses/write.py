@@ -21,7 +21,7 @@ from cliproxy.dialects.openai_responses.snapshot import base, message_item, text
 from cliproxy.dialects.openai_responses.usage import usage_to
 from cliproxy.dialects.openai_responses.wire import CALL_ID_LIMIT
 from cliproxy.dialects.sse import COMMENT, named_frame
-from cliproxy.ir.envelope import for_dialect
+from cliproxy.ir.envelope import for_dialect, redacted
 from cliproxy.ir.events import (
     ArgsDelta,
     BlockStart,
@@ -202,7 +202,7 @@ class ResponsesWriter:
                 self._add(_reasoning(self._item_id, [], None, "in_progress"))
             case "redacted":
                 if start.signature is not None:
-                    self._sealed(carry.redacted(start.signature))
+                    self._sealed(redacted(start.signature, "gpt"))
             case "tool_call":
                 self._begin_call(start)
             case _:
