@@ -21,7 +21,7 @@ import uvloop
 
 from bench import driver, processes, report, wire
 from bench.report import Measured, percentile
-from bench.rows import CONNECTIONS, RATE, Row, chosen
+from bench.rows import CONNECTIONS, RATE, SIZES, WHOLE, Row, chosen
 
 WARM = 0.4
 TURNS = 3
@@ -117,7 +117,7 @@ class Bench:
         print(f"  {row.load}: {row.label}", file=sys.stderr, flush=True)
         try:
             server = self.server(row.target)
-            job = self.job(row, server, stream=row.load != "whole")
+            job = self.job(row, server, stream=row.load not in WHOLE)
             uvloop.run(prove(row, job))
             if row.target != "cliproxy" or row.load == "latency":
                 return uvloop.run(self.load(row, job, server, self.seconds))
@@ -133,7 +133,9 @@ class Bench:
         model = f"{row.upstream}-{profile}"
         if row.target == "direct":
             model = wire.MODEL.format(profile=profile)
-        request = wire.request(row.client, model, stream=stream, key=processes.KEY)
+        request = wire.request(
+            row.client, model, stream=stream, key=processes.KEY, size=SIZES.get(row.load, 0)
+        )
         if row.target == "pass":
             request.headers["x-bench-pass"] = "1"
         return driver.Job(
@@ -144,7 +146,7 @@ class Bench:
         """Measure a row in turns with the minimal proxy under the same load."""
         other = Row(row.load, "baseline")
         minimal = self.server("baseline")
-        theirs = self.job(other, minimal, stream=row.load != "whole")
+        theirs = self.job(other, minimal, stream=row.load not in WHOLE)
         # A paced stream takes a second, and a turn has to see some end.
         seconds = max(self.seconds / TURNS, 1.2 if row.load == "paced" else 0.0)
         pairs: list[tuple[Measured, Measured]] = []

@@ -42,12 +42,17 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 HEADINGS = {
     "whole": "Whole answers: 1 KB requests, 32 connections, saturated",
+    "100KB": "Whole answers after a conversation of 100 KB, 8 connections, saturated",
+    "400KB": "Whole answers after a conversation of 400 KB, 4 connections, saturated",
     "burst": "Streams: 200 events at once, 16 connections, saturated",
     "paced": "Streams: an event each 5 ms, 50 streams at a time",
     "latency": "First event: 200 requests/s, an upstream that takes 20 ms",
 }
+_WHOLE = ("requests/s", "of direct", "of minimal proxy", "CPU µs/request", "× minimal proxy")
 COLUMNS = {
-    "whole": ("requests/s", "of direct", "of minimal proxy", "CPU µs/request", "× minimal proxy"),
+    "whole": _WHOLE,
+    "100KB": _WHOLE,
+    "400KB": _WHOLE,
     "burst": ("events/s", "of direct", "of minimal proxy", "CPU µs/event", "× minimal proxy"),
     "paced": ("events/s", "CPU µs/event", "× minimal proxy", "on the way p50 ms", "p99 ms"),
     "latency": ("p50 ms", "p99 ms", "added p50 ms", "added p99 ms", "CPU µs/request"),
@@ -81,7 +86,7 @@ def _cells(item: Measured, reference: Mapping[str, Measured], events: int) -> tu
     event_ratio = by_turns or _ratio(item.event_us, minimal and minimal.event_us)
     request_us = _number(item.request_us, 0)
     match item.row.load:
-        case "whole":
+        case "whole" | "100KB" | "400KB":
             ratio = by_turns or _ratio(item.request_us, minimal and minimal.request_us)
             return (rate, of_direct, of_minimal, request_us, ratio)
         case "burst":

@@ -8,15 +8,19 @@ from typing import Final
 VERBATIM: Final = tuple(
     (dialect, dialect) for dialect in ("chat", "anthropic", "responses", "gemini")
 )
-TRANSLATED: Final = (
-    ("anthropic", "chat"),
-    ("responses", "anthropic"),
-    ("chat", "gemini"),
-    ("chat", "anthropic"),
+TRANSLATED: Final = tuple(
+    (client, upstream)
+    for client in ("anthropic", "chat", "responses", "gemini")
+    for upstream in ("chat", "anthropic", "responses", "gemini")
+    if client != upstream
 )
 """Pairs of the client's and the upstream's dialect."""
 
-CONNECTIONS: Final = {"whole": 32, "burst": 16, "paced": 50}
+CONNECTIONS: Final = {"whole": 32, "100KB": 8, "400KB": 4, "burst": 16, "paced": 50}
+SIZES: Final = {"100KB": 100_000, "400KB": 400_000}
+"""Bytes of the prompt in loads of long conversations; it is about 1,000 in all others."""
+WHOLE: Final = frozenset({"whole", *SIZES})
+"""Loads whose answers are not streamed."""
 RATE: Final = 200
 
 
@@ -25,7 +29,8 @@ class Row:
     """One measurement."""
 
     load: str
-    """whole, burst (a stream of 200 events in one piece), paced (5 ms apart) or latency."""
+    """whole, 100KB and 400KB (whole, after a long conversation), burst (a stream of 200 events in
+    one piece), paced (5 ms apart) or latency."""
     target: str
     """direct, baseline, pass (the baseline, handing bytes through) or cliproxy."""
     client: str = "chat"
@@ -41,7 +46,7 @@ class Row:
     @property
     def words(self) -> set[str]:
         """Give what ROWS can choose this row by."""
-        streamed = set() if self.load == "whole" else {"streamed"}
+        streamed = set() if self.load in WHOLE else {"streamed"}
         return {self.load, self.target, self.kind, self.client, self.upstream} | streamed
 
     @property
@@ -67,6 +72,8 @@ def _with_references(load: str, pairs: tuple[tuple[str, str], ...], *targets: st
 
 ROWS: Final = [
     *_with_references("whole", VERBATIM + TRANSLATED, "pass"),
+    *_with_references("100KB", VERBATIM + TRANSLATED),
+    *_with_references("400KB", VERBATIM + TRANSLATED),
     *_with_references("burst", VERBATIM + TRANSLATED, "pass"),
     *_with_references("paced", (VERBATIM[0], TRANSLATED[0])),
     *_with_references("latency", (VERBATIM[0], TRANSLATED[0])),

@@ -54,11 +54,13 @@ class Request(NamedTuple):
     body: bytes
 
 
-def request(dialect: str, model: str, *, stream: bool, key: str) -> Request:
-    """Build the request every row sends, in a dialect."""
+def request(dialect: str, model: str, *, stream: bool, key: str, size: int = 0) -> Request:
+    """Build the request every row sends, in a dialect, after a conversation of `size` bytes."""
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
     first, second, third = QUESTIONS
-    turns = (("user", first), ("assistant", second), ("user", third))
+    # A turn of a long conversation is about a kilobyte: what tools say and read.
+    before = (("user", f"{third} " * 2), ("assistant", f"{second} " * 6)) * (size // 850)
+    turns = (*before, ("user", first), ("assistant", second), ("user", third))
     messages = [{"role": role, "content": text} for role, text in turns]
     match dialect:
         case "chat":
