@@ -1,0 +1,187 @@
+"""Fetching what a request names by address, from public addresses only.
+
+A client must not be able to make the proxy reach into the network it stands in. So the address of
+every hop is looked up, judged, and the connection made to exactly what was judged: a name that
+resolves differently the second time leads nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Collection
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp_socks import ProxyConnector
+from msgspec import Struct
+
+from cliproxy import __version__
+from cliproxy.base import redact
+from cliproxy.base.errors import GatewayError
+from cliproxy.transport import proxy as proxies
+
+_HOPS: Final = 4
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+
+
+class FetchError(Exception):
+    """Why something could not be fetched, in words for the client."""
+
+
+class Fetched(Struct, frozen=True):
+    """What an address gave."""
+
+    data: bytes
+    content_type: str
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address belongs to the public internet."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        inside = ip.ipv4_mapped or ip.sixtofour
+        if inside is None and ip in _NAT64:
+            inside = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inside is not None:
+            return is_public(str(inside))
+        if ip.teredo is not None:
+            return False
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+class Guard:
+    """Fetches by address.
+
+    `allowed` hosts may be private; nothing may be larger than `max_bytes` or take longer than
+    `patience` seconds (0 = for ever).
+    """
+
+    def __init__(
+        self,
+        allowed: Collection[str] = (),
+        *,
+        max_bytes: int = 20 * 1024 * 1024,
+        patience: float = 20.0,
+    ) -> None:
+        self._allowed = frozenset(host.lower() for host in allowed)
+        self._max_bytes = max_bytes
+        self._patience = patience
+
+    async def fetch(self, url: str, *, proxy: str | None = None) -> Fetched:
+        """Return what an http(s) address gives. Raises `FetchError`."""
+        try:
+            async with asyncio.timeout(self._patience or None):
+                for _ in range(_HOPS):
+                    found = await self._hop(url, proxy)
+                    if isinstance(found, Fetched):
+                        return found
+                    url = urljoin(url, found)
+        except TimeoutError:
+            raise FetchError(f"it did not arrive within {self._patience:g} s") from None
+        except (aiohttp.ClientError, GatewayError, OSError, ValueError) as err:
+            raise FetchError(f"the connection failed ({type(err).__name__})") from err
+        raise FetchError("it redirects too often")
+
+    async def _hop(self, url: str, proxy: str | None) -> Fetched | str:
+        host = _host(url)
+        resolver = _Resolver(self._allowed)
+        # A literal address is connected to without asking a resolver.
+        await resolver.judged(host)
+        via = proxies.resolve(proxy, url)
+        async with (
+            aiohttp.ClientSession(
+                connector=_connector(via, resolver),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                headers={"user-agent": f"cliproxy/{__version__}"},
+            ) as session,
+            session.get(
+                url,
+                allow_redirects=False,
+                proxy=via.url if via is not None and not via.socks else None,
+            ) as response,
+        ):
+            location = response.headers.get("location")
+            if response.status in _REDIRECTS and location:
+                return location
+            if response.status != 200:
+                raise FetchError(f"its server answered {response.status}")
+            data = await _body(response, self._max_bytes)
+            return Fetched(data, response.headers.get("content-type", ""))
+
+
+async def _body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > max_bytes:
+            raise FetchError(f"it is larger than {max_bytes / 1048576:g} MiB (media.max-size-mb)")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise FetchError("only http and https addresses are fetched")
+    if parts.username or parts.password:
+        raise FetchError("addresses with a user name are not fetched")
+    return parts.hostname
+
+
+def _connector(via: proxies.Proxy | None, resolver: _Resolver) -> aiohttp.TCPConnector:
+    if via is None:
+        return aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False)
+    # A proxy looks the name up again; what it may reach is its owner's to decide, and its own name
+    # may be a private one.
+    if not via.socks:
+        return aiohttp.TCPConnector()
+    return ProxyConnector.from_url(via.url, rdns=via.remote_dns)
+
+
+class _Resolver(AbstractResolver):
+    """Resolves names and gives back public addresses only."""
+
+    def __init__(self, allowed: frozenset[str]) -> None:
+        self._allowed = allowed
+
+    async def judged(self, host: str, port: int = 0, family: int = 0) -> list[Any]:
+        """Return the addresses of a host. Raises `FetchError` when one is not public."""
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, family=family
+            )
+        except OSError:
+            raise FetchError(f"{redact.url(host)} does not resolve") from None
+        if host.lower() not in self._allowed:
+            for *_, address in found:
+                if not is_public(str(address[0])):
+                    raise FetchError("it leads into a private network (media.allow-hosts)")
+        return found
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=kind,
+                proto=proto,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for kind, _, proto, _, address in await self.judged(host, port, family)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
