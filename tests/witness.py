@@ -44,7 +44,8 @@ class Witness:
             return
         self.streams += 1
         try:
-            check(route.dialect, body)
+            envelope = route.dialect == "code-assist"
+            check("gemini" if envelope else route.dialect, body, envelope=envelope)
         except GrammarError as err:
             self.faults.append(f"{path}: {err}\n{body.decode(errors='replace')[-3000:]}")
 

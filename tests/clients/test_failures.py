@@ -143,9 +143,9 @@ def test_an_error_inside_an_answer_that_began_with_200(go, sim, client, upstream
 
 
 MID_STREAM = {
-    "cut": Answer(["Half ", "an ", "answer"], cut=4),
+    "cut": Answer(["Half ", "an ", "answer", "!"], cut=4),
     "cut in an event": Answer(["Half ", "an ", "answer"], cut_bytes=700),
-    "hang": Answer(["Half ", "an ", "answer"], hang=4),
+    "hang": Answer(["Half ", "an ", "answer", "!"], hang=4),
     "end without an end": Answer(["Half ", "an ", "answer"], drop="finish"),
     "error": Answer(
         ["Half ", "an ", "answer"], error=Failure(status=500, message="moon"), error_at=4

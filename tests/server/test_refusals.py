@@ -164,7 +164,7 @@ def test_an_unknown_content_encoding(proxy, dialect):
         ("/v1/messages/batches", "anthropic"),
         ("/v1beta/nothing", "gemini"),
         ("/favicon.ico", "openai-chat"),
-        ("/v1/responses/resp_1", "openai-responses"),
+        ("/v1/responses/resp_1/nothing", "openai-responses"),
     ],
 )
 def test_an_unknown_path_is_a_404_in_the_callers_dialect(proxy, path, dialect):

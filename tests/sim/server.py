@@ -45,6 +45,7 @@ ENDINGS = (
     ("/chat/completions", "openai-chat", "generate"),
     ("/responses", "openai-responses", "generate"),
     ("/responses/input_tokens", "openai-responses", "count"),
+    ("/responses/compact", "openai-responses", "generate"),
     ("/messages", "anthropic", "generate"),
     ("/messages/count_tokens", "anthropic", "count"),
 )

@@ -12,13 +12,16 @@ from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.http import Timeouts
 from cliproxy.config.schema import Config
+from cliproxy.pipeline.commit import CommitPolicy
 from cliproxy.pipeline.gateway import Gateway, Settings
+from cliproxy.pipeline.kept import ResponseStore
 from cliproxy.routing.accounts import accounts_from_config, limits_from_config, local_account
 from cliproxy.routing.pool import Pool
 from cliproxy.routing.resolve import Registry
 from cliproxy.server.access import Access, Failures
 from cliproxy.server.app import App, Generation
 from cliproxy.transport.client import Transport
+from cliproxy.transport.guard import Guard
 from cliproxy.transport.local import LocalModel, LocalServer, available, bundled_model
 from cliproxy.transport.proxy import is_loopback
 
@@ -72,9 +75,21 @@ class Runtime:
                 proxy_url=config.proxy_url or None,
                 strict=config.fidelity == "strict",
                 expose_routing=config.expose_routing_headers,
+                commit=CommitPolicy(config.streaming.commit, config.streaming.commit_timeout),
+                keepalive=config.streaming.keepalive_seconds,
+                whole_keepalive=config.nonstream_keepalive_interval,
+                bootstrap_retries=config.streaming.bootstrap_retries,
                 checked=self._checked,
             ),
             clock=self._clock,
+            guard=_guard(config),
+            responses=ResponseStore(
+                max_bytes=int(config.responses.max_size_mb * 1024 * 1024),
+                ttl=config.responses.ttl,
+                clock=self._clock,
+            )
+            if config.responses.store
+            else None,
         )
         return Generation(
             gateway=gateway,
@@ -89,7 +104,11 @@ class Runtime:
         """
         check_binding(structs.replace(config, host=self.config.host))
         generation = self._generation(config)
-        generation.gateway.pool.inherit(self.app.generation.gateway.pool)
+        before = self.app.generation.gateway
+        generation.gateway.pool.inherit(before.pool)
+        generation.gateway.ledger.adopt(before.ledger)
+        if generation.gateway.responses is not None and before.responses is not None:
+            generation.gateway.responses.adopt(before.responses)
         self.app.generation = generation
         for name in _AT_START:
             if getattr(config, name) != getattr(self.config, name):
@@ -112,6 +131,16 @@ def check_binding(config: Config) -> None:
         f"api-keys is empty and host is {where!r}: anybody who reaches this machine could use your "
         "accounts. Add a key under api-keys, or set host: 127.0.0.1, or, if you mean it, "
         "allow-unauthenticated: true."
+    )
+
+
+def _guard(config: Config) -> Guard | None:
+    if not config.media.fetch:
+        return None
+    return Guard(
+        config.media.allow_hosts,
+        max_bytes=int(config.media.max_size_mb * 1024 * 1024),
+        patience=config.media.timeout,
     )
 
 

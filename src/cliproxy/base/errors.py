@@ -127,9 +127,10 @@ class BadRequest(GatewayError):
 
 
 class Unsupported(BadRequest):
-    """Well formed, but no eligible upstream can express it."""
+    """Well formed, but this upstream cannot express it; another account's may."""
 
     default_code = "unsupported"
+    default_next = True
 
 
 class NotFound(BadRequest):

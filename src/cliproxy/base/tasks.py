@@ -23,6 +23,14 @@ def spawn(coro: Coroutine[Any, Any, _T], *, name: str | None = None) -> asyncio.
     return task
 
 
+def own(coro: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+    """Start a task whose owner awaits it, or cancels it, and deals with its failure."""
+    task = asyncio.create_task(coro)  # noqa: TID251  # see spawn
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    return task
+
+
 def _finished(task: asyncio.Task[Any]) -> None:
     _running.discard(task)
     if task.cancelled():

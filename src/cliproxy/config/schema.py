@@ -74,6 +74,31 @@ class Timeouts(Section, frozen=True):
     total: float = 0.0
 
 
+class Responses(Section, frozen=True):
+    """What is kept for `previous_response_id` and `conversation`, in memory."""
+
+    store: bool = True
+    max_size_mb: float = 64.0
+    ttl: float = 2592000.0
+
+
+class Media(Section, frozen=True):
+    """Pictures and files that a client names by URL, for upstreams that take no URLs."""
+
+    fetch: bool = True
+    max_size_mb: float = 20.0
+    timeout: float = 20.0
+    allow_hosts: tuple[str, ...] = ()
+    """Hosts that may be fetched from although they are private."""
+
+
+class PromptCaching(Section, frozen=True):
+    """Cache breakpoints for Claude, where the client's dialect cannot set any."""
+
+    breakpoints: bool = True
+    ttl: Literal["5m", "1h"] = "5m"
+
+
 class LocalModel(Section, frozen=True):
     """The embedded model. `enable` None = only when nothing else is configured."""
 
@@ -200,6 +225,9 @@ class Config(Section, frozen=True):
     nonstream_keepalive_interval: float = 0.0
     streaming: Streaming = Streaming()
     timeouts: Timeouts = Timeouts()
+    responses: Responses = Responses()
+    media: Media = Media()
+    prompt_caching: PromptCaching = PromptCaching()
     local_model: LocalModel = LocalModel()
     disable_image_generation: bool | str = False
     gpt_image_2_base_model: str = "gpt-5.4-mini"
@@ -248,7 +276,7 @@ NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
          "logging-to-file", "logs-max-total-size-mb", "error-logs-max-files", "request-log",
          "usage-statistics-enabled", "redis-usage-queue-retention-seconds", "passthrough-headers",
          "save-cooldown-status", "auth-auto-refresh-workers",
-         "quota-exceeded", "nonstream-keepalive-interval", "streaming", "ws-auth",
+         "quota-exceeded", "ws-auth",
          "disable-image-generation", "gpt-image-2-base-model", "video-result-auth-cache-ttl",
          "codex", "xai", "claude-code", "antigravity", "antigravity-signature-cache-enabled",
          "antigravity-signature-bypass-strict", "plugins", "credential-concurrency",

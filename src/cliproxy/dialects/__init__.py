@@ -28,7 +28,7 @@ from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import DialectId, IRRequest
 from cliproxy.ir.restore import Restore
 
-Operation = Literal["generate", "count"]
+Operation = Literal["generate", "count", "compact"]
 Framing = Literal["sse", "array"]
 
 
@@ -93,6 +93,8 @@ class Dialect(Protocol):
     """One wire format. Stateless; safe to share."""
 
     id: DialectId
+    document_urls: bool
+    """Whether documents can be given by address."""
 
     def parse(self, body: Obj, meta: ParseMeta) -> IRRequest:
         """Read a client's request. Raises `BadRequest` naming the field."""
@@ -126,8 +128,10 @@ class Dialect(Protocol):
         """Write this dialect's error body (its own raw upstream error passes unchanged)."""
         ...
 
-    def stream_error(self, err: GatewayError, framing: Framing = "sse") -> bytes:
-        """Write an error into a stream that has not shown any event yet."""
+    def stream_error(
+        self, err: GatewayError, framing: Framing = "sse", after: bytes = b""
+    ) -> bytes:
+        """Write an error into a stream: its first event, or one that follows the bytes `after`."""
         ...
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
@@ -141,6 +145,7 @@ _TABLE: Final[dict[str, str]] = {
     "openai-responses": "cliproxy.dialects.openai_responses:DIALECT",
     "anthropic": "cliproxy.dialects.anthropic:DIALECT",
     "gemini": "cliproxy.dialects.gemini:DIALECT",
+    "code-assist": "cliproxy.dialects.gemini.code_assist:DIALECT",
 }
 _loaded: Final[dict[str, Dialect]] = {}
 

@@ -98,9 +98,18 @@ def error_object(err: GatewayError) -> Obj:
     return describe(err.message, err.kind, err.code, err.param)
 
 
+_CLASSES: Final = frozenset(
+    {"invalid_request_error", "authentication_error", "permission_error", "not_found_error",
+     "request_too_large", "rate_limit_error", "api_error", "overloaded_error", "timeout_error",
+     "INVALID_ARGUMENT", "FAILED_PRECONDITION", "UNAUTHENTICATED", "PERMISSION_DENIED",
+     "NOT_FOUND", "RESOURCE_EXHAUSTED", "INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED"}
+)  # fmt: skip
+"""What other vendors call whole classes of errors: no codes here."""
+
+
 def describe(message: str, kind: Kind, code: str | None, param: str | None) -> Obj:
     """Return an error object from its ingredients (an in-stream `Error` event has the same)."""
-    if code is None or code == UpstreamRefused.default_code:
+    if code is None or code == UpstreamRefused.default_code or code in _CLASSES:
         code = _CODES.get(kind)
     return {"message": message, "type": _TYPES[kind], "param": param, "code": code}
 

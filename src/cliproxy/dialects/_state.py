@@ -10,6 +10,9 @@ _ELSEWHERE = (
     "Send the whole conversation instead."
 )
 
+_ELSEWHERE_KEPT = frozenset({"item_reference", "compaction"})
+"""Items that stand for what only their issuer can read."""
+
 
 def refuse_foreign_state(req: IRRequest) -> None:
     """Raise `Unsupported` for stored responses, prompts and items of the Responses API.
@@ -26,8 +29,8 @@ def refuse_foreign_state(req: IRRequest) -> None:
         _refuse_thread(req)
     for message in req.messages:
         for part in message.parts:
-            if isinstance(part, Opaque) and part.kind == "item_reference":
-                raise Unsupported(_ELSEWHERE.format("item_reference"), param="input")
+            if isinstance(part, Opaque) and part.kind in _ELSEWHERE_KEPT:
+                raise Unsupported(_ELSEWHERE.format(part.kind), param="input")
 
 
 def _refuse_thread(req: IRRequest) -> None:

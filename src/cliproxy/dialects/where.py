@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from msgspec import structs
 
 from cliproxy.ir.loss import Loss
-from cliproxy.ir.request import DialectId, IRRequest
+from cliproxy.ir.request import DialectId, IRRequest, Part, Thinking, ToolCall, ToolResult
 
 _NAMES: Final[dict[str, dict[DialectId, str]]] = {
     "max_output": {
@@ -18,12 +18,18 @@ _NAMES: Final[dict[str, dict[DialectId, str]]] = {
         "anthropic": "max_tokens",
         "gemini": "generationConfig.maxOutputTokens",
     },
+    "messages": {"openai-responses": "input", "gemini": "contents"},
     "temperature": {"gemini": "generationConfig.temperature"},
     "top_p": {"gemini": "generationConfig.topP"},
     "top_k": {"gemini": "generationConfig.topK"},
     "stop": {"anthropic": "stop_sequences", "gemini": "generationConfig.stopSequences"},
+    "seed": {"gemini": "generationConfig.seed"},
+    "n": {"gemini": "generationConfig.candidateCount"},
+    "presence_penalty": {"gemini": "generationConfig.presencePenalty"},
+    "frequency_penalty": {"gemini": "generationConfig.frequencyPenalty"},
+    "top_logprobs": {"gemini": "generationConfig.logprobs"},
     "logprobs": {
-        "openai-responses": "top_logprobs",
+        "openai-responses": "include",
         "gemini": "generationConfig.responseLogprobs",
     },
     "format": {
@@ -54,6 +60,10 @@ _NAMES: Final[dict[str, dict[DialectId, str]]] = {
 
 def field(req: IRRequest, name: str) -> str:
     """Return the client's path of a scalar."""
+    if name == "end_user" and req.raw.get("safety_identifier"):
+        return "safety_identifier"
+    if name == "format" and req.source == "gemini" and req.output.schema is None:
+        return "generationConfig.responseMimeType"
     return _NAMES.get(name, {}).get(req.source, name)
 
 
@@ -69,29 +79,200 @@ def named(req: IRRequest, losses: Iterable[Loss]) -> tuple[Loss, ...]:
 
 def message(req: IRRequest, index: int) -> str:
     """Return the client's path of `req.messages[index]`, as near as its dialect lets us tell."""
+    return _base(req, index, _items(req) if req.source == "openai-responses" else [])
+
+
+def _base(req: IRRequest, index: int, items: list[int]) -> str:
     match req.source:
         case "openai-chat":
             # Leading system messages are not among the IR messages.
-            items = req.raw.get("messages")
-            offset = len(items) - len(req.messages) if isinstance(items, list) else 0
+            given = req.raw.get("messages")
+            offset = len(given) - len(req.messages) if isinstance(given, list) else 0
             return f"messages[{max(0, offset) + index}]"
         case "anthropic":
             return f"messages[{index}]"
         case "gemini":
             return f"contents[{index}]"
         case "openai-responses":
-            return f"input[{index}]"
-        case "openai-completions":
+            if isinstance(req.raw.get("input"), str):
+                return "input"
+            return f"input[{items[index] if index < len(items) else index}]"
+        case _:
             return "prompt"
 
 
-def part(req: IRRequest, index: int, number: int) -> str:
-    """Return the client's path of one part of a message."""
-    base = message(req, index)
+def _items(req: IRRequest) -> list[int]:
+    """Return the places of the input items that became messages; none when that cannot be told."""
+    places: list[int] = []
+    items = req.raw.get("input")
+    for place, item in enumerate(items if isinstance(items, list) else ()):
+        if not isinstance(item, dict) or item.get("type") == "additional_tools":
+            continue
+        if item.get("role") in ("system", "developer") and not places:
+            continue
+        places.append(place)
+    return places if len(places) == len(req.messages) else []
+
+
+def _parts(req: IRRequest, base: str, parts: tuple[Part, ...]) -> Iterator[str]:
+    """Yield the client's paths of the parts of one message."""
     match req.source:
         case "gemini":
-            return f"{base}.parts[{number}]"
+            yield from (f"{base}.parts[{number}]" for number in range(len(parts)))
+        case "openai-chat":
+            calls = content = 0
+            for part in parts:
+                if isinstance(part, ToolResult):
+                    yield base
+                elif isinstance(part, Thinking):
+                    yield f"{base}.reasoning_content"
+                elif isinstance(part, ToolCall):
+                    yield f"{base}.tool_calls[{calls}]"
+                    calls += 1
+                else:
+                    yield f"{base}.content[{content}]"
+                    content += 1
+        case "openai-responses" if not _has_content(req, base):
+            yield from (base for _ in parts)
         case "openai-completions":
-            return base
+            yield from (base for _ in parts)
         case _:
-            return f"{base}.content[{number}]"
+            yield from (f"{base}.content[{number}]" for number in range(len(parts)))
+
+
+def _has_content(req: IRRequest, base: str) -> bool:
+    """Tell whether an input item is a message rather than a call, a result or reasoning."""
+    items = req.raw.get("input")
+    place = base.removeprefix("input[").removesuffix("]")
+    if not isinstance(items, list) or not place.isdecimal() or int(place) >= len(items):
+        return False
+    item = items[int(place)]
+    return isinstance(item, dict) and "role" in item
+
+
+_MEMBERS: Final[dict[str, dict[DialectId, str]]] = {
+    "signature": {
+        "openai-chat": "extra_content",
+        "openai-responses": "encrypted_content",
+        "gemini": "thoughtSignature",
+    },
+    "is_error": {"gemini": "functionResponse.response.error"},
+    "citations": {"openai-responses": "annotations"},
+    "title": {
+        "openai-chat": "file.filename",
+        "openai-responses": "filename",
+        "gemini": "fileData.displayName",
+    },
+    "detail": {"openai-chat": "image_url.detail"},
+}
+
+
+def member(req: IRRequest, path: str, name: str) -> str:
+    """Return the client's path of something said beside a part."""
+    return f"{path}.{_MEMBERS.get(name, {}).get(req.source, name)}"
+
+
+_SETTINGS: Final[dict[str, dict[DialectId, str]]] = {
+    "context_size": {
+        "openai-chat": "search_context_size",
+        "openai-responses": "search_context_size",
+    },
+    "allowed_domains": {"openai-responses": "filters.allowed_domains"},
+    "blocked_domains": {
+        "openai-responses": "filters.blocked_domains",
+        "gemini": "googleSearch.excludeDomains",
+    },
+}
+
+
+def setting(req: IRRequest, path: str, name: str) -> str:
+    """Return the client's path of one setting of a tool run by the provider."""
+    return f"{path}.{_SETTINGS.get(name, {}).get(req.source, name)}"
+
+
+def tools(req: IRRequest) -> list[str]:
+    """Return the client's paths of the declared tools, in the order of `req.tools`."""
+    match req.source:
+        case "openai-chat":
+            found = [
+                f"{key}[{n}]" for key in ("tools", "functions") for n, _ in _listed(req.raw, key)
+            ]
+            if "web_search_options" in req.raw:
+                found.append("web_search_options")
+        case "openai-responses":
+            found = _nested(req.raw, "tools", "tools")
+            for n, item in _listed(req.raw, "input"):
+                if isinstance(item, dict) and item.get("type") == "additional_tools":
+                    found += _nested(item, "tools", f"input[{n}].tools")
+        case "gemini":
+            found = []
+            for n, item in _listed(req.raw, "tools"):
+                for key in item if isinstance(item, dict) else ():
+                    if key in ("functionDeclarations", "function_declarations"):
+                        found += [f"tools[{n}].{key}[{m}]" for m, _ in _listed(item, key)]
+                    else:
+                        found.append(f"tools[{n}].{key}" if len(item) > 1 else f"tools[{n}]")
+        case _:
+            found = []
+    plain = [f"tools[{n}]" for n in range(len(req.tools))]
+    return found if len(found) == len(plain) else plain
+
+
+def _listed(holder: Any, key: str) -> list[tuple[int, Any]]:
+    value = holder.get(key)
+    return list(enumerate(value)) if isinstance(value, list) else []
+
+
+def _nested(holder: Any, key: str, path: str) -> list[str]:
+    """Return the paths of Responses tools, namespaces opened."""
+    found: list[str] = []
+    for n, item in _listed(holder, key):
+        if isinstance(item, dict) and item.get("type") == "namespace":
+            found += [f"{path}[{n}].tools[{m}]" for m, _ in _listed(item, "tools")]
+        else:
+            found.append(f"{path}[{n}]")
+    return found
+
+
+class Paths:
+    """The client's paths of all parts, whatever messages they are moved to on their way."""
+
+    def __init__(self, req: IRRequest) -> None:
+        self._req = req
+        """Keeps the parts alive: they are known by identity."""
+        self._places: dict[int, str] = {}
+        self._results: dict[str, str] = {}
+        items = _items(req) if req.source == "openai-responses" else []
+        for index, said in enumerate(req.messages):
+            paths = _parts(req, _base(req, index, items), said.parts)
+            for inner, path in zip(said.parts, paths, strict=True):
+                self._add(inner, path)
+
+    def _add(self, here: Part, path: str) -> None:
+        self._places.setdefault(id(here), path)
+        if isinstance(here, ToolResult):
+            # Matched with their calls, results become other objects.
+            self._results.setdefault(here.call_id, path)
+            for number, inner in enumerate(here.parts):
+                self._add(inner, self.inside(path, number))
+
+    def inside(self, path: str, number: int) -> str:
+        """Return the path of one part of a tool result."""
+        match self._req.source:
+            case "gemini":
+                return f"{path}.functionResponse.parts[{number}]"
+            case "openai-responses":
+                return f"{path}.output[{number}]"
+            case _:
+                return f"{path}.content[{number}]"
+
+    def member(self, path: str, name: str) -> str:
+        """Return the client's path of something said beside a part."""
+        return member(self._req, path, name)
+
+    def of(self, here: Any, otherwise: str) -> str:
+        """Return the path of a part; `otherwise` for one the client did not send as it is."""
+        found = self._places.get(id(here))
+        if found is None and isinstance(here, ToolResult):
+            found = self._results.get(here.call_id)
+        return otherwise if found is None else found

@@ -71,6 +71,8 @@ class Caps(Struct, frozen=True):
     custom_tools: bool = False
     """Chat: takes `custom` tools. (Responses always does.)"""
     structured_output: bool = True
+    cache_breakpoints: Literal["", "5m", "1h"] = ""
+    """Anthropic: set cache breakpoints of this lifetime for clients that cannot set any."""
     codex: bool = False
     """Responses: the ChatGPT Codex backend with its restrictions (dialect facts 5.3)."""
     base_is_official: bool = False

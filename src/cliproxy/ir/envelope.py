@@ -21,8 +21,11 @@ _TAG: Final = b"cpx1."
 _START: Final = base64.b64encode(_TAG)[:6].decode("ascii")
 """What every wrapped signature begins with: the characters that the tag alone decides."""
 _BYTES: Final = _START.encode("ascii")
+_SUMMARY: Final = b"cpx1.summary."
 _REDACTED: Final = "~"
 """No issuer's signature begins like this."""
+_AFTER: Final = "^"
+"""Likewise. A signature on its own belongs to what came just before, not to the call after it."""
 _FAMILIES: Final = frozenset(get_args(Family))
 
 
@@ -59,6 +62,24 @@ def unwrap(value: str, native: Family) -> Sig:
     return Sig(text, name)  # type: ignore[arg-type]  # checked against the type just above
 
 
+def wrap_summary(text: str) -> str:
+    """Return a summary of a conversation as the opaque content of a compaction."""
+    return base64.urlsafe_b64encode(_SUMMARY + text.encode("utf-8", "surrogatepass")).decode()
+
+
+def unwrap_summary(value: str) -> str | None:
+    """Return the summary that was wrapped, None for an issuer's own compaction."""
+    if not value.startswith(_START):
+        return None
+    try:
+        inside = base64.urlsafe_b64decode(value)
+        if not inside.startswith(_SUMMARY):
+            return None
+        return inside.removeprefix(_SUMMARY).decode("utf-8", "surrogatepass")
+    except (binascii.Error, ValueError):
+        return None
+
+
 FOREIGN: Final = Sig("", "unknown")
 """Written where a dialect expects a signature and the upstream gave none.
 
@@ -90,3 +111,15 @@ def received(value: str, native: Family) -> tuple[Sig, bool]:
     if sig.family != native and sig.value.startswith(_REDACTED):
         return structs.replace(sig, value=sig.value.removeprefix(_REDACTED)), True
     return sig, False
+
+
+def after(sig: Sig) -> str:
+    """Return how a signature is written just after what it belongs to, always wrapped."""
+    return wrap(structs.replace(sig, value=_AFTER + sig.value))
+
+
+def placed(sig: Sig) -> tuple[Sig, bool]:
+    """Return a signature that came on its own, and whether it belongs to what came before it."""
+    if not sig.value.startswith(_AFTER):
+        return sig, False
+    return structs.replace(sig, value=sig.value.removeprefix(_AFTER)), True

@@ -30,7 +30,7 @@ from cliproxy.ir.events import (
     ThinkingDelta,
     Usage,
 )
-from cliproxy.ir.request import Sig
+from cliproxy.ir.request import Sig, ToolKind, args_object
 from cliproxy.ir.usage import IRUsage
 
 
@@ -152,6 +152,18 @@ def fold(events: Iterable[Event]) -> Answer:
     for event in events:
         folder.feed(event)
     return folder.result()
+
+
+def call_args(text: str, kind: ToolKind) -> dict[str, Any]:
+    """Return a call's arguments for a dialect that has them as an object.
+
+    Freeform input becomes a string in one. Where the model wrote no object, the client sees what
+    it wrote.
+    """
+    if kind == "custom":
+        return {"input": text}
+    value = args_object(text)
+    return {"_raw": text} if value is None else value
 
 
 def replay(answer: Answer) -> Iterator[Event]:

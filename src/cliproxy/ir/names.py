@@ -113,7 +113,12 @@ class NameMap:
                     keys.append(ToolKey(part.name, None, part.kind))
         if req.tool_choice is not None:
             keys += [key for key in req.tool_choice.keys if key.kind != "server"]
-        return cls(_without_flat_twins(keys), rules)
+        declared = {
+            tool.name
+            for tool in req.tools
+            if isinstance(tool, Function | Custom) and not tool.namespace
+        }
+        return cls(_without_flat_twins(keys, declared), rules)
 
     def _plain(self, name: str, namespace: str | None) -> str:
         flat = flat_name(name, namespace)
@@ -142,9 +147,10 @@ class NameMap:
         }
 
 
-def _without_flat_twins(keys: list[ToolKey]) -> list[ToolKey]:
-    # A result or a choice may name a namespaced tool by its flat name: the same tool, not another.
-    flat = {flat_name(k.name, k.namespace) for k in keys if k.namespace}
+def _without_flat_twins(keys: list[ToolKey], declared: set[str]) -> list[ToolKey]:
+    # A result or a choice may name a namespaced tool by its flat name: the same tool, not another,
+    # unless a tool of just that name is declared as well.
+    flat = {flat_name(k.name, k.namespace) for k in keys if k.namespace} - declared
     return [k for k in keys if k.namespace or k.name not in flat]
 
 

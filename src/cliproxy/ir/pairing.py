@@ -154,7 +154,7 @@ def _answered(
             # Only results: they move, and what stood beside them goes with them.
             extras = extras or message.extras
         else:
-            changed = len(kept) != len(message.parts)
+            changed = _results(message)
             rest.append(structs.replace(message, parts=tuple(kept)) if changed else message)
     results: list[Part] = []
     for index in range(len(calls)) if order == "call" else _in_order(sequence, len(calls)):
@@ -223,12 +223,13 @@ def _without_results(
 def _orphan(
     result: ToolResult, kept: list[Part], losses: Losses, orphans: Literal["drop", "text"]
 ) -> None:
-    where = f"tool_result({result.call_id})"
+    called = result.call_id or result.name or "without id"
+    where = f"tool_result({called})"
     if orphans == "drop":
         losses.add(where, "there is no call it answers")
         return
     losses.add(where, "there is no call it answers; sent as text", action="approximated")
-    kept += [Text(f"Result of tool call {result.call_id}:"), *result.parts]
+    kept += [Text(f"Result of tool call {called}:"), *result.parts]
 
 
 def merge_roles(messages: Sequence[Message]) -> tuple[Message, ...]:

@@ -13,8 +13,11 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from cliproxy.base import json
 
-DialectId = Literal["openai-chat", "openai-responses", "anthropic", "gemini", "openai-completions"]
-"""Who wrote or will read the wire form. `openai-completions` exists on the client side only."""
+DialectId = Literal[
+    "openai-chat", "openai-responses", "anthropic", "gemini", "openai-completions", "code-assist"
+]
+"""Who wrote or will read the wire form. `openai-completions` exists on the client side only;
+`code-assist` is Gemini in an envelope, and a request's source is then `gemini`."""
 
 Family = Literal["claude", "gemini", "gpt", "grok", "kimi", "qwen", "unknown", "dummy"]
 """Which line of models issued an artefact that only its issuer understands."""
@@ -364,6 +367,10 @@ class Meta(Struct, frozen=True):
     conversation: str | None = None
     session: str | None = None
     """A session id found in the body (not in headers)."""
+    kept: bool = False
+    """Responses: the proxy keeps the answer, as the client asked."""
+    continues: str | None = None
+    """Responses: the earlier answer that was written out in `messages`."""
 
 
 class IRRequest(Struct, frozen=True):

@@ -17,9 +17,11 @@ from cliproxy.ir.schema_shape import DEPTH, LISTS, MAPS, SINGLE, repaired
 __all__ = [
     "coerce_arguments",
     "for_anthropic",
+    "for_anthropic_output",
     "for_gemini",
     "for_gemini_json",
     "for_openai",
+    "has_open_objects",
     "satisfies_openai_strict",
     "stringified_enums",
 ]
@@ -87,6 +89,33 @@ def for_anthropic(schema: Any) -> Schema:
     ordered: Schema = {"type": "object"}
     ordered.update(merged)
     return ordered
+
+
+def for_anthropic_output(schema: Any) -> Schema:
+    """Return the schema of a structured answer: every object closed, as the API demands."""
+
+    def change(node: Schema) -> Schema:
+        _foreign(node)
+        kind = node.get("type")
+        if kind == "object" or (isinstance(kind, list) and "object" in kind):
+            node["additionalProperties"] = False
+        return node
+
+    root: Schema = _walk(repaired(schema if isinstance(schema, dict) else {}), change)
+    return root
+
+
+def has_open_objects(schema: Any) -> bool:
+    """Tell whether some object of a schema says that it takes members nobody listed."""
+    found = False
+
+    def change(node: Schema) -> Schema:
+        nonlocal found
+        found = found or node.get("additionalProperties") not in (None, False)
+        return node
+
+    _walk(schema, change)
+    return found
 
 
 def for_openai(schema: Any) -> Schema:

@@ -22,6 +22,11 @@ _HINTED: Final = (
     "uniqueItems", "default",
 )  # fmt: skip
 """Constraints that are told in the description instead."""
+_TOLD: Final = (
+    "not", "patternProperties", "propertyNames", "contains", "dependentRequired",
+)  # fmt: skip
+"""Rules that are told too, as long as they are short."""
+_TOLD_LIMIT: Final = 120
 _NODES: Final = 20_000
 """References may multiply a small document without end; what is beyond is any object."""
 
@@ -222,7 +227,7 @@ class _Cleaner:
                     out["required"] = required
             elif depth == 0:
                 out["properties"] = {}
-            if schema.get("additionalProperties") is False:
+            if depth and schema.get("additionalProperties") is False:
                 hints.append("No extra properties allowed")
         if kind == "array":
             out["items"] = self._items(schema, seen, depth)
@@ -289,11 +294,14 @@ def _scalars(schema: Schema, kind: str | None, out: Schema, hints: list[str]) ->
     ordering = schema.get("propertyOrdering")
     if kind == "object" and isinstance(ordering, list) and "properties" in out:
         out["propertyOrdering"] = [name for name in ordering if name in out["properties"]]
-    hints.extend(
-        f"{key}: {_text(schema[key])}"
-        for key in _HINTED
-        if key in schema and schema[key] not in (None, False)
-    )
+    for key in _HINTED:
+        value = schema.get(key)
+        if value is not None and (value is not False or key == "default"):
+            hints.append(f"{key}: {_text(value)}")
+    for key in _TOLD:
+        told = f"{key}: {_text(schema[key])}" if schema.get(key) else ""
+        if 0 < len(told) <= _TOLD_LIMIT:
+            hints.append(told)
 
 
 def _described(out: Schema, description: Any, hints: list[str]) -> Schema:

@@ -23,7 +23,11 @@ class Serialiser:
         """`Finish` of one choice while a block of another is still open."""
 
     def feed(self, events: Sequence[Event]) -> list[Event]:
-        """Return the events that may be written now. `Error` and `End` flush the rest."""
+        """Return the events that may be written now.
+
+        `End` flushes the rest. `Error` drops it: the open block stays open, so that no other may
+        begin any more.
+        """
         out: list[Event] = []
         for event in events:
             if isinstance(event, Start | Usage):
@@ -32,7 +36,8 @@ class Serialiser:
                 self._waiting.append(event)
                 self._settle(out)
             elif isinstance(event, Error | End):
-                self._flush(out, failed=isinstance(event, Error))
+                if isinstance(event, End):
+                    self._flush(out)
                 out.append(event)
             elif isinstance(event, BlockStart):
                 if self._open is None:
@@ -64,12 +69,9 @@ class Serialiser:
             out += self._waiting
             self._waiting.clear()
 
-    def _flush(self, out: list[Event], *, failed: bool) -> None:
-        # Only an error leaves blocks open; what the client may still see comes in order.
+    def _flush(self, out: list[Event]) -> None:
         for index in sorted(self._held):
             out += self._held[index]
         self._held.clear()
         self._open = None
-        if not failed:
-            self._settle(out)
-        self._waiting.clear()
+        self._settle(out)

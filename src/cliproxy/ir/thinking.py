@@ -201,6 +201,8 @@ def _budget(shown: Resolved, budget: int, caps: Caps, losses: Losses, *, strict:
             losses.add("thinking", f"budget {budget} became {clamped}", "info", "approximated")
         return structs.replace(shown, mode="budget", budget=clamped)
     level = clamp_level(budget_to_level(budget), thinking.levels)
+    if level != budget_to_level(budget):
+        losses.add("thinking", f"budget {budget} became {level}", "info", "approximated")
     return structs.replace(shown, mode="level", level=level)
 
 

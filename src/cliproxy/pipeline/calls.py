@@ -6,12 +6,13 @@ from msgspec import Struct, structs
 
 from cliproxy import dialects, providers
 from cliproxy.base import json
-from cliproxy.base.errors import BadRequest
+from cliproxy.base.errors import Unsupported
 from cliproxy.base.http import HttpRequest
 from cliproxy.dialects import Dialect, where
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.envelope import may_hold
 from cliproxy.ir.loss import Loss
+from cliproxy.ir.request import IRRequest
 from cliproxy.ir.restore import Restore
 from cliproxy.pipeline.context import Fidelity, Request
 from cliproxy.pipeline.peek import replace_model
@@ -38,18 +39,30 @@ class Prepared(Struct):
         return "lossy" if self.losses else "exact"
 
 
-def prepare(request: Request, candidate: Candidate, *, strict: bool) -> Prepared:
-    """Write the call for one candidate. Raises `BadRequest` when the request is at fault."""
+def passes_verbatim(request: Request, candidate: Candidate) -> bool:
+    """Tell whether a candidate can be sent the client's own bytes."""
+    account = candidate.account
+    return request.operation == "compact" or (
+        providers.get(account.provider).dialect == request.dialect_id
+        and not candidate.suffix
+        # Signatures of other vendors, from earlier turns elsewhere, would be refused.
+        and not may_hold(request.body)
+        and (request.continued is None or request.continued.account == account.id)
+    )
+
+
+def prepare(
+    request: Request, candidate: Candidate, *, strict: bool, asked: IRRequest | None = None
+) -> Prepared:
+    """Write the call for one candidate. Raises `BadRequest` when the request is at fault.
+
+    `asked` is the request to translate when it is not simply what the client sent.
+    """
     account = candidate.account
     provider = providers.get(account.provider)
     dialect = dialects.get(provider.dialect)
     caps = provider.caps(candidate.caps, account)
-    verbatim = (
-        provider.dialect == request.dialect_id
-        and not candidate.suffix
-        # Signatures of other vendors, from earlier turns elsewhere, would be refused.
-        and not may_hold(request.body)
-    )
+    verbatim = passes_verbatim(request, candidate)
     if verbatim:
         body = request.body
         if not request.model_in_path and candidate.upstream_model != request.model:
@@ -59,7 +72,7 @@ def prepare(request: Request, candidate: Candidate, *, strict: bool) -> Prepared
         headers: dict[str, str] = {}
     else:
         # What the name asks for is decided by routing; a name may also merely look like it.
-        asked = request.ir()
+        asked = request.ir() if asked is None else asked
         if candidate.suffix or asked.model.endswith(")"):
             asked = structs.replace(asked, model=candidate.upstream_model + candidate.suffix)
         built = dialect.build(asked, caps, request.operation)
@@ -86,12 +99,12 @@ def prepare(request: Request, candidate: Candidate, *, strict: bool) -> Prepared
 
 
 def refuse_losses(losses: tuple[Loss, ...]) -> None:
-    """Raise `BadRequest` naming what strict fidelity does not allow to be lost."""
+    """Raise `Unsupported` naming what strict fidelity does not allow to be lost."""
     serious = [loss for loss in losses if loss.severity != "info"]
     if not serious:
         return
     what = "; ".join(f"{loss.field}: {loss.reason}" for loss in serious[:8])
-    raise BadRequest(
+    raise Unsupported(
         f"Strict fidelity was asked for, and the upstream cannot carry {what}",
         code="fidelity_strict",
         param=serious[0].field,

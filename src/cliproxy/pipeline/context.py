@@ -10,9 +10,11 @@ from msgspec import UNSET, Raw, Struct, UnsetType, field, structs
 from cliproxy import dialects
 from cliproxy.base import json
 from cliproxy.base.errors import BadRequest, GatewayError
+from cliproxy.base.json import Obj
 from cliproxy.dialects import Dialect, Framing, Operation, ParseMeta
 from cliproxy.ir.loss import Loss
-from cliproxy.ir.request import IRRequest
+from cliproxy.ir.request import Inline, IRRequest
+from cliproxy.routing.affinity import Session
 
 Fidelity = Literal["verbatim", "exact", "lossy", ""]
 
@@ -23,6 +25,10 @@ class Peeked(Struct):
     model: Any = None
     stream: Any = None
     prompt_cache_key: Any = None
+    previous_response_id: Any = None
+    conversation: Any = None
+    store: Any = None
+    session_id: Any = None
     metadata: Raw | UnsetType = UNSET
     system: Raw | UnsetType = UNSET
     instructions: Raw | UnsetType = UNSET
@@ -30,6 +36,20 @@ class Peeked(Struct):
     messages: Raw | UnsetType = UNSET
     input: Raw | UnsetType = UNSET
     contents: Raw | UnsetType = UNSET
+    request: Raw | UnsetType = UNSET
+    """Code Assist: the request inside its envelope."""
+
+
+class Continued(Struct):
+    """What a request leans on, found and written out."""
+
+    body: Obj
+    """The request with all that came before in its input."""
+    account: str = ""
+    """Whose upstream knows it by its id, as long as it does."""
+    previous: str | None = None
+    conversation: str | None = None
+    session: Session | None = None
 
 
 class Attempt(Struct):
@@ -72,6 +92,13 @@ class Request(Struct):
     parsed: IRRequest | None = None
     peeked: Peeked | None = None
     """The peek into the body, by whoever took it."""
+    fetched: dict[str, Inline] = field(default_factory=dict)
+    """Files named by address, by address."""
+    continued: Continued | None = None
+    session: Session | None = None
+    """The conversation it belongs to, where that decides who is asked."""
+    kept: bool = False
+    """The answer will be kept for later requests to lean on."""
 
     @property
     def dialect(self) -> Dialect:
@@ -81,7 +108,8 @@ class Request(Struct):
     def ir(self) -> IRRequest:
         """Parse the body, once. Raises `BadRequest` naming the field."""
         if self.parsed is None:
-            body = decode_object(self.body)
+            continued = self.continued
+            body = decode_object(self.body) if continued is None else continued.body
             meta = ParseMeta(
                 headers=self.headers,
                 model=self.model if self.model_in_path else None,
@@ -91,6 +119,17 @@ class Request(Struct):
             parsed = self.dialect.parse(body, meta)
             if parsed.stream != self.stream:
                 parsed = structs.replace(parsed, stream=self.stream)
+            if self.kept or continued is not None:
+                parsed = structs.replace(
+                    parsed,
+                    meta=structs.replace(
+                        parsed.meta,
+                        # Keeping is done here; no upstream needs to.
+                        store=None if self.kept else parsed.meta.store,
+                        kept=self.kept,
+                        continues=continued.previous if continued is not None else None,
+                    ),
+                )
             self.parsed = parsed
         return self.parsed
 

@@ -5,13 +5,17 @@ A new configuration makes a new `Gateway`; requests that run keep the one they b
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.http import Timeouts
+from cliproxy.pipeline.commit import CommitPolicy
+from cliproxy.pipeline.kept import ResponseStore
+from cliproxy.pipeline.ledger import Ledger
 from cliproxy.routing.pool import Pool
 from cliproxy.routing.resolve import Registry
 from cliproxy.transport.client import Transport
+from cliproxy.transport.guard import Guard
 
 
 class Settings(Struct, frozen=True):
@@ -21,6 +25,13 @@ class Settings(Struct, frozen=True):
     proxy_url: str | None = None
     strict: bool = False
     expose_routing: bool = False
+    commit: CommitPolicy = CommitPolicy()
+    keepalive: float = 0.0
+    """Seconds of silence in a stream before a sign of life; 0 = none."""
+    whole_keepalive: float = 0.0
+    """The same while a whole answer is awaited."""
+    bootstrap_retries: int = 0
+    """How often a stream that failed before its first byte is begun anew."""
     checked: bool = False
     """Assert the event grammar on every stream (tests, debug mode)."""
 
@@ -33,3 +44,8 @@ class Gateway(Struct):
     transport: Transport
     settings: Settings = Settings()
     clock: Clock = SYSTEM_CLOCK
+    guard: Guard | None = None
+    """How files named by address are fetched; None when they are not."""
+    ledger: Ledger = field(default_factory=Ledger)
+    responses: ResponseStore | None = None
+    """Where answers are kept; None when nothing is."""

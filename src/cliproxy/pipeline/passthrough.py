@@ -1,13 +1,13 @@
 """Same dialect in and out: bytes pass as they come, watched lightly.
 
-Watched for three things only: an error where a first event should be (so that another account
-can still be tried), whole frames (so that an error can be appended without splitting one), and
-the terminal event (so that a cut stream never looks like a normal end).
+Watched for a few things only: the commit point (so that another account can be tried until then),
+whole frames (so that an error can be appended without splitting one), the terminal event (so that
+a cut stream never looks like a normal end), and errors the upstream tells later.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from cliproxy.dialects.sse import MAX_EVENT, Frame, SseDecoder
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.events import Error
 from cliproxy.ir.fold import to_exception
+from cliproxy.pipeline.commit import Watch
 from cliproxy.transport.client import UpstreamResponse
 
 _TERMINAL: Final[dict[str, tuple[bytes, ...]]] = {
@@ -32,9 +33,17 @@ _TERMINAL: Final[dict[str, tuple[bytes, ...]]] = {
     ),
     "anthropic": (b'"message_stop"', b'"stop_reason":"', b'"stop_reason": "', b"event: error"),
     "gemini": (b'"finishReason"', b'"blockReason"'),
+    "code-assist": (b'"finishReason"', b'"blockReason"'),
 }
 """Bytes that prove a stream came to its end. Inside JSON text a quote is escaped, so the quoted
 forms cannot be the model's own words."""
+_FINAL: Final = {
+    "openai-chat": (b"[DONE]", b"data: [DONE]\n\n"),
+    "anthropic": (b"message_stop", b'event: message_stop\ndata: {"type":"message_stop"}\n\n'),
+}
+"""What stands last in a stream, and the frame that holds it."""
+_TAIL: Final = 512
+_ERROR: Final = b'"error"'
 _OVERLAP: Final = 32
 """Longest marker, so that one cut by a read boundary is still seen."""
 
@@ -66,32 +75,57 @@ def error_inside(body: bytes) -> bool:
 
 
 class Passthrough:
-    """Carries one stream of one upstream to a client of the same dialect."""
+    """Carries one stream of one upstream to a client of the same dialect.
 
-    def __init__(self, dialect: Dialect, caps: Caps, framing: Framing) -> None:
+    Until the watch says that it is committed, its events are read as well as passed on; from then
+    on only what looks like an error is, and `failed` hears of it.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        caps: Caps,
+        framing: Framing,
+        watch: Watch,
+        failed: Callable[[GatewayError], None],
+    ) -> None:
         self._dialect = dialect
         self._caps = caps
         self._array = framing == "array"
+        self._watch = watch
+        self._failed = failed
+        self._decoder = SseDecoder()
+        self._reader = dialect.reader(caps)
+        self._done = False
+        """The event that ends the answer was seen."""
 
     async def stream(self, response: UpstreamResponse) -> AsyncGenerator[bytes, None]:
-        """Yield bytes to write. The first item is produced only after a good first event.
+        """Yield bytes to write: whole frames only.
 
-        Raises a `GatewayError` only before the first item; later failures become one error event.
+        Raises a `GatewayError` before the commit point; later failures become one error event.
         """
-        started = False
+        last = b""
         try:
             async with aclosing(self._frames(response)) as frames:
                 async for data in frames:
-                    started = True
+                    last = data
                     yield data
+            if not self._array and (rest := self._missing(last)):
+                yield rest
         except GatewayError as err:
-            if not started:
+            if not self._watch.committed:
                 raise
-            if self._array:
-                # The array is open: the error is its last element.
-                yield b",\r\n" + self._dialect.error(err) + b"]"
+            if self._done:
+                # A connection that breaks after the end took nothing with it.
+                if rest := b"]" if self._array else self._missing(last):
+                    yield rest
+                return
+            self._failed(err)
+            if not self._array:
+                yield self._dialect.stream_error(err, "sse", last)
             else:
-                yield self._dialect.stream_error(err)
+                # The error is the array's last element.
+                yield (b",\r\n" if last else b"[") + self._dialect.error(err) + b"]"
         finally:
             response.close()
 
@@ -100,21 +134,19 @@ class Passthrough:
         tail = b""
         held: list[bytes] = []
         held_size = 0
-        done = False
-        checked = False
         array = _ArrayFraming() if self._array else None
         async with aclosing(response.chunks()) as chunks:
             async for chunk in chunks:
-                if not done:
+                if not self._done:
                     window = tail + chunk
-                    done = any(marker in window for marker in markers)
+                    self._done = any(marker in window for marker in markers)
                     tail = window[-_OVERLAP:]
+                if not self._watch.committed:
+                    self._look(self._decoder.feed(chunk))
+                elif _ERROR in chunk:
+                    self._note(chunk)
                 if array is not None:
-                    out = array.feed(chunk)
-                    if not checked and array.first is not None:
-                        self._check(array.first)
-                        checked = True
-                    if out:
+                    if out := array.feed(chunk):
                         yield out
                     continue
                 end = _last_frame_end(chunk, held)
@@ -128,37 +160,38 @@ class Passthrough:
                 out = held[0] if len(held) == 1 else b"".join(held)
                 held = [chunk[end:]] if end < len(chunk) else []
                 held_size = len(chunk) - end
-                if not checked:
-                    checked = self._check_first(out)
                 yield out
         rest = b"".join(held)
+        if not self._watch.committed:
+            self._look(self._decoder.close())
         if array is not None:
-            rest = array.close(complete=done)
-        elif rest and not checked:
-            self._check_first(rest + b"\n\n")
-        if not done:
+            rest = array.close(complete=self._done)
+        if not self._done:
             raise UpstreamBroken("The upstream's answer stopped before its end.")
         if rest:
             # A last event without its blank line would be lost on strict clients.
             yield rest if array is not None else rest + b"\n\n"
 
-    def _check_first(self, data: bytes) -> bool:
-        frames = SseDecoder().feed(data)
-        if not frames:
-            return False
-        self._check(frames[0])
-        return True
+    def _missing(self, last: bytes) -> bytes:
+        """Return the frame that strict clients wait for, where the answer ended without it."""
+        found = _FINAL.get(self._dialect.id)
+        return b"" if found is None or found[0] in last[-_TAIL:] else found[1]
 
-    def _check(self, frame: Frame) -> None:
-        # Only something that looks like an error is worth the reader.
-        if b"error" not in frame.data and frame.event != "error" and frame.data[:1] == b"{":
-            return
-        if frame.data == b"[DONE]":
-            return
-        events = self._dialect.reader(self._caps).feed(frame.data, frame.event)
-        for event in events:
-            if isinstance(event, Error):
-                raise to_exception(event)
+    def _look(self, frames: list[Frame]) -> None:
+        for data, event in frames:
+            if self._watch.see(self._reader.feed(data, event)):
+                return
+
+    def _note(self, chunk: bytes) -> None:
+        """Take note of an error that the upstream itself tells the client."""
+        reader = self._dialect.reader(self._caps)
+        for frame in SseDecoder().feed(chunk):
+            if _ERROR not in frame.data:
+                continue
+            for event in reader.feed(frame.data, frame.event):
+                if isinstance(event, Error) and event.code != "upstream_broken":
+                    self._failed(to_exception(event))
+                    return
 
 
 class _ArrayFraming:

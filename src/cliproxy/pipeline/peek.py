@@ -81,6 +81,8 @@ def session_of(request: Request) -> Session | None:
         if (value := request.headers.get(header)) and (name := _name(value)):
             return Session((request.model, request.client, name))
     peeked = request.peeked or peek(request.body)
+    if request.dialect_id == "code-assist" and peeked.request is not UNSET:
+        peeked = peek(bytes(peeked.request))
     name = _named(peeked)
     if name is not None:
         return Session((request.model, request.client, name))
@@ -105,8 +107,9 @@ def session_of(request: Request) -> Session | None:
 
 
 def _named(peeked: Peeked) -> str | None:
-    if name := _name(peeked.prompt_cache_key):
-        return name
+    for value in (peeked.session_id, peeked.prompt_cache_key):
+        if name := _name(value):
+            return name
     if peeked.metadata is UNSET or b"session" not in bytes(peeked.metadata):
         return None
     metadata = json.loads(bytes(peeked.metadata))

@@ -6,32 +6,35 @@ request's own fault ends it at once; any other moves on, as long as the client h
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Final
 
-from cliproxy import providers
+from cliproxy import dialects, providers
 from cliproxy.base.errors import (
     GatewayError,
     RateLimited,
     Unavailable,
+    Unsupported,
     UpstreamBroken,
     UpstreamError,
 )
-from cliproxy.dialects import Writer
-from cliproxy.dialects.sse import looks_like_json
-from cliproxy.ir.events import Error, Event
-from cliproxy.ir.fold import fold, to_exception
-from cliproxy.pipeline.calls import Prepared, prepare
+from cliproxy.base.tasks import cancel, own
+from cliproxy.ir.request import IRRequest
+from cliproxy.pipeline import answering, continuing, media
+from cliproxy.pipeline.calls import Prepared, passes_verbatim, prepare
 from cliproxy.pipeline.context import Attempt, Reply, Request, reason_of
 from cliproxy.pipeline.gateway import Gateway
-from cliproxy.pipeline.passthrough import Passthrough, error_inside
+from cliproxy.pipeline.ledger import WITHOUT
+from cliproxy.pipeline.patient import COMMENT, SPACE, alive_until
 from cliproxy.pipeline.peek import session_of
-from cliproxy.pipeline.upstream import ERROR_LIMIT, Source, has_output, not_the_protocol
+from cliproxy.pipeline.upstream import ERROR_LIMIT
 from cliproxy.routing.affinity import Session
-from cliproxy.routing.cooldown import about_account, about_limits
+from cliproxy.routing.cooldown import about_account
 from cliproxy.routing.resolve import Candidate
+from cliproxy.tokens import openai
 from cliproxy.tokens.count import estimate
 from cliproxy.transport.client import UpstreamResponse
 
@@ -52,15 +55,62 @@ RETRY_HEADERS: Final = frozenset(
 
 
 async def run(gateway: Gateway, request: Request) -> Reply:
-    """Answer a request. Raises a `GatewayError` when no account could."""
+    """Answer a request. Raises a `GatewayError` when no account could.
+
+    With keep-alives configured, a reply may begin before there is an answer; a failure is then
+    told inside it.
+    """
+    settings = gateway.settings
+    every = settings.keepalive if request.stream else settings.whole_keepalive
+    if not every or request.operation != "generate" or request.framing == "array":
+        return await _answered(gateway, request)
+    work = own(_answered(gateway, request))
+    try:
+        await asyncio.wait((work,), timeout=every)
+    except BaseException:
+        await cancel(work)
+        raise
+    if work.done():
+        return await work
+    sign = COMMENT if request.stream else SPACE
+    chunks = alive_until(work, every, sign, lambda done: _finished(request, done))
+    return Reply(200, answering.SSE if request.stream else JSON, chunks=chunks)
+
+
+async def _finished(request: Request, work: Awaitable[Reply]) -> AsyncGenerator[bytes, None]:
+    try:
+        reply = await work
+    except GatewayError as err:
+        dialect = request.dialect
+        yield dialect.stream_error(err, request.framing) if request.stream else dialect.error(err)
+        return
+    if reply.chunks is None:
+        yield reply.body
+        return
+    async with aclosing(reply.chunks) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+async def _answered(gateway: Gateway, request: Request) -> Reply:
     candidates = gateway.registry.resolve(
         request.model, provider=request.pin_provider, account=request.pin_account
     )
     pool = gateway.pool
     session = None
-    if pool.sticky and len(candidates) > 1 and request.operation != "count":
+    if request.operation == "compact":
+        candidates = [c for c in candidates if providers.get(c.account.provider).compacts]
+    if request.dialect_id == continuing.DIALECT:
+        continuing.continue_from(gateway, request)
+        candidates = continuing.able(request, candidates)
+        request.kept = continuing.wants_keeping(gateway, request)
+        if request.continued is not None:
+            session = request.continued.session
+    if session is None and pool.sticky and len(candidates) > 1 and request.operation != "count":
         session = session_of(request)
+    request.session = session
     turn = 0
+    again = gateway.settings.bootstrap_retries if request.stream else 0
     while True:
         try:
             return await _round(gateway, request, candidates, session)
@@ -70,7 +120,10 @@ async def run(gateway: Gateway, request: Request) -> Reply:
                     raise
                 if not isinstance(err, UpstreamError | RateLimited | Unavailable):
                     raise
-                return _estimated(request)
+                return await _counted_here(request, candidates[0])
+            if again > 0 and _bootstraps(err):
+                again -= 1
+                continue
             pause = pool.pause(candidates, turn, err)
             if pause is None:
                 raise
@@ -78,12 +131,19 @@ async def run(gateway: Gateway, request: Request) -> Reply:
             turn += 1
 
 
+def _bootstraps(err: GatewayError) -> bool:
+    """Tell whether a stream that failed before its first byte may be begun anew at once."""
+    return isinstance(err, UpstreamError) and (
+        err.status >= 500 or err.status in (401, 402, 403, 408, 429)
+    )
+
+
 async def _round(
     gateway: Gateway, request: Request, candidates: list[Candidate], session: Session | None
 ) -> Reply:
     """Try every candidate that may answer, once."""
     pool, clock = gateway.pool, gateway.clock
-    counting = request.operation == "count"
+    beside = request.operation != "generate"
     failure: GatewayError | None = None
     for candidate in pool.plan(candidates, session):
         attempt = Attempt(
@@ -107,8 +167,8 @@ async def _round(
                 err.status,
                 err.message,
             )
-            if counting and not about_account(err):
-                # Counting has limits and gaps of its own.
+            if beside and not about_account(err):
+                # Counting and compacting have limits and gaps of their own.
                 pool.release(candidate)
                 go_on = err.next_account
             else:
@@ -116,13 +176,14 @@ async def _round(
             if not go_on:
                 err.next_account = False
                 raise
-            failure = err
+            if failure is None or not isinstance(err, Unsupported):
+                failure = err
         except BaseException:
             pool.release(candidate)
             raise
         else:
             attempt.status, attempt.reason = reply.status, "ok"
-            if counting:
+            if beside:
                 pool.release(candidate)
             else:
                 pool.report(candidate, session=session, began=began)
@@ -141,20 +202,25 @@ async def _round(
 async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> Reply:
     strict = gateway.settings.strict or request.strict
     if request.operation == "count" and not _can_count(candidate):
-        return _estimated(request)
-    call = prepare(request, candidate, strict=strict)
+        return await _counted_here(request, candidate)
+    asked = await _asked(gateway, request, candidate)
+    call = prepare(request, candidate, strict=strict, asked=asked)
     response = await gateway.transport.send(
         call.http, gateway.settings.timeouts, proxy=gateway.settings.proxy_url
     )
     try:
         if not 200 <= response.status < 300:
-            raise await _refusal(request, call, response)  # noqa: TRY301  # one place closes the answer
+            err = await _refusal(request, call, response)
+            if _forgotten(request, candidate, err):
+                response.close()
+                return await _attempt(gateway, request, candidate)
+            raise err  # noqa: TRY301  # one place closes the answer
         if request.operation == "count":
-            return await _counted(request, call, response)
+            return await answering.counted(request, call, response)
         if request.stream:
-            reply = await _stream(gateway, request, candidate, call, response)
+            reply = await answering.stream(gateway, request, candidate, call, response)
         else:
-            reply = await _whole(gateway, request, call, response)
+            reply = await answering.whole(gateway, request, candidate, call, response)
     except BaseException:
         response.close()
         raise
@@ -165,6 +231,35 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> 
         reply.headers["x-cliproxy-account"] = candidate.account.id
         reply.headers["x-cliproxy-attempts"] = str(len(request.attempts))
     return reply
+
+
+async def _asked(gateway: Gateway, request: Request, candidate: Candidate) -> IRRequest | None:
+    """Return the request to translate; None when the client's own bytes are sent.
+
+    In it is what the client had no place for, and what the upstream could not fetch.
+    """
+    if passes_verbatim(request, candidate):
+        return None
+    asked = request.ir()
+    if request.dialect_id in WITHOUT:
+        asked = gateway.ledger.restore(request.client, asked)
+    guard = gateway.guard
+    if guard is None or b"://" not in request.body:
+        return asked
+    account = candidate.account
+    provider = providers.get(account.provider)
+    caps = provider.caps(candidate.caps, account)
+    dialect = dialects.get(provider.dialect)
+    if caps.remote_images and dialect.document_urls:
+        return asked
+    return await media.inline(
+        asked,
+        caps,
+        dialect,
+        guard,
+        known=request.fetched,
+        proxy=gateway.settings.proxy_url,
+    )
 
 
 async def _refusal(request: Request, call: Prepared, response: UpstreamResponse) -> GatewayError:
@@ -180,111 +275,29 @@ async def _refusal(request: Request, call: Prepared, response: UpstreamResponse)
     return call.dialect.read_error(response.status, response.headers, body)
 
 
-async def _whole(
-    gateway: Gateway, request: Request, call: Prepared, response: UpstreamResponse
-) -> Reply:
-    body = await response.read()
-    if call.verbatim and looks_like_json(body[:64]) and not error_inside(body):
-        return Reply(200, JSON, body)
-    if not body or not (looks_like_json(body[:64]) or _is_sse(body)):
-        raise not_the_protocol(body)
-    source = Source(call.dialect, call.caps, call.restore, checked=gateway.settings.checked)
-    answer = fold(source.whole(body))
-    return Reply(200, JSON, request.dialect.render(answer, request.ir()))
-
-
-async def _stream(
-    gateway: Gateway,
-    request: Request,
-    candidate: Candidate,
-    call: Prepared,
-    response: UpstreamResponse,
-) -> Reply:
-    content_type = JSON if request.framing == "array" else SSE
-    if call.verbatim and _is_event_stream(response):
-        passing = Passthrough(call.dialect, call.caps, request.framing)
-        chunks = passing.stream(response)
-        head = await anext(chunks, b"")
-        return Reply(200, content_type, chunks=_resumed(head, chunks))
-    if _is_html(response):
-        raise not_the_protocol(await response.read(ERROR_LIMIT))
-    source = Source(call.dialect, call.caps, call.restore, checked=gateway.settings.checked)
-    events = source.stream(response)
-    pending: list[Event] = []
-    # Nothing is committed until the upstream shows something: until then another account may
-    # still answer, and a failure still has its own HTTP status.
-    async for batch in events:
-        pending += batch
-        if pending and isinstance(pending[-1], Error) and not has_output(pending):
-            raise to_exception(pending[-1])
-        if has_output(batch):
-            break
-
-    def failed(error: Error) -> None:
-        # Too late for this client; not for those who come next.
-        told = to_exception(error)
-        if about_limits(told):
-            gateway.pool.report(candidate, told)
-
-    writer = request.dialect.writer(request.ir(), request.framing)
-    return Reply(200, content_type, chunks=_written(writer, pending, events, failed))
-
-
-async def _resumed(head: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    async with aclosing(rest):
-        if head:
-            yield head
-        async for chunk in rest:
-            yield chunk
-
-
-async def _written(
-    writer: Writer,
-    pending: list[Event],
-    events: AsyncGenerator[list[Event], None],
-    failed: Callable[[Error], None],
-) -> AsyncGenerator[bytes, None]:
-    async with aclosing(events):
-        if pending and isinstance(pending[-1], Error):
-            failed(pending[-1])
-        if data := writer.feed(pending):
-            yield data
-        async for batch in events:
-            if batch and isinstance(batch[-1], Error):
-                failed(batch[-1])
-            if data := writer.feed(batch):
-                yield data
+def _forgotten(request: Request, candidate: Candidate, err: GatewayError) -> bool:
+    """Tell whether an account lost what it was to lean on; then it gets it in full."""
+    continued = request.continued
+    if continued is None or continued.account != candidate.account.id:
+        return False
+    if err.code != "previous_response_not_found":
+        return False
+    continued.account = ""
+    return True
 
 
 def _can_count(candidate: Candidate) -> bool:
     return providers.get(candidate.account.provider).counts_tokens
 
 
-async def _counted(request: Request, call: Prepared, response: UpstreamResponse) -> Reply:
-    body = await response.read()
-    if call.verbatim:
-        call.dialect.read_count(body)
-        return Reply(200, JSON, body)
-    return Reply(200, JSON, request.dialect.render_count(call.dialect.read_count(body)))
-
-
-def _estimated(request: Request) -> Reply:
-    """Count offline; never costs a generation, and says that it is an estimate."""
-    tokens = estimate(request.ir())
+async def _counted_here(request: Request, candidate: Candidate) -> Reply:
+    """Count offline: never costs a generation, and says when it is an estimate."""
+    asked = request.ir()
+    found = None
+    if openai.speaks(candidate.upstream_model):
+        # The first count loads the vocabulary.
+        found = await asyncio.to_thread(openai.count, asked)
+    tokens, exact = found if found is not None else (estimate(asked), False)
     reply = Reply(200, JSON, request.dialect.render_count(tokens))
-    reply.headers["x-cliproxy-token-count"] = "estimate"
+    reply.headers["x-cliproxy-token-count"] = "exact" if exact else "estimate"
     return reply
-
-
-def _is_sse(body: bytes) -> bool:
-    return body.lstrip(b"\xef\xbb\xbf\r\n ")[:6].startswith(
-        (b"data:", b"event:", b":", b"id:", b"retry:")
-    )
-
-
-def _is_event_stream(response: UpstreamResponse) -> bool:
-    return response.headers.get("content-type", "").lower().startswith(SSE)
-
-
-def _is_html(response: UpstreamResponse) -> bool:
-    return "html" in response.headers.get("content-type", "").lower()

@@ -15,14 +15,12 @@ from cliproxy.dialects import Dialect, Reader
 from cliproxy.dialects.sse import EventTooLarge, SseDecoder, looks_like_json
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.check import Checker
-from cliproxy.ir.events import BlockStart, Error, Event, Finish
+from cliproxy.ir.events import End, Error, Event
 from cliproxy.ir.restore import Restore, RestoreStream
 from cliproxy.transport.client import UpstreamResponse
 
 ERROR_LIMIT: Final = 1024 * 1024
 """Bytes of an upstream's error body that are read."""
-
-_OUTPUT: Final = (BlockStart, Finish)
 
 
 class Source:
@@ -57,6 +55,7 @@ class Source:
         decoder = SseDecoder()
         feed = self._reader.feed
         first = True
+        over = False
         try:
             async with aclosing(response.chunks()) as chunks:
                 async for chunk in chunks:
@@ -73,6 +72,7 @@ class Source:
                         yield self._pass(events)
                         if isinstance(events[-1], Error):
                             return
+                        over = isinstance(events[-1], End)
             events = []
             for data, name in decoder.close():
                 events += feed(data, name)
@@ -82,7 +82,9 @@ class Source:
                 [Error.of(UpstreamBroken(f"The upstream sent too much at once: {err}"))]
             )
         except GatewayError as err:
-            yield self._pass([Error.of(err)])
+            # A connection that breaks after the end took nothing with it.
+            if not over:
+                yield self._pass([Error.of(err)])
         finally:
             response.close()
 
@@ -93,11 +95,6 @@ class Source:
         if self._restore is not None:
             return self._restore.feed(events)
         return events
-
-
-def has_output(events: list[Event]) -> bool:
-    """Tell whether these events hold anything the client would see, or the end."""
-    return any(isinstance(event, _OUTPUT) for event in events)
 
 
 def not_the_protocol(body: bytes) -> UpstreamBroken:

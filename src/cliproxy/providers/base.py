@@ -63,6 +63,10 @@ class Provider(Protocol):
     dialect: DialectId
     counts_tokens: bool
     """Whether its API has a token-count endpoint."""
+    keeps_responses: bool
+    """Whether an answer can be leant on by its id in a later request."""
+    compacts: bool
+    """Whether its API makes a long conversation short (`/responses/compact`)."""
 
     def caps(self, caps: Caps, account: Account) -> Caps:
         """Refine what the catalogue says about a model with what this host adds or refuses."""

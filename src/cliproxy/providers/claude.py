@@ -24,6 +24,8 @@ class Claude:
     name: str = "claude"
     dialect: DialectId = "anthropic"
     counts_tokens: bool = True
+    keeps_responses: bool = False
+    compacts: bool = False
 
     def caps(self, caps: Caps, account: Account) -> Caps:  # protocol
         """Return what the catalogue says."""

@@ -19,6 +19,8 @@ class Codex:
     name: str = "codex"
     dialect: DialectId = "openai-responses"
     counts_tokens: bool = False
+    keeps_responses: bool = True
+    compacts: bool = True
 
     def caps(self, caps: Caps, account: Account) -> Caps:  # protocol
         """Return what the catalogue says: a key speaks the plain API, not the ChatGPT backend."""
@@ -33,8 +35,9 @@ class Codex:
         if account.secret:
             headers["authorization"] = f"Bearer {account.secret.reveal()}"
         account_headers(headers, call, account)
+        path = "/responses/compact" if call.operation == "compact" else "/responses"
         return HttpRequest(
-            "POST", join(account.base_url, "/responses"), headers, call.body, account.proxy_url
+            "POST", join(account.base_url, path), headers, call.body, account.proxy_url
         )
 
 

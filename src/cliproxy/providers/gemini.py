@@ -22,6 +22,8 @@ class Gemini:
     name: str = "gemini"
     dialect: DialectId = "gemini"
     counts_tokens: bool = True
+    keeps_responses: bool = False
+    compacts: bool = False
 
     def caps(self, caps: Caps, account: Account) -> Caps:  # protocol
         """Return what the catalogue says."""

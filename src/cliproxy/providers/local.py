@@ -27,6 +27,8 @@ class Local:
     name: str = "local"
     dialect: DialectId = "openai-chat"
     counts_tokens: bool = False
+    keeps_responses: bool = False
+    compacts: bool = False
 
     def caps(self, caps: Caps, account: Account) -> Caps:  # protocol
         """Say what llama.cpp's chat endpoint takes."""

@@ -19,6 +19,8 @@ class OpenAICompatible:
     name: str = "openai-compatible"
     dialect: DialectId = "openai-chat"
     counts_tokens: bool = False
+    keeps_responses: bool = False
+    compacts: bool = False
 
     def caps(self, caps: Caps, account: Account) -> Caps:  # protocol
         """Return what the catalogue or the account's configuration says."""

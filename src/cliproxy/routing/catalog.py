@@ -55,11 +55,19 @@ def of_provider(provider: str) -> dict[str, ModelInfo]:
 
 @cache
 def by_id(model: str) -> ModelInfo | None:
-    """Return a model wherever it is listed, vendors' own lists first."""
+    """Return a model wherever it is listed, vendors' own lists first.
+
+    A name without the date of its version means the newest one.
+    """
     for provider in ("claude", "gemini", "codex", "xai", "kimi"):
         if model in of_provider(provider):
             return of_provider(provider)[model]
-    return next((m for m in models() if m.id == model), None)
+    found = next((m for m in models() if m.id == model), None)
+    if found is None:
+        dated, length = f"{model}-20", len(model) + len("-20250929")
+        versions = (m for m in models() if len(m.id) == length and m.id.startswith(dated))
+        found = max(versions, key=lambda m: m.id, default=None)
+    return found
 
 
 _FAMILIES: Final[tuple[tuple[str, Family], ...]] = (

@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cliproxy.account.model import Account, ModelRule
 from cliproxy.base.errors import BadRequest, NotFound
@@ -69,7 +69,7 @@ class Registry:
         self.accounts = tuple(accounts)
         self._offers: dict[str, list[_Offer]] = {}
         for account in accounts:
-            for name, offer in _offers(account, force_prefix=config.force_model_prefix):
+            for name, offer in _offers(account, config):
                 self._offers.setdefault(name, []).append(offer)
 
     def resolve(
@@ -167,7 +167,8 @@ def _is(account: Account, provider: str) -> bool:
     return bool(wanted) and wanted in names
 
 
-def _offers(account: Account, *, force_prefix: bool) -> Iterable[tuple[str, _Offer]]:
+def _offers(account: Account, config: Config) -> Iterable[tuple[str, _Offer]]:
+    force_prefix, caching = config.force_model_prefix, config.prompt_caching
     for visible, written, rule in _models(account):
         upstream, asks = split_suffix(written)
         if asks is None:
@@ -188,7 +189,10 @@ def _offers(account: Account, *, force_prefix: bool) -> Iterable[tuple[str, _Off
         for name in names:
             yield name, _Offer(
                 account, upstream, _listed(account, name, upstream, rule),
-                catalog.caps_of(account, rule, upstream),
+                structs.replace(
+                    catalog.caps_of(account, rule, upstream),
+                    cache_breakpoints=caching.ttl if caching.breakpoints else "",
+                ),
                 written[len(upstream) :],
             )  # fmt: skip
 

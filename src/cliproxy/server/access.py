@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Struct
 
 from cliproxy.base.clock import Clock
-from cliproxy.base.errors import RateLimited, Unauthenticated
+from cliproxy.base.errors import Forbidden, RateLimited, Unauthenticated
 
 SAMPLE_KEYS: Final = frozenset({"your-api-key-1", "your-api-key-2", "your-api-key-3"})
 """Keys printed in a widely copied example configuration: everybody knows them."""
@@ -36,6 +36,8 @@ class Client(Struct, frozen=True):
 
 
 ANYBODY: Final = Client("anonymous", "none")
+LOCAL: Final = Client("this-machine", "none")
+_NOT_LOCAL: Final = ("origin", "forwarded", "x-forwarded-for", "x-real-ip", "cf-connecting-ip")
 
 
 class Access:
@@ -94,6 +96,26 @@ class Access:
             "Missing API key. Send one of the proxy's api-keys as 'Authorization: Bearer KEY', "
             "'x-api-key', 'x-goog-api-key' or '?key='."
         )
+
+    def check_code_assist(
+        self, headers: Mapping[str, str], query: Mapping[str, str], *, peer: str, loopback: bool
+    ) -> Client:
+        """Return the client of a Code Assist route.
+
+        Gemini CLI presents its own login there and cannot be given a key, so programs on this
+        machine may come without one. A web page or somebody behind a proxy may not: they look
+        local and are not. Raises `Forbidden` for everybody else without a key.
+        """
+        local = loopback and not any(name in headers for name in _NOT_LOCAL)
+        try:
+            return self.check(headers, query, peer=peer, loopback=loopback)
+        except Unauthenticated as err:
+            if local:
+                return LOCAL
+            raise Forbidden(
+                "The Code Assist routes are open to this machine only; from elsewhere send one of "
+                "the proxy's api-keys as x-api-key."
+            ) from err
 
     def _digest(self, key: str) -> bytes:
         return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), key=self._salt).digest()

@@ -10,7 +10,7 @@ import logging
 from typing import Final
 from urllib.parse import parse_qsl
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from cliproxy import __version__
 from cliproxy.base import ids
@@ -21,11 +21,12 @@ from cliproxy.base.errors import (
     NotBuilt,
     NotFound,
 )
+from cliproxy.pipeline.compacting import compact
 from cliproxy.pipeline.context import Request
 from cliproxy.pipeline.gateway import Gateway
 from cliproxy.pipeline.peek import peek
 from cliproxy.pipeline.run import run
-from cliproxy.server import bodies, models
+from cliproxy.server import bodies, models, stored
 from cliproxy.server.access import Access
 from cliproxy.server.asgi import (
     JSON_TYPE,
@@ -37,7 +38,7 @@ from cliproxy.server.asgi import (
     header_map,
     json_body,
 )
-from cliproxy.server.paths import Route, framing_of, guess_dialect, match
+from cliproxy.server.paths import KEPT, Route, framing_of, guess_dialect, match
 from cliproxy.server.respond import send_error, send_reply, watching
 from cliproxy.transport.proxy import is_loopback
 
@@ -58,15 +59,28 @@ EXPOSED: Final = (
         b"Retry-After, X-Request-Id, OpenAI-Request-Id"
     ),
 )
+_GEMINI: Final = frozenset({"gemini", "code-assist"})
 ENDPOINTS: Final = (
     "POST /v1/chat/completions",
     "POST /v1/completions",
     "POST /v1/responses",
+    "POST /v1/responses/compact",
+    "POST /v1/responses/input_tokens",
+    "GET, DELETE /v1/responses/{id}",
+    "GET /v1/responses/{id}/input_items",
+    "POST /v1/responses/{id}/cancel",
+    "POST /v1/conversations",
+    "GET, POST, DELETE /v1/conversations/{id}",
+    "GET, POST /v1/conversations/{id}/items",
+    "GET, DELETE /v1/conversations/{id}/items/{item}",
     "POST /v1/messages",
     "POST /v1/messages/count_tokens",
     "POST /v1beta/models/{model}:generateContent",
     "POST /v1beta/models/{model}:streamGenerateContent",
     "POST /v1beta/models/{model}:countTokens",
+    "POST /v1internal:generateContent",
+    "POST /v1internal:streamGenerateContent",
+    "POST /v1internal:countTokens",
     "GET /v1/models",
     "GET /v1beta/models",
     "GET /healthz",
@@ -120,6 +134,11 @@ class App:
                 )
             if method not in route.methods:
                 raise _wrong_method(route, method, path, headers)  # noqa: TRY301  # likewise
+            if route.name == "code_assist":
+                raise NotBuilt(  # noqa: TRY301  # likewise
+                    f"{path[:200]} is not served; the Code Assist methods here are "
+                    "generateContent, streamGenerateContent and countTokens."
+                )
             if route.name == "generate":
                 await self._generate(
                     scope,
@@ -130,6 +149,9 @@ class App:
                     request_id=request_id,
                     reply_headers=reply_headers,
                 )
+            elif route.name in KEPT:
+                body = await self._kept(scope, receive, route, headers)
+                await answer(send, 200, body, [*reply_headers, JSON_TYPE], head=method == "HEAD")
             else:
                 await self._get(scope, send, route, headers, reply_headers)
         except GatewayError as err:
@@ -157,14 +179,16 @@ class App:
     ) -> None:
         generation = self.generation
         query = _query(scope)
-        client = generation.access.check(
-            headers, query, peer=_peer(scope), loopback=is_loopback(_peer(scope))
-        )
+        access = generation.access
+        check = access.check if route.dialect != "code-assist" else access.check_code_assist
+        client = check(headers, query, peer=_peer(scope), loopback=is_loopback(_peer(scope)))
         body = await bodies.read_body(receive, generation.max_body)
         if encoding := headers.get("content-encoding"):
             body = bodies.decode(body, encoding, generation.max_body)
         peeked = peek(body)
         model = route.model if route.model is not None else peeked.model
+        if model is None and route.dialect == "code-assist" and peeked.request is not UNSET:
+            model = peek(bytes(peeked.request)).model
         if not isinstance(model, str) or not model:
             raise BadRequest(
                 "The field 'model' is missing or not a string.", param="model", code="missing_model"
@@ -176,7 +200,7 @@ class App:
             operation=route.operation,
             body=body,
             headers=headers,
-            model=model.removeprefix("models/") if route.dialect == "gemini" else model,
+            model=model.removeprefix("models/") if route.dialect in _GEMINI else model,
             stream=stream and route.operation == "generate",
             framing=framing_of(route, query),
             query=_forwarded_query(query),
@@ -191,7 +215,8 @@ class App:
         )
 
         async def work() -> None:
-            reply = await run(generation.gateway, request)
+            answering = compact if route.operation == "compact" else run
+            reply = await answering(generation.gateway, request)
             await send_reply(
                 send, reply, reply_headers, dialect=route.dialect, framing=request.framing
             )
@@ -199,6 +224,21 @@ class App:
         await watching(receive, work)
         if _access_log.isEnabledFor(logging.INFO):
             _log_done(request, route)
+
+    async def _kept(
+        self, scope: Scope, receive: Receive, route: Route, headers: dict[str, str]
+    ) -> bytes:
+        generation = self.generation
+        query = _query(scope)
+        client = generation.access.check(
+            headers, query, peer=_peer(scope), loopback=is_loopback(_peer(scope))
+        )
+        asked = stored.Asked(route, scope["method"], client.label, query)
+        if asked.method == "POST":
+            asked.body = await bodies.read_body(receive, generation.max_body)
+            if encoding := headers.get("content-encoding"):
+                asked.body = bodies.decode(asked.body, encoding, generation.max_body)
+        return stored.serve(generation.gateway.responses, asked)
 
     async def _get(
         self, scope: Scope, send: Send, route: Route, headers: dict[str, str], reply: RawHeaders

@@ -16,8 +16,16 @@ from msgspec import Struct
 from cliproxy.dialects import Framing, Operation
 
 Name = Literal[
-    "generate", "models", "model", "functions", "gemini_models", "gemini_model", "health", "root"
-]
+    "generate", "models", "model", "functions", "gemini_models", "gemini_model", "health", "root",
+    "response", "response_items", "response_cancel",
+    "conversations", "conversation", "conversation_items", "conversation_item",
+    "code_assist",
+]  # fmt: skip
+KEPT: Final[frozenset[Name]] = frozenset(
+    {"response", "response_items", "response_cancel",
+     "conversations", "conversation", "conversation_items", "conversation_item"}
+)  # fmt: skip
+"""Routes over what is kept."""
 
 
 class Route(Struct, frozen=True):
@@ -30,6 +38,9 @@ class Route(Struct, frozen=True):
     model: str | None = None
     stream: bool | None = None
     pin_provider: str | None = None
+    resource: str | None = None
+    """Id of a kept response or conversation."""
+    item: str | None = None
 
 
 _GENERATE: Final[dict[str, tuple[str, Operation]]] = {
@@ -37,6 +48,7 @@ _GENERATE: Final[dict[str, tuple[str, Operation]]] = {
     "completions": ("openai-completions", "generate"),
     "responses": ("openai-responses", "generate"),
     "responses/input_tokens": ("openai-responses", "count"),
+    "responses/compact": ("openai-responses", "compact"),
     "messages": ("anthropic", "generate"),
     "messages/count_tokens": ("anthropic", "count"),
 }
@@ -48,8 +60,22 @@ _METHODS: Final[dict[str, tuple[Operation, bool]]] = {
 _SLASHES: Final = re.compile(r"/{2,}")
 _VERSION: Final = re.compile(r"^(?:(?:openai/)?v1|v1beta|v1beta1|v1alpha)(?=/|$)")
 _PROVIDER: Final = re.compile(r"^api/provider/([^/]+)/?")
+_CODE_ASSIST: Final = "v1internal:"
 _CODEX: Final = "backend-api/codex"
 _GET: Final = ("GET", "HEAD")
+_KEPT: Final[tuple[tuple[re.Pattern[str], Name, tuple[str, ...]], ...]] = (
+    (re.compile("responses/([^/]+)"), "response", ("GET", "HEAD", "DELETE")),
+    (re.compile("responses/([^/]+)/input_items"), "response_items", _GET),
+    (re.compile("responses/([^/]+)/cancel"), "response_cancel", ("POST",)),
+    (re.compile("conversations"), "conversations", ("POST",)),
+    (re.compile("conversations/([^/]+)"), "conversation", ("GET", "HEAD", "POST", "DELETE")),
+    (re.compile("conversations/([^/]+)/items"), "conversation_items", ("GET", "HEAD", "POST")),
+    (
+        re.compile("conversations/([^/]+)/items/([^/]+)"),
+        "conversation_item",
+        ("GET", "HEAD", "DELETE"),
+    ),
+)
 
 
 def match(path: str) -> Route | None:
@@ -69,16 +95,32 @@ def match(path: str) -> Route | None:
     while version := _VERSION.match(path):
         gemini = version.group() not in ("v1", "openai/v1")
         path = path[version.end() :].lstrip("/")
+    if path.startswith(_CODE_ASSIST):
+        method = path.removeprefix(_CODE_ASSIST)
+        operation, stream = _METHODS.get(method, ("generate", False))
+        name: Name = "generate" if method in _METHODS else "code_assist"
+        return Route(name, ("POST",), "code-assist", operation, stream=stream, pin_provider=pin)
     generate = _GENERATE.get(path)
     if generate is not None and not gemini:
         return Route("generate", ("POST",), generate[0], generate[1], pin_provider=pin)
     if path == "models":
-        name: Name = "gemini_models" if gemini else "models"
+        name = "gemini_models" if gemini else "models"
         return Route(name, _GET, "gemini" if gemini else "openai-chat", pin_provider=pin)
     if path.startswith("models/"):
         return _model(path[len("models/") :], gemini=gemini, pin=pin)
+    if not gemini and (kept := _kept(path)) is not None:
+        return kept
     if path in ("healthz", "health"):
         return Route("health", _GET, "openai-chat")
+    return None
+
+
+def _kept(path: str) -> Route | None:
+    """Return the route of what is kept: responses, conversations and their items."""
+    for pattern, name, methods in _KEPT:
+        if found := pattern.fullmatch(path):
+            ids = [*found.groups(), None, None]
+            return Route(name, methods, "openai-responses", resource=ids[0], item=ids[1])
     return None
 
 
@@ -97,6 +139,8 @@ def _model(rest: str, *, gemini: bool, pin: str | None) -> Route | None:
 
 def guess_dialect(path: str, headers: dict[str, str]) -> str:
     """Say in which dialect an unknown path is to be refused."""
+    if "v1internal" in path:
+        return "code-assist"
     if "anthropic-version" in headers or "messages" in path:
         return "anthropic"
     if "x-goog-api-key" in headers or "v1beta" in path or "generateContent" in path.lower():
@@ -106,6 +150,6 @@ def guess_dialect(path: str, headers: dict[str, str]) -> str:
 
 def framing_of(route: Route, query: dict[str, str]) -> Framing:
     """Return how a stream is framed: Gemini without `alt=sse` streams a JSON array."""
-    if route.dialect != "gemini" or not route.stream:
+    if route.dialect not in ("gemini", "code-assist") or not route.stream:
         return "sse"
     return "sse" if (query.get("alt") or query.get("$alt") or "").lower() == "sse" else "array"

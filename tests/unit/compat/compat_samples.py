@@ -129,6 +129,15 @@ def _chat() -> list[Case]:
             {},
         ),
         ("tool_choice", {"type": "function", "function": {"name": "look"}}, tools),
+        (
+            "tool_choice",
+            {"type": "custom", "custom": {"name": "sql"}},
+            {
+                "tools": [
+                    {"type": "custom", "custom": {"name": name}} for name in ("sql", "sqlAAAA")
+                ]
+            },
+        ),
         ("tool_choice", "required", tools),
         (
             "tool_choice",
@@ -370,7 +379,7 @@ def _responses() -> list[Case]:
         ("tools", [{"type": "computer"}], {}),
         ("tools", [{"type": "tool_search", "description": "Find."}], {}),
         ("tools", [{"type": "programmatic_tool_calling"}], {}),
-        ("top_logprobs", 7, {}),
+        ("top_logprobs", 7, {"include": ["message.output_text.logprobs"]}),
         ("top_p", 0.875, {}),
         ("truncation", "auto", {}),
     ]
@@ -390,7 +399,11 @@ def _responses() -> list[Case]:
         "type": "function_call_output",
         "id": "fco_1",
         "call_id": "call_1",
-        "output": [{"type": "input_text", "text": "5C"}],
+        "output": [
+            {"type": "input_text", "text": "5C"},
+            {"type": "input_image", "image_url": f"data:image/png;base64,{PNG}"},
+            {"type": "input_file", "file_data": f"data:application/pdf;base64,{PDF}"},
+        ],
         "status": "completed",
         "caller": {"type": "direct"},
         "name": "look",
@@ -787,6 +800,35 @@ def _anthropic() -> list[Case]:
             {
                 "role": "assistant",
                 "content": [
+                    {"type": "tool_use", "id": "toolu_2", "name": "look", "input": {"city": "Oslo"}}
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "tool_result",
+                        "tool_use_id": "toolu_2",
+                        "content": [
+                            {"type": "text", "text": "5C"},
+                            {
+                                "type": "image",
+                                "source": {
+                                    "type": "base64",
+                                    "media_type": "image/png",
+                                    "data": PNG,
+                                },
+                            },
+                        ],
+                    }
+                ],
+            },
+        ],
+        [
+            ask,
+            {
+                "role": "assistant",
+                "content": [
                     {
                         "type": "server_tool_use",
                         "id": "srvtoolu_1",
@@ -873,6 +915,10 @@ def _gemini() -> list[Case]:
         config("audioTranscriptionConfig", {"languageCodes": ["no"]}),
         config("responseFormat", {"text": {"mimeType": "text/plain"}}),
         config("translationConfig", {"targetLanguageCode": "no"}),
+        config("automaticContinuation", {"enabled": True}),
+        config("continuationToken", {"token": "t"}),
+        config("generationOutputConfig", {"kind": "k"}),
+        ("tools", [{"googleSearch": {"searchTypes": {"webSearch": {}}}}], {}),
         (
             "tools",
             [
@@ -970,6 +1016,17 @@ def _gemini() -> list[Case]:
                     "fileData": {"fileUri": "https://a.org/a.mp4", "mimeType": "video/mp4"},
                     "videoMetadata": {"fps": 1},
                 },
+                *(
+                    {"inlineData": {"mimeType": "application/pdf", "data": PDF}, name: {"k": "v"}}
+                    for name in (
+                        "audioMetadata",
+                        "audioTranscription",
+                        "documentMetadata",
+                        "mediaProcessing",
+                        "speechMetadata",
+                        "spreadsheetMetadata",
+                    )
+                ),
             )
         ),
         [
@@ -983,6 +1040,7 @@ def _gemini() -> list[Case]:
                             "id": "c1",
                             "name": "look",
                             "args": {"city": "Oslo"},
+                            "partialArgs": [{"jsonPath": "$.city", "stringValue": "Oslo"}],
                             "willContinue": False,
                         },
                         "thoughtSignature": "c2ln",
@@ -997,6 +1055,7 @@ def _gemini() -> list[Case]:
                             "id": "c1",
                             "name": "look",
                             "response": {"output": "5C"},
+                            "parts": [{"inlineData": {"mimeType": "image/png", "data": PNG}}],
                             "scheduling": "SILENT",
                             "willContinue": False,
                         }

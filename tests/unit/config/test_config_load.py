@@ -321,7 +321,7 @@ def test_an_unknown_key_warns_and_the_rest_is_served(text, message):
 @pytest.mark.parametrize(
     "text",
     [
-        "save-cooldown-status: true", "streaming: {keepalive-seconds: 30}", "usage-statistics-enabled: true",
+        "save-cooldown-status: true", "passthrough-headers: true", "usage-statistics-enabled: true",
         "remote-management: {secret-key: x}", "ws-auth: false",
         "payload: {filter: []}", "claude-api-key: [{api-key: k, websockets: true}]",
         "oauth-model-alias: {gpt4: gpt-4-turbo}", "fallback: [gemini, claude]",

@@ -260,3 +260,12 @@ def test_what_must_be_undone_in_the_answer(native):
         "ns__f": Restored("f", "ns"),
         "run_sql": Restored("run sql", custom=not native),
     }
+
+
+def test_a_plain_tool_with_the_flat_name_of_a_namespaced_one_keeps_it():
+    plain, child = Function("ns__f"), Function("f", namespace="ns")
+    req = IRRequest(model="m", source="openai-responses", messages=(), tools=(child, plain))
+    names = NameMap.of(req, OPENAI)
+    assert names.to_target("ns__f") == "ns__f"
+    assert names.to_target("f", "ns") != "ns__f"
+    assert names.reverse()[names.to_target("f", "ns")] == ToolKey("f", "ns")

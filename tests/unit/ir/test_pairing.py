@@ -174,7 +174,7 @@ MISSING = ToolResult("b", (Text(NO_RESULT),), is_error=True, name="f")
         pytest.param(
             [said(A), user(result("a", "1"), result("", "2"), result("", "3"))],
             [said(A), user(named("a", "1"))],
-            ["tool_result()"],
+            ["tool_result(without id)"],
             id="edge-96-more-results-than-calls",
         ),
         pytest.param(
@@ -297,3 +297,10 @@ def test_merged_messages_have_parts_and_alternate(history):
     assert [p for m in out for p in m.parts] == [p for m in history for p in m.parts]
     if len(roles) == len(out):
         assert all(a != b for a, b in zip(roles, roles[1:], strict=False))
+
+
+def test_edge_91_text_made_of_a_result_takes_its_place_only():
+    losses = Losses()
+    # One result goes and two texts come: as many parts as there were.
+    paired = pair([said(A), user(result("a"), result("ghost", "boo"))], losses, orphans="text")
+    assert paired[1].parts == (named("a"), Text("Result of tool call ghost:"), Text("boo"))

@@ -227,6 +227,7 @@ def test_anthropic_gets_an_object_without_unions_at_the_root(schema):
             {
                 "$schema": "s", "title": "T", "additionalProperties": False, "x-a": 1,
                 **props(
+                    o={"type": "object", "properties": {}, "additionalProperties": False},
                     n={"type": "string", "minLength": 1, "format": "uuid", "default": "a",
                        "examples": ["b"]},
                     d={"type": "string", "format": "date-time"},
@@ -234,11 +235,12 @@ def test_anthropic_gets_an_object_without_unions_at_the_root(schema):
             },
             {
                 **props(
+                    o={"type": "object", "properties": {},
+                       "description": "(No extra properties allowed)"},
                     n={"type": "string",
                        "description": "(format: uuid) (minLength: 1) (default: a)"},
                     d={"type": "string", "format": "date-time"},
                 ),
-                "description": "(No extra properties allowed)",
             },
             id="edge-145-what-is-not-taken-is-told",
         ),

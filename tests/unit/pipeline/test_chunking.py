@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.clients.sdk import DIALECTS
+from tests.clock import FakeClock
 from tests.server.raw import BODIES
 from tests.sim import Answer, Call, Sim, Usage
 from tests.sim.client import ask
@@ -19,6 +20,7 @@ from cliproxy import dialects
 from cliproxy.dialects import ParseMeta
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.restore import Restore
+from cliproxy.pipeline.commit import CommitPolicy, Watch
 from cliproxy.pipeline.passthrough import Passthrough
 from cliproxy.pipeline.upstream import Source
 
@@ -82,6 +84,13 @@ def translated(stream, upstream, client):
     return lambda pieces: asyncio.run(run(pieces))
 
 
+def passing_by(dialect, framing):
+    watch = Watch(CommitPolicy(), FakeClock())
+    # The commit point is somebody else's to wait for.
+    watch.committed = True
+    return Passthrough(dialects.get(dialect), Caps(), framing, watch, lambda _: None)
+
+
 def same(data):
     """Take out what is random by design: ids we invent and the time of day."""
     text = re.sub(rb'"(created|created_at|completed_at)":\d+', b'"at":0', data)
@@ -119,7 +128,7 @@ def test_verbatim_bytes_survive_any_cuts(streams, dialect, cuts):
     pieces = [stream[a:b] for a, b in zip(places, places[1:], strict=False)]
 
     async def run():
-        passing = Passthrough(dialects.get(dialect), Caps(), "sse")
+        passing = passing_by(dialect, "sse")
         return [chunk async for chunk in passing.stream(Response(pieces))]
 
     chunks = asyncio.run(run())
@@ -134,7 +143,7 @@ def test_verbatim_bytes_of_other_forms_survive_single_bytes(streams, dialect, fo
     stream = streams[dialect, form]
 
     async def run():
-        passing = Passthrough(dialects.get(dialect), Caps(), "sse")
+        passing = passing_by(dialect, "sse")
         pieces = [stream[i : i + 1] for i in range(len(stream))]
         return b"".join([chunk async for chunk in passing.stream(Response(pieces))])
 
@@ -146,7 +155,7 @@ def test_a_gemini_array_is_the_same_json_wherever_it_was_cut(streams):
     stream = streams["gemini", "plain"]
 
     async def run(pieces):
-        passing = Passthrough(dialects.get("gemini"), Caps(), "array")
+        passing = passing_by("gemini", "array")
         return b"".join([chunk async for chunk in passing.stream(Response(pieces))])
 
     whole = json.loads(asyncio.run(run([stream])))

@@ -21,6 +21,18 @@ def test_each_provider_has_a_list_without_repeats(provider):
     assert catalog.of_provider("nobody") == {}
 
 
+@pytest.mark.parametrize("name", ["claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-1"])
+def test_a_name_without_a_date_is_the_newest_version(name):
+    info = catalog.by_id(name)
+    assert info is not None
+    assert info.id.startswith(f"{name}-20")
+    assert info.thinking is not None
+
+
+def test_a_name_that_only_begins_alike_is_nobody():
+    assert catalog.by_id("claude-sonnet-4-5-2025") is None
+
+
 def test_a_model_is_found_wherever_it_is_listed():
     assert catalog.by_id("claude-opus-5").provider == "claude"
     assert catalog.by_id("gemini-2.5-pro").provider == "gemini"

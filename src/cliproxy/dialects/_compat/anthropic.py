@@ -109,6 +109,7 @@ FIELDS: Final = {
     "messages.content[tool_result].content[text].text": "MMKM",
     "messages.content[tool_result].content[text].citations.**": "DDKD",
     "messages.content[tool_result].content[image|document].**": "MMKM as in messages",
+    "messages.content[tool_result].content[image].source.media_type": "---- found in the data",
     f"messages.content[tool_result].content[{_OWN_BLOCKS}].**": "DDKD",
 }
 

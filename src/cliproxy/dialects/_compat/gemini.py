@@ -71,7 +71,8 @@ FIELDS: Final = {
     "tools.googleSearch.excludeDomains": "DDAK",
     "tools.googleSearchRetrieval": "MMMK",
     "tools.googleSearchRetrieval.**": "DDDK",
-    "tools.codeExecution": "DMDK",
+    "tools.codeExecution": "DMMK",
+    "tools.urlContext": "DDMK",
     **{
         f"tools.{name}.**": "DDDK run by this provider only"
         for name in (
@@ -83,7 +84,6 @@ FIELDS: Final = {
             "mcpServers",
             "parallelAiSearch",
             "retrieval",
-            "urlContext",
         )
     },
     "toolConfig": "AAAK",
@@ -98,10 +98,10 @@ FIELDS: Final = {
     f"{_PARTS}.thoughtSignature": "DDDK",
     f"{_PARTS}.inlineData.data": "MMMK video and, for Anthropic, sound are dropped",
     f"{_PARTS}.inlineData.mimeType": "MMMK what the bytes of a picture say goes first",
-    f"{_PARTS}.inlineData.displayName": "AAAK the name of a document; dropped for other media",
+    f"{_PARTS}.inlineData.displayName": "MMMK the name of a document; dropped for other media",
     f"{_PARTS}.fileData.fileUri": "MMMK dropped where the target cannot fetch it",
     f"{_PARTS}.fileData.mimeType": "MMMK tells a picture from a document",
-    f"{_PARTS}.fileData.displayName": "ADAK",
+    f"{_PARTS}.fileData.displayName": "MDMK",
     f"{_PARTS}.functionCall.id": "MMMK",
     f"{_PARTS}.functionCall.name": "MMMK",
     f"{_PARTS}.functionCall.args": "MMMK",

@@ -96,7 +96,7 @@ FIELDS: Final = {
     "messages.content[file].file.filename": "KMMD",
     "**.prompt_cache_breakpoint.mode": "-D-D explicit is its only value",
     "**.prompt_cache_breakpoint.ttl": "KDMD",
-    "messages.content[input_audio].prompt_cache_breakpoint.**": "--D- sound ends no cached prefix",
+    "messages.content[input_audio].prompt_cache_breakpoint.**": "KDDD",
 }
 
 BEYOND: Final = {

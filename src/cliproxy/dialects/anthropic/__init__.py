@@ -25,6 +25,7 @@ class Anthropic:
     """The dialect; stateless."""
 
     id: DialectId = "anthropic"
+    document_urls: bool = True
 
     def parse(self, body: Obj, meta: ParseMeta) -> IRRequest:
         """Read a client's request. Raises `BadRequest` naming the field."""
@@ -65,7 +66,12 @@ class Anthropic:
         """Write the error body."""
         return errors.error(err)
 
-    def stream_error(self, err: GatewayError, framing: Framing = "sse") -> bytes:  # noqa: ARG002
+    def stream_error(
+        self,
+        err: GatewayError,
+        framing: Framing = "sse",  # noqa: ARG002
+        after: bytes = b"",  # noqa: ARG002
+    ) -> bytes:
         """Write an error into a stream."""
         return errors.stream_error(err)
 

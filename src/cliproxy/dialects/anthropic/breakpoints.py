@@ -3,10 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from cliproxy.base.json import Obj
 from cliproxy.dialects.anthropic.wire import MAX_BREAKPOINTS
 from cliproxy.ir.loss import Losses
+
+_UNMARKABLE: Final = frozenset({"thinking", "redacted_thinking"})
+
+
+def place_breakpoints(body: Obj, ttl: str) -> None:
+    """Mark what the next request of the same conversation will begin with, if nobody marked any.
+
+    Claude caches nothing by itself. Marked are the tools, the instructions, and the last two turns
+    of the user once there is a conversation: the earlier one is what the last request wrote, the
+    later what the next one will read. The same conversation always gets the same marks. Blocks are
+    replaced and never changed in place: they may be the client's own.
+    """
+    tools, system, messages = body.get("tools") or [], body.get("system"), body["messages"]
+    if "cache_control" in body or any(
+        block.get("cache_control")
+        for block in [*tools, *(system if isinstance(system, list) else ()), *_blocks(messages)]
+    ):
+        return
+    mark = {"type": "ephemeral", **({"ttl": ttl} if ttl != "5m" else {})}
+    if isinstance(system, str) and system:
+        body["system"] = [{"type": "text", "text": system, "cache_control": mark}]
+    elif isinstance(system, list) and system:
+        body["system"] = [*system[:-1], {**system[-1], "cache_control": mark}]
+    if tools:
+        body["tools"] = [*tools[:-1], {**tools[-1], "cache_control": mark}]
+    if not tools and len(messages) == 1:
+        # A single question: nothing says that there will be another.
+        return
+    turns = [n for n, message in enumerate(messages) if message.get("role") == "user"]
+    for number in turns[-2:]:
+        messages[number] = _marked(messages[number], mark)
+
+
+def _marked(message: Obj, mark: Obj) -> Obj:
+    content = message.get("content")
+    if isinstance(content, str):
+        if not content:
+            return message
+        return {**message, "content": [{"type": "text", "text": content, "cache_control": mark}]}
+    if not isinstance(content, list):
+        return message
+    for at in range(len(content) - 1, -1, -1):
+        block = content[at]
+        if block.get("type") in _UNMARKABLE or (block.get("type") == "text" and not block["text"]):
+            continue
+        marked = {**block, "cache_control": mark}
+        return {**message, "content": [*content[:at], marked, *content[at + 1 :]]}
+    return message
 
 
 def limit_breakpoints(body: Obj, losses: Losses) -> None:

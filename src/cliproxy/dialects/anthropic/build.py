@@ -15,7 +15,7 @@ from cliproxy.base.json import Obj
 from cliproxy.dialects import where
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._state import refuse_foreign_state
-from cliproxy.dialects.anthropic.breakpoints import limit_breakpoints
+from cliproxy.dialects.anthropic.breakpoints import limit_breakpoints, place_breakpoints
 from cliproxy.dialects.anthropic.build_messages import build_messages
 from cliproxy.dialects.anthropic.build_thinking import write_thinking
 from cliproxy.dialects.anthropic.build_tools import build_tools, control
@@ -24,6 +24,7 @@ from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import ANTHROPIC, NameMap, restore_for
 from cliproxy.ir.request import IRRequest
+from cliproxy.ir.schema_clean import for_anthropic_output, has_open_objects
 
 if TYPE_CHECKING:
     from cliproxy.dialects import Built, Operation
@@ -69,10 +70,12 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
             losses.add(name, "the Messages API has no such field")
         elif isinstance(value, dict) and isinstance(body.get(name), dict):
             body[name] = merged(value, body[name])
-        elif name in READ:
+        elif name in READ and not (name == "output_config" and _thinks(caps)):
             losses.add(name, "what it belongs to is not sent")
         else:
             body.setdefault(name, value)
+    if caps.cache_breakpoints and req.source != "anthropic":
+        place_breakpoints(body, caps.cache_breakpoints)
     limit_breakpoints(body, losses)
     if req.stream and operation == "generate":
         body["stream"] = True
@@ -80,6 +83,10 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
     if operation == "count":
         body = {k: v for k, v in body.items() if k in COUNTED}
     return Built(body, losses.tuple(), restore_for(req, names, custom_tools=False), headers)
+
+
+def _thinks(caps: Caps) -> bool:
+    return caps.thinking is not None or not caps.known
 
 
 def _limits(req: IRRequest, caps: Caps, body: Obj) -> None:
@@ -133,7 +140,11 @@ def _output(req: IRRequest, body: Obj, losses: Losses) -> None:
     form = where.field(req, "format")
     if wish.kind == "json_schema" and wish.schema is not None:
         config = body.setdefault("output_config", {})
-        config["format"] = {"type": "json_schema", "schema": wish.schema}
+        own = req.source == "anthropic"
+        schema = wish.schema if own else for_anthropic_output(wish.schema)
+        config["format"] = {"type": "json_schema", "schema": schema}
+        if not own and has_open_objects(wish.schema):
+            losses.add(f"{form}.schema", "objects cannot be open", action="approximated")
         if wish.strict is False:
             losses.add(f"{form}.strict", "schemas are always enforced", "info")
         if wish.description:

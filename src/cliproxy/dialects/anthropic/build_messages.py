@@ -9,11 +9,14 @@ from copy import deepcopy
 from msgspec import structs
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects import where
+from cliproxy.dialects._listed import unlisted
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._unread import report_system
 from cliproxy.dialects.anthropic import citations
 from cliproxy.dialects.anthropic.build_tools import control
 from cliproxy.dialects.anthropic.wire import IMAGE_TYPES
+from cliproxy.ir.arguments import object_of
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.media import image_mime
@@ -40,7 +43,6 @@ from cliproxy.ir.request import (
     ToolResult,
     Url,
     Video,
-    args_object,
 )
 
 START = "."
@@ -55,7 +57,7 @@ def build_messages(
     system = list(req.system)
     messages = _place_system(req.messages, system, in_place=caps.mid_system or own)
     paired = pair(messages, losses, orphans="text")
-    writer = _Writer(caps, names, losses, own=own)
+    writer = _Writer(caps, names, losses, where.Paths(req), own=own)
     kept = [
         structs.replace(m, parts=tuple(writer.keep(m.parts, f"messages[{n}].content", m.role)))
         for n, m in enumerate(paired)
@@ -64,7 +66,7 @@ def build_messages(
     _report_extras(req, merged, losses)
     if not own:
         report_system(req, losses)
-    _begin_with_user(merged, system, losses)
+    _begin_with_user(req, merged, system, losses)
     _end_with_user(merged, caps, losses)
     wire = [writer.message(m) for m in merged]
     blocks = [_system_block(text, own=own) for text in system if text.text.strip()]
@@ -78,7 +80,9 @@ def _report_extras(req: IRRequest, written: list[Message], losses: Losses) -> No
         for key in message.extras or ():
             if id(message.extras) not in kept:
                 losses.add(
-                    f"messages[{number}].{key}", "the message has no such field here", "info"
+                    f"{where.message(req, number)}.{key}",
+                    "the message has no such field here",
+                    "info",
                 )
 
 
@@ -101,7 +105,9 @@ def _place_system(
     return out
 
 
-def _begin_with_user(messages: list[Message], system: list[SystemText], losses: Losses) -> None:
+def _begin_with_user(
+    req: IRRequest, messages: list[Message], system: list[SystemText], losses: Losses
+) -> None:
     first = next((m for m in messages if m.role != "system"), None)
     if first is None:
         # Instructions only: the last of them is what there is to answer.
@@ -110,7 +116,7 @@ def _begin_with_user(messages: list[Message], system: list[SystemText], losses: 
         losses.add("messages", "there is no user message; one was made", "info", "synthesised")
     elif first.role == "assistant":
         messages.insert(0, Message("user", (Text(START),)))
-        losses.add("messages[0]", "the API begins with the user", "info", "synthesised")
+        losses.add(where.message(req, 0), "the API begins with the user", "info", "synthesised")
 
 
 def _end_with_user(messages: list[Message], caps: Caps, losses: Losses) -> None:
@@ -141,8 +147,11 @@ def _system_block(text: SystemText, *, own: bool) -> Obj:
 class _Writer:
     """Decides what can be said, then says it."""
 
-    def __init__(self, caps: Caps, names: NameMap, losses: Losses, *, own: bool) -> None:
+    def __init__(
+        self, caps: Caps, names: NameMap, losses: Losses, paths: where.Paths, *, own: bool
+    ) -> None:
         self._caps = caps
+        self._paths = paths
         self._names = names
         self._losses = losses
         self._own = own
@@ -161,6 +170,7 @@ class _Writer:
         return [*rest, *calls]
 
     def _reported(self, part: Part, path: str, role: str) -> list[Part]:
+        path = self._paths.of(part, path)
         if not self._own and not isinstance(part, ServerResult | Refusal | Opaque):
             for key in part.extras or ():
                 if key != "native":
@@ -171,7 +181,9 @@ class _Writer:
         match part:
             case Text():
                 if part.citations and not self._own:
-                    self._losses.add(f"{path}.citations", "only its issuer can cite", "info")
+                    self._losses.add(
+                        self._paths.member(path, "citations"), "only its issuer can cite", "info"
+                    )
                 return [part] if part.text.strip() else []
             case Refusal():
                 return [Text(part.text)] if part.text.strip() else []
@@ -189,9 +201,14 @@ class _Writer:
                 return self._foreign(part, path)
             case ToolCall():
                 if part.signature is not None:
-                    self._losses.add(f"{path}.signature", "only its issuer understands it", "info")
+                    self._losses.add(
+                        self._paths.member(path, "signature"),
+                        "only its issuer understands it",
+                        "info",
+                    )
                 return [part]
             case ToolResult():
+                part = part if self._own else unlisted(part)
                 inner = [
                     p
                     for n, sub in enumerate(part.parts)
@@ -213,7 +230,9 @@ class _Writer:
             return []
         media = part.media
         if part.detail and part.detail != "auto":
-            self._losses.add(f"{path}.detail", "Claude has no such setting", "info")
+            self._losses.add(
+                self._paths.member(path, "detail"), "Claude has no such setting", "info"
+            )
         if isinstance(media, Inline):
             mime = image_mime(media)
             if mime not in IMAGE_TYPES:
@@ -279,7 +298,8 @@ class _Writer:
             case Text():
                 block: Obj = {"type": "text", "text": part.text}
                 if self._own and part.citations:
-                    block["citations"] = [citations.write(c, part.text) for c in part.citations]
+                    written = (citations.write(c, part.text) for c in part.citations)
+                    block["citations"] = [c for c in written if c is not None]
                 return [self._with(block, part.cache, part.extras)]
             case Thinking(redacted=True):
                 assert part.signature is not None
@@ -314,17 +334,14 @@ class _Writer:
 
     def _call(self, part: ToolCall) -> Obj:
         args = custom_args(part.args) if part.kind == "custom" else part.args
-        value = args_object(args)
-        if value is None:
-            self._losses.add(
-                f"tool_call({part.id})", "its arguments are not an object", action="approximated"
-            )
-            value = {"_raw": args}
+        read = object_of(args)
+        if read.trouble:
+            self._losses.add(f"tool_call({part.id})", read.trouble, action="approximated")
         block: Obj = {
             "type": "tool_use",
             "id": safe_id(part.id),
             "name": self._names.to_target(part.name, part.namespace),
-            "input": value,
+            "input": read.value,
         }
         return self._with(block, part.cache, part.extras)
 

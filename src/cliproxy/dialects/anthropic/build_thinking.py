@@ -10,11 +10,12 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects._wish import thinking_wish
 from cliproxy.dialects.anthropic.wire import MIN_BUDGET
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.request import IRRequest
-from cliproxy.ir.thinking import Resolved, budget_to_level, config_of, level_to_budget, resolve
+from cliproxy.ir.thinking import Resolved, budget_to_level, config_of, level_to_budget
 
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
@@ -22,7 +23,7 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 def write_thinking(req: IRRequest, caps: Caps, body: Obj, losses: Losses) -> bool:
     """Write `thinking` and `output_config.effort`; return whether thinking is on."""
     config = config_of(req)
-    wish = resolve(req, caps, losses, same_family=req.source == "anthropic")
+    wish = thinking_wish(req, caps, losses, same_family=req.source == "anthropic")
     if wish.strip or wish.mode == "unset":
         if wish.visible and not wish.strip and _levels(caps):
             body["thinking"] = {"type": "adaptive", "display": "summarized"}
@@ -36,7 +37,7 @@ def write_thinking(req: IRRequest, caps: Caps, body: Obj, losses: Losses) -> boo
     if wish.mode == "off":
         return _off(wish, body)
     wire = _wire(wish, caps, body, adaptive=config.adaptive)
-    if not _allowed(req, body, wire, losses):
+    if not _allowed(req, caps, body, wire, losses):
         body.pop("output_config", None)
         return False
     # Chat has no switch for seeing thoughts: who asks for them wants to see them.
@@ -90,7 +91,7 @@ def _effort(level: str) -> str:
     return level if level in _EFFORTS else "low"
 
 
-def _allowed(req: IRRequest, body: Obj, wire: Obj, losses: Losses) -> bool:
+def _allowed(req: IRRequest, caps: Caps, body: Obj, wire: Obj, losses: Losses) -> bool:
     choice = body.get("tool_choice")
     if isinstance(choice, dict) and choice.get("type") in ("any", "tool"):
         losses.add("thinking", "a forced tool call and thinking exclude each other")
@@ -103,11 +104,12 @@ def _allowed(req: IRRequest, body: Obj, wire: Obj, losses: Losses) -> bool:
         return True
     budget = max(budget, MIN_BUDGET)
     limit = body["max_tokens"]
+    if limit <= budget and req.sampling.max_output is UNSET:
+        # Nobody asked for this limit: raise it, as far as the model goes.
+        limit = min(budget + limit, caps.max_output or budget + limit)
+        body["max_tokens"] = limit
     if limit <= budget:
-        if req.sampling.max_output is UNSET:
-            # Nobody asked for this limit: raise it.
-            body["max_tokens"] = budget + limit
-        elif limit - 1 >= MIN_BUDGET:
+        if limit - 1 >= MIN_BUDGET:
             losses.add("thinking", f"the budget was cut to {limit - 1}", "info", "approximated")
             budget = limit - 1
         else:

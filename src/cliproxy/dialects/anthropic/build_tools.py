@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects import where
 from cliproxy.dialects._unread import report_declaration, report_namespaces
-from cliproxy.dialects.anthropic.wire import WEB_SEARCH
+from cliproxy.dialects.anthropic.wire import COUNTERPARTS, WEB_SEARCH
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import NameMap, custom_as_function
 from cliproxy.ir.request import Cache, Custom, Function, IRRequest, ServerTool, Tool, ToolChoice
@@ -20,8 +21,7 @@ def build_tools(req: IRRequest, names: NameMap, losses: Losses) -> tuple[list[Ob
     allowed: set[str] | None = None
     if choice is not None and choice.mode == "allowed":
         allowed = {names.to_target(k.name, k.namespace) for k in choice.keys}
-    for number, tool in enumerate(req.tools):
-        path = f"tools[{number}]"
+    for tool, path in zip(req.tools, where.tools(req), strict=True):
         one = _declaration(tool, path, names, losses, own=req.source == "anthropic")
         if one is None:
             continue
@@ -90,6 +90,9 @@ def _function(tool: Function, path: str, names: NameMap, losses: Losses, *, own:
 def _server(tool: ServerTool, path: str, losses: Losses) -> Obj | None:
     if tool.dialect == "anthropic" and isinstance(tool.native, dict):
         return {"name": tool.name, **tool.native}
+    if tool.kind in COUNTERPARTS:
+        report_declaration(tool, path, losses)
+        return {"type": COUNTERPARTS[tool.kind], "name": tool.kind}
     if tool.kind != "web_search":
         losses.add(path, f"Claude has no counterpart of the {tool.kind} tool", "error")
         return None

@@ -7,22 +7,17 @@ so that it does not go to a call that happens to follow.
 
 from __future__ import annotations
 
-from typing import Final
-
 from msgspec import structs
 
-from cliproxy.ir.envelope import for_dialect, wrap
+from cliproxy.ir import envelope
 from cliproxy.ir.request import Part, Sig, Text, Thinking, ToolCall
-
-_AFTER: Final = "^"
-"""No issuer's signature begins like this."""
 
 
 def carried(sig: Sig, *, after: bool) -> str:
     """Return the wire form of a carried signature."""
     if sig.family != "gemini":
-        return for_dialect(sig, "claude")
-    return wrap(structs.replace(sig, value=_AFTER + sig.value) if after else sig)
+        return envelope.for_dialect(sig, "claude")
+    return envelope.after(sig) if after else envelope.wrap(sig)
 
 
 def settle(parts: list[Part]) -> list[Part]:
@@ -32,8 +27,8 @@ def settle(parts: list[Part]) -> list[Part]:
     for part in parts:
         sig = _carried(part)
         if sig is not None:
-            if sig.value.startswith(_AFTER):
-                sig = structs.replace(sig, value=sig.value.removeprefix(_AFTER))
+            sig, after = envelope.placed(sig)
+            if after:
                 if out and isinstance(last := out[-1], Text | ToolCall) and last.signature is None:
                     out[-1] = structs.replace(last, signature=sig)
                 else:

@@ -31,14 +31,54 @@ def read(wire: Json) -> dict[str, Any]:
 
 def write(value: dict[str, Any], text: str) -> Obj | None:
     """Return the wire citation of a block's `text`, None when this dialect cannot say it."""
-    if value.get("dialect") == "anthropic" and isinstance(value.get("native"), dict):
-        return dict(value["native"])
-    if value.get("kind") != "url" or not value.get("url"):
-        return None
-    cited = value.get("cited_text")
-    if not isinstance(cited, str):
+    return Cited().write(value, text)
+
+
+class Cited:
+    """Writes the citations of one block of text, in their order.
+
+    A cited text is a piece of the block, and the pieces do not overlap: clients lay them out one
+    after another.
+    """
+
+    __slots__ = ("_covered",)
+
+    def __init__(self) -> None:
+        self._covered: list[tuple[int, int, str]] = []
+
+    def write(self, value: dict[str, Any], text: str) -> Obj | None:
+        """Return the wire citation, None when this dialect cannot or need not say it."""
+        if value.get("dialect") == "anthropic" and isinstance(value.get("native"), dict):
+            return dict(value["native"])
+        url = value.get("url")
+        if value.get("kind") != "url" or not url:
+            return None
         start, end = value.get("start"), value.get("end")
-        cited = text[start:end] if isinstance(start, int) and isinstance(end, int) else ""
+        if not (isinstance(start, int) and isinstance(end, int)):
+            given = value.get("cited_text")
+            return _location(value, given if isinstance(given, str) else "")
+        rest = self._rest(start, end, url)
+        return _location(value, text[rest[0] : rest[1]]) if rest else None
+
+    def _rest(self, start: int, end: int, url: str) -> tuple[int, int] | None:
+        """Return what of a span no other citation covers; None if the same page covers it all."""
+        first, last = start, end
+        for low, high, page in self._covered:
+            if low <= start and end <= high:
+                if page == url:
+                    return None
+                return start, end  # another page that says the same
+            if low <= first < high:
+                first = high
+            elif low < last <= high:
+                last = low
+        if first >= last:
+            first, last = start, end
+        self._covered.append((first, last, url))
+        return first, last
+
+
+def _location(value: dict[str, Any], cited: str) -> Obj:
     return {
         "type": "web_search_result_location",
         "url": value["url"],

@@ -132,6 +132,9 @@ class AnthropicReader:
             return []
         out: list[Event] = []
         if number in self._open:
+            again = wire.get("id")
+            if again and again == self._open[number].start.id:
+                return []
             out += self._block_stop(number)
         return out + self._open_block(number, wire)
 
@@ -326,8 +329,8 @@ def _opened(wire: Obj, index: int, family: Family) -> _Block:
                 dialect="anthropic",
             )
         case "redacted_thinking":
-            data = unwrap(_str(wire.get("data")), family)
-            start = BlockStart(index, "redacted", signature=data)
+            data = _str(wire.get("data"))
+            start = BlockStart(index, "redacted", signature=unwrap(data, family) if data else None)
         case _ if kind.endswith("_tool_result"):
             start = BlockStart(
                 index,

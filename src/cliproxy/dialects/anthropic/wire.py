@@ -38,6 +38,11 @@ SERVER_TOOLS: Final = (
 )  # fmt: skip
 WEB_SEARCH: Final = "web_search_20250305"
 """The version of the search tool every current model takes."""
+COUNTERPARTS: Final = {
+    "web_fetch": "web_fetch_20250910",
+    "code_execution": "code_execution_20250825",
+}
+"""Tools of other APIs that Claude's provider runs too, without settings of their own."""
 
 BETAS: Final = {
     "context_management": "context-management-2025-06-27",

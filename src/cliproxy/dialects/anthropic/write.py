@@ -38,9 +38,9 @@ from cliproxy.ir.events import (
     ThinkingDelta,
     Usage,
 )
-from cliproxy.ir.fold import Answer, Block
+from cliproxy.ir.fold import Answer, Block, call_args
 from cliproxy.ir.names import safe_id
-from cliproxy.ir.request import IRRequest, Sig, args_object
+from cliproxy.ir.request import IRRequest, Sig
 from cliproxy.ir.serialise import Serialiser
 from cliproxy.ir.usage import IRUsage
 
@@ -68,6 +68,7 @@ class AnthropicWriter:
         """Wire index of the open block; None while a block is open that is not shown."""
         self._block: BlockStart | None = None
         self._text: list[str] = []
+        self._cited = citations.Cited()
         self._sig: Sig | None = None
         self._break = False
         """A paragraph of reasoning ended; what parts it from the next is due if one comes."""
@@ -140,6 +141,7 @@ class AnthropicWriter:
         self._announce(out)
         self._block = start
         self._text = []
+        self._cited = citations.Cited()
         self._break = False
         self._sig = start.signature
         if start.choice:
@@ -158,6 +160,10 @@ class AnthropicWriter:
             return
         self._begin(out, wire)
 
+    @property
+    def _freeform(self) -> bool:
+        return self._block is not None and self._block.tool_kind == "custom"
+
     def _begin(self, out: list[bytes], wire: Obj) -> None:
         self._index = self._next
         self._next += 1
@@ -169,6 +175,14 @@ class AnthropicWriter:
             out.append(_DELTA % (self._index, kind, field, json.dumps(text)))
 
     def _args(self, out: list[bytes], text: str) -> None:
+        if self._freeform:
+            # Input here is an object: the text is a string in it, which can be written in pieces.
+            if text:
+                head = "" if self._text else '{"input":"'
+                self._text.append(text)
+                piece = head + json.dumps_str(text)[1:-1]
+                self._delta(out, b"input_json_delta", b"partial_json", piece)
+            return
         if not self._text:
             # Arguments of white space only are no arguments; clients would fail to parse them.
             text = text.lstrip(" \t\r\n")
@@ -187,7 +201,10 @@ class AnthropicWriter:
         if self._index is None or self._block is None:
             return
         kind = self._block.kind
-        if kind == "thinking":
+        if self._freeform:
+            end = '"}' if self._text else '{"input":""}'
+            self._delta(out, b"input_json_delta", b"partial_json", end)
+        elif kind == "thinking":
             value = for_dialect(self._sig, "claude")
             self._delta(out, b"signature_delta", b"signature", value)
         self._stop(out)
@@ -206,7 +223,7 @@ class AnthropicWriter:
         self._index = None
 
     def _cite(self, out: list[bytes], event: Citation) -> None:
-        wire = citations.write(event.value, "".join(self._text))
+        wire = self._cited.write(event.value, "".join(self._text))
         if wire is not None and self._index is not None:
             delta = {"type": "citations_delta", "citation": wire}
             value = {"type": "content_block_delta", "index": self._index, "delta": delta}
@@ -309,7 +326,8 @@ def _whole_block(block: Block) -> list[Obj]:
     match block.kind:
         case "text" | "refusal":
             wire["text"] = block.text
-            cited = [c for v in block.citations if (c := citations.write(v, block.text))]
+            write = citations.Cited().write
+            cited = [c for v in block.citations if (c := write(v, block.text))]
             if cited:
                 wire["citations"] = cited
         case "thinking":
@@ -317,9 +335,7 @@ def _whole_block(block: Block) -> list[Obj]:
             wire["signature"] = for_dialect(sig, "claude")
             return [wire]
         case "tool_call" | "server_call":
-            value = args_object(block.text)
-            # The model wrote no JSON object: the client sees what it wrote.
-            wire["input"] = {"_raw": block.text} if value is None else value
+            wire["input"] = call_args(block.text, block.start.tool_kind)
         case _:
             pass
     if sig is None or block.kind not in ("text", "tool_call"):

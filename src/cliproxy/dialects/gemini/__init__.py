@@ -25,6 +25,7 @@ class Gemini:
     """The dialect; stateless."""
 
     id: DialectId = "gemini"
+    document_urls: bool = True
 
     def parse(self, body: Obj, meta: ParseMeta) -> IRRequest:
         """Read a client's request. Raises `BadRequest` naming the field."""
@@ -70,7 +71,12 @@ class Gemini:
         """Write the error body."""
         return errors.error(err)
 
-    def stream_error(self, err: GatewayError, framing: Framing = "sse") -> bytes:
+    def stream_error(
+        self,
+        err: GatewayError,
+        framing: Framing = "sse",
+        after: bytes = b"",  # noqa: ARG002
+    ) -> bytes:
         """Write an error into a stream that has shown nothing yet."""
         return b"[" + errors.error(err) + b"]" if framing == "array" else errors.event(err)
 

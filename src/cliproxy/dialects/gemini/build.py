@@ -10,6 +10,7 @@ from cliproxy.base.json import Obj
 from cliproxy.dialects import where
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._state import refuse_foreign_state
+from cliproxy.dialects._wish import thinking_wish
 from cliproxy.dialects.gemini import raw
 from cliproxy.dialects.gemini.build_contents import build_contents
 from cliproxy.dialects.gemini.build_tools import build_tools
@@ -20,7 +21,7 @@ from cliproxy.ir.names import GEMINI, NameMap, restore_for
 from cliproxy.ir.request import Function, IRRequest, Text
 from cliproxy.ir.restore import Restore, Restored
 from cliproxy.ir.schema_clean import for_gemini, for_gemini_json, stringified_enums
-from cliproxy.ir.thinking import budget_to_level, config_of, level_to_budget, resolve
+from cliproxy.ir.thinking import budget_to_level, config_of, level_to_budget
 
 if TYPE_CHECKING:
     from cliproxy.dialects import Built, Operation
@@ -97,6 +98,9 @@ def _config(req: IRRequest, caps: Caps, losses: Losses) -> Obj:
         value: Any = getattr(sampling, name)
         if value is not UNSET:
             config[wire] = value
+    if "logprobs" in config and sampling.logprobs is not True and req.source != "gemini":
+        del config["logprobs"]
+        losses.add(where.field(req, "top_logprobs"), "no logprobs were asked for", "info")
     if sampling.logit_bias is not UNSET:
         losses.add("logit_bias", "the Gemini API has no such field")
     if sampling.stop:
@@ -141,7 +145,7 @@ def _output(req: IRRequest, caps: Caps, config: Obj, losses: Losses) -> None:
 
 
 def _thinking(req: IRRequest, caps: Caps, losses: Losses) -> Obj:
-    wish = resolve(req, caps, losses, same_family=req.source == "gemini")
+    wish = thinking_wish(req, caps, losses, same_family=req.source == "gemini")
     if wish.strip:
         return {}
     by_level = caps.thinking is not None and bool(caps.thinking.levels)
@@ -196,7 +200,7 @@ def _meta(req: IRRequest, body: Obj, losses: Losses) -> None:
         losses.add("store", "answers are not stored", "info")
     if meta.prompt_cache_key:
         losses.add("prompt_cache_key", "Gemini caches on its own", "info")
-    if req.parallel_tools is False:
+    if req.parallel_tools is False and "tools" in body:
         losses.add(where.field(req, "parallel_tool_calls"), "Gemini cannot be told to call once")
     placed = (p for m in req.messages if m.role == "system" for p in m.parts)
     marked = any(isinstance(p, Text) and p.cache for p in placed)

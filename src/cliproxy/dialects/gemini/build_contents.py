@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from msgspec import structs
 
 from cliproxy.base import json
 from cliproxy.base.json import Obj
+from cliproxy.dialects import where
+from cliproxy.dialects._listed import unlisted
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._unread import report_system
 from cliproxy.dialects.gemini.wire import DUMMY_SIGNATURE, SIGNED
+from cliproxy.ir.arguments import object_of
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
-from cliproxy.ir.media import image_mime
+from cliproxy.ir.media import OCTETS, image_mime, mime_of_name
 from cliproxy.ir.names import NameMap, custom_args
 from cliproxy.ir.pairing import merge_roles, pair
 from cliproxy.ir.request import (
@@ -38,7 +41,6 @@ from cliproxy.ir.request import (
     ToolResult,
     Url,
     Video,
-    args_object,
 )
 
 START = "."
@@ -52,7 +54,7 @@ def build_contents(
     system = list(req.system)
     messages = _place_system(req, system)
     paired = pair(messages, losses, orphans="drop")
-    writer = _Writer(caps, names, losses, own=req.source == "gemini")
+    writer = _Writer(caps, names, losses, where.Paths(req), own=req.source == "gemini")
     kept = [
         structs.replace(m, parts=tuple(writer.keep(m, f"contents[{n}].parts")))
         for n, m in enumerate(paired)
@@ -61,11 +63,13 @@ def build_contents(
     _report_extras(req, joined, losses)
     if req.source != "gemini":
         report_system(req, losses)
-    _ends(joined, system, losses)
+    _ends(req, joined, system, losses)
     contents = [writer.content(m) for m in joined]
     own = req.source == "gemini"
     texts: list[Obj] = [
-        {**((s.extras or {}) if own else {}), "text": s.text} for s in system if s.text
+        {**((s.extras or {}) if own else {}), "text": s.text}
+        for s in system
+        if (s.text if own else s.text.strip())
     ]
     return texts, [c for c in contents if c["parts"]]
 
@@ -77,7 +81,9 @@ def _report_extras(req: IRRequest, written: list[Message], losses: Losses) -> No
         for key in message.extras or ():
             if id(message.extras) not in kept:
                 losses.add(
-                    f"contents[{number}].{key}", "the content has no such field here", "info"
+                    f"{where.message(req, number)}.{key}",
+                    "the content has no such field here",
+                    "info",
                 )
 
 
@@ -98,7 +104,9 @@ def _place_system(req: IRRequest, system: list[SystemText]) -> list[Message]:
     return out
 
 
-def _ends(messages: list[Message], system: list[SystemText], losses: Losses) -> None:
+def _ends(
+    req: IRRequest, messages: list[Message], system: list[SystemText], losses: Losses
+) -> None:
     """Begin and end with the user."""
     while messages and messages[-1].role == "assistant":
         last = messages[-1]
@@ -112,17 +120,22 @@ def _ends(messages: list[Message], system: list[SystemText], losses: Losses) -> 
         losses.add("messages", "there is no user message; one was made", "info", "synthesised")
     elif messages[0].role == "assistant":
         messages.insert(0, Message("user", (Text(START),)))
-        losses.add("messages[0]", "the API begins with the user", "info", "synthesised")
+        losses.add(where.message(req, 0), "the API begins with the user", "info", "synthesised")
 
 
 class _Writer:
     """Decides what can be said, then says it."""
 
-    def __init__(self, caps: Caps, names: NameMap, losses: Losses, *, own: bool) -> None:
+    def __init__(
+        self, caps: Caps, names: NameMap, losses: Losses, paths: where.Paths, *, own: bool
+    ) -> None:
         self._caps = caps
+        self._paths = paths
         self._names = names
         self._losses = losses
         self._own = own
+        self._called: dict[str, str] = {}
+        """Names of the calls written so far, by their ids: results must be called the same."""
         self._must_sign = bool(SIGNED.match(caps.model.rsplit("/", 1)[-1]))
 
     # ---- keeping ------------------------------------------------------------------------------
@@ -150,6 +163,7 @@ class _Writer:
         return [first, *calls[1:]]
 
     def _reported(self, part: Part, path: str, *, assistant: bool) -> list[Part]:
+        path = self._paths.of(part, path)
         if not self._own:
             if not isinstance(part, ServerResult | Refusal | Opaque):
                 for key in part.extras or ():
@@ -165,7 +179,9 @@ class _Writer:
         match part:
             case Text():
                 if part.citations:
-                    self._losses.add(f"{path}.citations", "only its issuer can cite", "info")
+                    self._losses.add(
+                        self._paths.member(path, "citations"), "only its issuer can cite", "info"
+                    )
                 if not part.text.strip() and part.signature is None:
                     return []
                 if part.signature is not None and not self._mine(part.signature):
@@ -185,10 +201,15 @@ class _Writer:
                 return self._foreign(part, path)
             case ToolCall():
                 if part.signature is not None and not self._mine(part.signature):
-                    self._losses.add(f"{path}.signature", "only its issuer understands it", "info")
+                    self._losses.add(
+                        self._paths.member(path, "signature"),
+                        "only its issuer understands it",
+                        "info",
+                    )
                     return [structs.replace(part, signature=None)]
                 return [part]
             case ToolResult():
+                part = part if self._own else unlisted(part)
                 inner = [
                     p
                     for n, sub in enumerate(part.parts)
@@ -209,15 +230,22 @@ class _Writer:
         if isinstance(media, Url) and not self._caps.remote_images:
             self._losses.add(path, "this upstream fetches no addresses", "error")
             return []
+        if isinstance(media, Inline) and media.mime == OCTETS and not self._own:
+            self._losses.add(path, "Gemini takes no file of unknown kind", "error")
+            return []
         if isinstance(part, Image) and part.detail and part.detail != "auto":
-            self._losses.add(f"{path}.detail", "Gemini has no such setting here", "info")
+            self._losses.add(
+                self._paths.member(path, "detail"), "Gemini has no such setting here", "info"
+            )
         if isinstance(part, Document):
             if part.citations_enabled:
                 self._losses.add(f"{path}.citations", "documents are not cited here", "info")
             if part.context and not part.blocks and not isinstance(media, PlainText):
                 self._losses.add(f"{path}.context", "files have no context here", "info")
             if part.title and not (self._own or part.blocks or isinstance(media, PlainText)):
-                self._losses.add(f"{path}.title", "files have no name here", "info")
+                self._losses.add(
+                    self._paths.member(path, "title"), "files have no name here", "info"
+                )
         if isinstance(part, Document) and part.blocks:
             head = "\n".join(t for t in (part.title, part.context) if t)
             inner = [p for b in part.blocks for p in self._keep(b, path, assistant=False)]
@@ -235,11 +263,18 @@ class _Writer:
     def content(self, message: Message) -> Obj:
         """Write one content."""
         role = "model" if message.role == "assistant" else "user"
-        parts: Sequence[Part] = message.parts
-        if role == "user":
-            results = [p for p in parts if isinstance(p, ToolResult)]
-            parts = [*results, *(p for p in parts if not isinstance(p, ToolResult))]
-        wire: Obj = {"role": role, "parts": [w for part in parts for w in self._parts(part)]}
+        responses: list[Obj] = []
+        attached: list[Obj] = []
+        rest: list[Obj] = []
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                # All responses first: nothing may stand between them.
+                response, *blobs = self._result(part)
+                responses.append(response)
+                attached += blobs
+            else:
+                rest += self._parts(part)
+        wire: Obj = {"role": role, "parts": [*responses, *attached, *rest]}
         return {**message.extras, **wire} if self._own and message.extras else wire
 
     def _parts(self, part: Part) -> Iterator[Obj]:
@@ -256,7 +291,7 @@ class _Writer:
             case ToolCall():
                 yield self._call(part)
             case ToolResult():
-                yield from self._result(part)
+                pass  # written with its turn
             case ServerResult():
                 if isinstance(part.native, dict):
                     yield part.native
@@ -270,14 +305,12 @@ class _Writer:
 
     def _call(self, part: ToolCall) -> Obj:
         text = custom_args(part.args) if part.kind == "custom" else part.args
-        args = args_object(text)
-        if args is None:
-            self._losses.add(
-                f"tool_call({part.id})", "its arguments are not an object", action="approximated"
-            )
-            args = {"_raw": text}
+        read = object_of(text)
+        if read.trouble:
+            self._losses.add(f"tool_call({part.id})", read.trouble, action="approximated")
         name = self._names.to_target(part.name, part.namespace)
-        wire: Obj = {"functionCall": {"id": part.id, "name": name, "args": args}}
+        self._called[part.id] = name
+        wire: Obj = {"functionCall": {"id": part.id, "name": name, "args": read.value}}
         return self._more(_with(wire, part.signature), part.extras)
 
     def _more(self, wire: Obj, extras: Obj | None) -> Obj:
@@ -292,7 +325,7 @@ class _Writer:
         answer: Obj = {"error" if part.is_error else "output": said}
         if value is not None:
             answer = {"error": value} if part.is_error else value
-        name = self._names.to_target(part.name or "unknown")
+        name = self._called.get(part.call_id) or self._names.to_target(part.name or "unknown")
         response: Obj = {"id": part.call_id, "name": name, "response": answer}
         if self._own:
             blobs += [p.value for p in part.parts if isinstance(p, Opaque)]
@@ -321,23 +354,33 @@ class _Writer:
                 wire = {"inlineData": {"mimeType": mime, "data": media.b64}}
             case Url():
                 wire = {"fileData": {"fileUri": media.url}}
-                if media.mime or (isinstance(part, Image) and not self._own):
-                    wire["fileData"]["mimeType"] = media.mime or _guess(media.url)
+                if media.mime or not self._own:
+                    wire["fileData"]["mimeType"] = media.mime or _guess(part, media.url)
             case FileId():
                 wire = {"fileData": {"fileUri": media.id}}
                 if media.mime:
                     wire["fileData"]["mimeType"] = media.mime
+        if self._own and isinstance(part, Document) and part.title:
+            for key in ("inlineData", "fileData"):
+                if key in wire:
+                    wire[key]["displayName"] = part.title
         if isinstance(part, Video) and part.meta:
             wire["videoMetadata"] = part.meta
         return self._more(wire, part.extras)
 
 
-def _guess(url: str) -> str:
-    path = url.split("?", maxsplit=1)[0].lower()
-    for end, mime in ((".png", "image/png"), (".gif", "image/gif"), (".webp", "image/webp")):
-        if path.endswith(end):
-            return mime
-    return "image/jpeg"
+def _guess(part: Part, url: str) -> str:
+    """Tell what is behind an address; the API wants to know."""
+    found = mime_of_name(url.split("?", maxsplit=1)[0].rpartition("/")[2].lower())
+    match part:
+        case Image():
+            return found if found and found.startswith("image/") else "image/jpeg"
+        case Document():
+            return found or "application/pdf"
+        case Audio():
+            return found or "audio/mpeg"
+        case _:
+            return found or "video/mp4"
 
 
 def _object(text: str) -> Obj | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects import where
 from cliproxy.dialects._client_tools import as_function
 from cliproxy.dialects._unread import report_declaration, report_namespaces
 from cliproxy.dialects.gemini import raw
+from cliproxy.dialects.gemini.wire import OLDER
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import NameMap, custom_as_function
@@ -22,14 +24,18 @@ _NATIVE = {
 def build_tools(req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> Obj:
     """Return `tools` and `toolConfig`, as needed."""
     builder = _Tools(req, caps, names, losses)
-    for number, tool in enumerate(req.tools):
-        builder.add(tool, f"tools[{number}]")
+    for tool, path in zip(req.tools, where.tools(req), strict=True):
+        builder.add(tool, path)
     report_namespaces(req, losses)
     choice = req.tool_choice
     allowed: set[str] | None = None
     if choice is not None and choice.mode == "allowed" and not (choice.required_one or builder.own):
         allowed = {names.to_target(k.name, k.namespace) for k in choice.keys}
         builder.functions = [f for f in builder.functions if f["name"] in allowed]
+    if builder.functions and builder.native and not builder.own and OLDER.match(caps.model):
+        for path in builder.placed:
+            losses.add(path, "this model takes functions or its own tools, not both", "error")
+        builder.native.clear()
     tools: list[Obj] = []
     if builder.functions:
         tools.append({"functionDeclarations": builder.functions})
@@ -81,6 +87,8 @@ class _Tools:
         self._seen: set[str] = set()
         self.functions: list[Obj] = []
         self.native: list[Obj] = []
+        self.placed: list[str] = []
+        """The client's paths of `native`."""
 
     def add(self, tool: Tool, path: str) -> None:
         """Write one tool, or report why not."""
@@ -142,8 +150,10 @@ class _Tools:
         native = _NATIVE.get(tool.kind)
         if native is not None:
             self.native.append({native: {}})
+            self.placed.append(path)
             for key in tool.config:
-                self._losses.add(f"{path}.{key}", f"{native} has no such setting")
+                setting = where.setting(self.req, path, key)
+                self._losses.add(setting, f"{native} has no such setting")
             report_declaration(tool, path, self._losses)
             return
         function = as_function(tool)

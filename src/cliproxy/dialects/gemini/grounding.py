@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
+from cliproxy.ir.request import args_object
 
 
 def sources(metadata: Obj) -> list[tuple[str, str]]:
@@ -32,17 +34,24 @@ def citations(metadata: Obj, chunks: list[tuple[str, str]], text: str) -> list[d
         for number in _list(support.get("groundingChunkIndices")):
             if isinstance(number, int) and 0 <= number < len(chunks) and chunks[number][0]:
                 url, title = chunks[number]
-                found.append(
-                    {
-                        "kind": "url",
-                        "url": url,
-                        "title": title,
-                        "start": start,
-                        "end": end,
-                        "cited_text": text[start:end],
-                    }
-                )
+                value = {
+                    "kind": "url",
+                    "url": url,
+                    "title": title,
+                    "start": start,
+                    "end": end,
+                    "cited_text": text[start:end],
+                }
+                if value not in found:  # one page may be several chunks
+                    found.append(value)
     return found
+
+
+def within(value: dict[str, Any], base: int) -> dict[str, Any]:
+    """Return a citation of the whole text as one of its last block, which begins at `base`."""
+    start, end = max(0, value["start"] - base), value["end"] - base
+    cited = value["cited_text"][max(0, base - value["start"]) :]
+    return {**value, "start": start, "end": end, "cited_text": cited}
 
 
 def _list(value: Json) -> list[Any]:
@@ -55,34 +64,65 @@ def _characters(data: bytes, count: Json) -> int:
     return len(data[:count].decode("utf-8", "ignore"))
 
 
-def shifted(value: dict[str, Any], base: int) -> dict[str, Any]:
-    """Return a citation of a block as one of the whole text; the block begins at `base`."""
-    moved = {k: value[k] + base for k in ("start", "end") if isinstance(value.get(k), int)}
-    return {**value, **moved} if base else value
+class Found:
+    """What one candidate looked up and cites, until its groundingMetadata is written."""
 
+    __slots__ = ("_pages", "_queries", "_values")
 
-def metadata_of(values: list[dict[str, Any]], text: str) -> Obj | None:
-    """Return groundingMetadata for citations of a text, None when there are none."""
-    pages = [v for v in values if v.get("kind") == "url" and v.get("url")]
-    if not pages:
-        return None
-    urls = list(dict.fromkeys(v["url"] for v in pages))
-    titles = {v["url"]: v.get("title") or v["url"] for v in pages}
-    supports: list[Obj] = []
-    for value in pages:
-        start, end = value.get("start"), value.get("end")
-        if isinstance(start, int) and isinstance(end, int):
-            first = len(text[:start].encode("utf-8", "surrogatepass"))
-            cited = text[start:end]
+    def __init__(self) -> None:
+        self._queries: list[str] = []
+        self._pages: dict[str, str] = {}
+        """Title by address."""
+        self._values: list[dict[str, Any]] = []
+
+    def asked(self, args: str) -> None:
+        """Take the arguments of a web search."""
+        query = (args_object(args) or {}).get("query")
+        if isinstance(query, str) and query:
+            self._queries.append(query)
+
+    def got(self, payload: Any) -> None:
+        """Take the neutral payload of a web search's result."""
+        results = payload.get("results") if isinstance(payload, dict) else None
+        for page in _list(results):
+            url = page.get("url") if isinstance(page, dict) else None
+            if isinstance(url, str) and url:
+                self._pages.setdefault(url, str(page.get("title") or url))
+
+    def cited(self, values: Iterable[dict[str, Any]], base: int, length: int) -> None:
+        """Take the citations of a block of `length` that begins at `base` of the whole text."""
+        for value in values:
+            if value.get("kind") == "url" and value.get("url"):
+                start, end = value.get("start"), value.get("end")
+                if not (isinstance(start, int) and isinstance(end, int)):
+                    start, end = 0, length  # a source of the whole block
+                self._values.append({**value, "start": base + start, "end": base + end})
+                if value.get("title"):
+                    self._pages[value["url"]] = value["title"]
+                self._pages.setdefault(value["url"], value["url"])
+
+    def metadata(self, text: str) -> Obj | None:
+        """Return groundingMetadata for what was found about a text, None when nothing was."""
+        metadata: Obj = {}
+        if self._queries:
+            metadata["webSearchQueries"] = self._queries
+        if self._pages:
+            chunks = [{"web": {"uri": url, "title": name}} for url, name in self._pages.items()]
+            metadata["groundingChunks"] = chunks
+            metadata["groundingSupports"] = self._supports(text)
+        return metadata or None
+
+    def _supports(self, text: str) -> list[Obj]:
+        urls = list(self._pages)
+        supports: list[Obj] = []
+        for value in self._values:
+            first = len(text[: value["start"]].encode("utf-8", "surrogatepass"))
+            cited = text[value["start"] : value["end"]]
             last = first + len(cited.encode("utf-8", "surrogatepass"))
             segment = {"startIndex": first, "endIndex": last, "text": cited}
-            supports.append(
-                {"segment": segment, "groundingChunkIndices": [urls.index(value["url"])]}
-            )
-    return {
-        "groundingChunks": [{"web": {"uri": url, "title": titles[url]}} for url in urls],
-        "groundingSupports": supports,
-    }
+            number = urls.index(value["url"])
+            supports.append({"segment": segment, "groundingChunkIndices": [number]})
+        return supports
 
 
 _LONGEST = 10_000

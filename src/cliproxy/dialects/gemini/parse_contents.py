@@ -259,7 +259,21 @@ def _media(
         if extras and isinstance(meta, dict):
             extras = {k: v for k, v in extras.items() if k != "videoMetadata"} or None
         return Video(media, meta if isinstance(meta, dict) else None, extras=extras)
-    return Document(media, title=name if isinstance(name, str) else None, extras=extras)
+    if not isinstance(name, str):
+        return Document(media, extras=extras)
+    return Document(media, title=name, extras=_without_name(extras))
+
+
+def _without_name(extras: Obj | None) -> Obj | None:
+    """Return what nobody has read, now that the name is the document's title."""
+    rest: Obj = {}
+    for key, value in (extras or {}).items():
+        kept = value
+        if key in ("inlineData", "fileData") and isinstance(value, dict):
+            kept = {k: v for k, v in value.items() if k != "displayName"}
+        if kept != {} or kept is value:
+            rest[key] = kept
+    return rest or None
 
 
 def _rest(wire: Obj, key: str, inner: Obj, known: frozenset[str]) -> Obj | None:

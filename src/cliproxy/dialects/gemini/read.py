@@ -52,6 +52,8 @@ class GeminiReader:
         """The latest of every count; a chunk may leave some out."""
         self._usage = IRUsage()
         self._choices: dict[int, _Choice] = {}
+        self._ids: set[str] = set()
+        """Of the calls so far."""
         self._blocked: str | None = None
 
     # ---- streams ------------------------------------------------------------------------------
@@ -88,6 +90,7 @@ class GeminiReader:
             return [*out, Error(502, "server", early, _BROKEN)]
         out = []
         for choice in choices.values():
+            out += choice.ground()
             out += choice.shut()
         if self._empty():
             return [*out, self._nothing()]
@@ -152,7 +155,8 @@ class GeminiReader:
             return []
         inner = value.get("response")
         if isinstance(inner, dict) and "candidates" not in value:
-            value = inner  # the Code Assist envelope
+            # The Code Assist envelope, whose trace is the answer's id.
+            value = {"responseId": value.get("traceId"), **inner}
         if value.get("error"):
             out = [e for c in self._choices.values() for e in c.shut()]
             return [*out, *self._fail(errors.read_event(value))]
@@ -197,7 +201,8 @@ class GeminiReader:
                 out += choice.part(part)
         metadata = wire.get("groundingMetadata")
         if isinstance(metadata, dict):
-            out += choice.ground(metadata)
+            # Hosts send it in pieces, or again with more in it; what it is about is the whole text.
+            choice.metadata.update({k: v for k, v in metadata.items() if v})
         reason = wire.get("finishReason")
         if isinstance(reason, str) and reason != "FINISH_REASON_UNSPECIFIED":
             choice.native = reason
@@ -209,6 +214,13 @@ class GeminiReader:
         start = BlockStart(self._next, kind, choice, **fields)  # type: ignore[arg-type]
         self._next += 1
         return start
+
+    def call_id(self, value: Json) -> str:
+        """Return a call's id, a new one for a call that has none or another call's."""
+        known = isinstance(value, str) and value and value not in self._ids
+        call_id = str(value) if known else f"call_{ids.token()}"
+        self._ids.add(call_id)
+        return call_id
 
     def sig(self, value: Json) -> Sig | None:
         """Read a `thoughtSignature`."""
@@ -227,7 +239,9 @@ class _Choice:
         self._calls = 0
         self._partial: grounding.Partial | None = None
         self._code = ""
-        self._grounded = False
+        self._before = ""
+        """Text of the blocks before the open one."""
+        self.metadata: Obj = {}
         self.native: str | None = None
         self.message = ""
 
@@ -258,6 +272,7 @@ class _Choice:
             return []
         out = self.shut()
         self._open = self._reader.start(self._number, kind)
+        self._before += "".join(self._text)
         self._text = []
         return [*out, self._open]
 
@@ -315,7 +330,7 @@ class _Choice:
         start = self._reader.start(
             self._number,
             "tool_call",
-            id=call_id if isinstance(call_id, str) and call_id else f"call_{ids.token()}",
+            id=self._reader.call_id(call_id),
             name=name if isinstance(name, str) and name else "unknown",
             signature=sig,
         )
@@ -369,20 +384,18 @@ class _Choice:
         )  # fmt: skip
         return [*self.shut(), start, BlockStop(start.index)]
 
-    def ground(self, metadata: Obj) -> list[Event]:
+    def ground(self) -> list[Event]:
         """Turn grounding into citations of the open text and one search result."""
-        if self._grounded:
-            return []
+        metadata = self.metadata
         sources = grounding.sources(metadata)
         queries = metadata.get("webSearchQueries")
         if not sources and not queries:
             return []
-        self._grounded = True
         out: list[Event] = []
         if self._open is not None and self._open.kind == "text":
-            index = self._open.index
-            cited = grounding.citations(metadata, sources, "".join(self._text))
-            out += [Citation(index, value) for value in cited]
+            index, base = self._open.index, len(self._before)
+            cited = grounding.citations(metadata, sources, self._before + "".join(self._text))
+            out += [Citation(index, grounding.within(v, base)) for v in cited if v["end"] > base]
         out += self.shut()
         call_id = f"ws_{ids.token(16)}"
         asked = queries if isinstance(queries, list) else []

@@ -39,9 +39,11 @@ def usage_to(usage: IRUsage) -> Obj:
     body: Obj = {"promptTokenCount": max(0, (usage.input_total or 0) - tools)}
     if usage.cache_read is not None:
         body["cachedContentTokenCount"] = usage.cache_read
-    body["candidatesTokenCount"] = max(0, (usage.output_total or 0) - (usage.reasoning or 0))
-    if usage.reasoning:
-        body["thoughtsTokenCount"] = usage.reasoning
+    output = usage.output_total or 0
+    thoughts = min(usage.reasoning or 0, output)  # hosts exist that count more
+    body["candidatesTokenCount"] = output - thoughts
+    if thoughts:
+        body["thoughtsTokenCount"] = thoughts
     if tools:
         body["toolUsePromptTokenCount"] = tools
     body["totalTokenCount"] = usage.total

@@ -27,6 +27,9 @@ DUMMY_SIGNATURE: Final = "skip_thought_signature_validator"
 SIGNED: Final = re.compile(r"gemini-([3-9]|\d\d)")
 """Models that demand a signature on the first call of each step."""
 
+OLDER: Final = re.compile(r"(.*/)?gemini-[12][.-]")
+"""Models that refuse functions beside tools that Google runs."""
+
 TOOL_KINDS: Final = {
     "googleSearch": "web_search",
     "googleSearchRetrieval": "web_search",
@@ -50,6 +53,7 @@ FINISH: Final[dict[str, Reason]] = {
     "IMAGE_SAFETY": "content_filter",
     "IMAGE_PROHIBITED_CONTENT": "content_filter",
     "IMAGE_RECITATION": "content_filter",
+    "IMAGE_OTHER": "content_filter",
     "MALFORMED_FUNCTION_CALL": "malformed_tool",
     "UNEXPECTED_TOOL_CALL": "malformed_tool",
     "TOO_MANY_TOOL_CALLS": "malformed_tool",

@@ -34,8 +34,9 @@ from cliproxy.ir.events import (
     ThinkingDelta,
     Usage,
 )
-from cliproxy.ir.fold import Answer, Block
-from cliproxy.ir.request import IRRequest, Sig, args_object
+from cliproxy.ir.fold import Answer, Block, call_args
+from cliproxy.ir.request import IRRequest, Sig
+from cliproxy.ir.serialise import Serialiser
 from cliproxy.ir.usage import IRUsage
 
 
@@ -46,21 +47,22 @@ class GeminiWriter:
         self._model = req.model
         self._array = array
         self._first = True
-        self._start = Start()
+        self._serial = _Serial()
         self._tail = b""
         """What every chunk ends with, encoded once."""
         self._usage = IRUsage()
         self._blocks: dict[int, _Open] = {}
         self._finishes: list[Finish] = []
         self._texts: dict[int, list[str]] = {}
-        self._citations: dict[int, list[Obj]] = {}
-        self._signed = False
+        self._found: dict[int, grounding.Found] = {}
+        self._signed: set[int] = set()
+        """Candidates that have had a signed part."""
         self._over = False
 
     def feed(self, events: Sequence[Event]) -> bytes:
         """Return the frames of these events."""
         out: list[bytes] = []
-        for event in events:
+        for event in self._serial.feed(events):
             match event:
                 case TextDelta():
                     self._say(out, event.index, event.text)
@@ -107,7 +109,6 @@ class GeminiWriter:
 
     # ---- frames -------------------------------------------------------------------------------
     def _begin(self, start: Start) -> None:
-        self._start = start
         tail = json.dumps({"modelVersion": self._model, "responseId": start.id or ids.token(20)})
         self._tail = b"," + tail[1:]
 
@@ -144,18 +145,19 @@ class GeminiWriter:
     def _close(self, out: list[bytes], block: _Open) -> None:
         start = block.start
         text = "".join(block.pieces)
-        for part in _closing(start, text, self._signature(start.kind, block.sig)):
+        for part in _closing(start, text, self._signature(start, block.sig)):
             self._part(out, start.choice, part)
-        if start.kind in ("text", "refusal"):
+        if start.kind in _FINDS:
             texts = self._texts.setdefault(start.choice, [])
-            base = sum(map(len, texts))
-            found = self._citations.setdefault(start.choice, [])
-            found += (grounding.shifted(value, base) for value in block.citations)
-            texts.append(text)
+            found = self._found.setdefault(start.choice, grounding.Found())
+            _find(found, start, text, block.citations, sum(map(len, texts)))
+            if start.kind in ("text", "refusal"):
+                texts.append(text)
 
-    def _signature(self, kind: str, sig: Sig | None) -> Sig | None:
-        sig = _marked(kind, sig, signed=self._signed)
-        self._signed = self._signed or sig is not None
+    def _signature(self, start: BlockStart, sig: Sig | None) -> Sig | None:
+        sig = _marked(start.kind, sig, signed=start.choice in self._signed)
+        if sig is not None:
+            self._signed.add(start.choice)
         return sig
 
     def _end(self, out: list[bytes]) -> None:
@@ -171,7 +173,8 @@ class GeminiWriter:
                 "index": finish.choice,
             }
             text = "".join(self._texts.get(finish.choice, ()))
-            if metadata := grounding.metadata_of(self._citations.get(finish.choice, []), text):
+            found = self._found.get(finish.choice)
+            if found is not None and (metadata := found.metadata(text)):
                 candidate["groundingMetadata"] = metadata
             candidates.append(candidate)
         body: Obj = {"candidates": candidates}
@@ -180,6 +183,40 @@ class GeminiWriter:
         if not self._tail:
             self._begin(Start())
         out.append(self._frame(json.dumps(body)[:-1] + self._tail, last=True))
+
+
+class _Serial:
+    """Makes the blocks of each candidate sequential; candidates do not wait for each other."""
+
+    __slots__ = ("_blocks", "_choices")
+
+    def __init__(self) -> None:
+        self._choices: dict[int, Serialiser] = {}
+        self._blocks: dict[int, Serialiser] = {}
+        """Which one keeps a block that is open."""
+
+    def feed(self, events: Sequence[Event]) -> list[Event]:
+        """Return the events that may be written now."""
+        out: list[Event] = []
+        for event in events:
+            match event:
+                case TextDelta() | ThinkingDelta() | ArgsDelta():  # hot
+                    out += self._blocks[event.index].feed((event,))
+                case Start() | Usage() | Finish():
+                    out.append(event)
+                case Error() | End():
+                    for serial in self._choices.values():
+                        out += serial.feed([event])[:-1]
+                    out.append(event)
+                case BlockStart():
+                    serial = self._choices.setdefault(event.choice, Serialiser())
+                    self._blocks[event.index] = serial
+                    out += serial.feed([event])
+                case BlockStop():
+                    out += self._blocks.pop(event.index).feed([event])
+                case _:
+                    out += self._blocks[event.index].feed([event])
+        return out
 
 
 class _Open:
@@ -201,9 +238,7 @@ def _closing(start: BlockStart, text: str, sig: Sig | None) -> list[Obj]:
     signed: Obj = {"thoughtSignature": for_dialect(sig, "gemini")} if sig else {}
     match start.kind:
         case "tool_call":
-            value = args_object(text)
-            args = {"_raw": text} if value is None else value
-            call = {"id": start.id, "name": start.name, "args": args}
+            call = {"id": start.id, "name": start.name, "args": call_args(text, start.tool_kind)}
             return [{"functionCall": call, **signed}]
         case "image" | "audio":
             mime = start.mime or ("image/png" if start.kind == "image" else "audio/wav")
@@ -230,6 +265,22 @@ def _closing(start: BlockStart, text: str, sig: Sig | None) -> list[Obj]:
             return []
 
 
+_FINDS = frozenset({"text", "refusal", "server_call", "server_result"})
+
+
+def _find(
+    found: grounding.Found, start: BlockStart, text: str, cited: list[Obj], base: int
+) -> None:
+    """Note what a block says about where the answer is from; it begins at `base` of the text."""
+    if start.kind in ("text", "refusal"):
+        found.cited(cited, base, len(text))
+    elif start.server_kind == "web_search":
+        if start.kind == "server_call":
+            found.asked(text)
+        elif start.kind == "server_result":
+            found.got(start.payload)
+
+
 # ---- whole answers ------------------------------------------------------------------------------
 def render(answer: Answer, req: IRRequest) -> bytes:
     """Write a whole answer."""
@@ -249,13 +300,13 @@ def render(answer: Answer, req: IRRequest) -> bytes:
             "finishReason": REASONS[finish.reason],
             "index": number,
         }
-        values: list[Obj] = []
+        found = grounding.Found()
         text = ""
         for block in blocks:
+            _find(found, block.start, block.text, block.citations, len(text))
             if block.kind in ("text", "refusal"):
-                values += (grounding.shifted(v, len(text)) for v in block.citations)
                 text += block.text
-        if metadata := grounding.metadata_of(values, text):
+        if metadata := found.metadata(text):
             candidate["groundingMetadata"] = metadata
         candidates.append(candidate)
     body: Obj = {"candidates": candidates}

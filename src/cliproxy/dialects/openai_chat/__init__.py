@@ -27,6 +27,7 @@ class OpenAIChat:
     """See `cliproxy.dialects.Dialect`."""
 
     id: DialectId = "openai-chat"
+    document_urls: bool = False
 
     def parse(self, body: Obj, meta: ParseMeta) -> IRRequest:
         """Read a client's request."""
@@ -62,7 +63,12 @@ class OpenAIChat:
         """Write an error body."""
         return errors.error(err)
 
-    def stream_error(self, err: GatewayError, framing: Framing = "sse") -> bytes:  # noqa: ARG002  # SSE only
+    def stream_error(
+        self,
+        err: GatewayError,
+        framing: Framing = "sse",  # noqa: ARG002
+        after: bytes = b"",  # noqa: ARG002
+    ) -> bytes:  # SSE only
         """Write an error into a stream that has not begun."""
         return errors.stream_error(err)
 

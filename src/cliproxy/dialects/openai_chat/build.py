@@ -14,6 +14,7 @@ from msgspec import UNSET
 from cliproxy.base.json import Obj
 from cliproxy.dialects import where
 from cliproxy.dialects._state import refuse_foreign_state
+from cliproxy.dialects._wish import thinking_wish
 from cliproxy.dialects.openai_chat.build_messages import build_messages
 from cliproxy.dialects.openai_chat.build_tools import build_tools
 from cliproxy.dialects.openai_chat.wire import (
@@ -35,7 +36,6 @@ from cliproxy.ir.thinking import (
     budget_to_level,
     clamp_level,
     config_of,
-    resolve,
 )
 
 if TYPE_CHECKING:
@@ -98,6 +98,10 @@ def _sampling(req: IRRequest, caps: Caps, body: Obj, losses: Losses) -> None:
         _put(body, name, getattr(wish, name))
     for name in ("logprobs", "top_logprobs"):
         _put(body, name, getattr(wish, name))
+    if "top_logprobs" in body and wish.logprobs is not True and not own:
+        # Without the other the API refuses it.
+        del body["top_logprobs"]
+        losses.add(where.field(req, "top_logprobs"), "no logprobs were asked for", "info")
     if wish.logprobs is True and not own:
         losses.add(where.field(req, "logprobs"), "the answer will not carry them", "info")
 
@@ -120,7 +124,7 @@ def _put(body: Obj, name: str, value: Any) -> None:
 
 # ---- thinking ---------------------------------------------------------------------------------
 def _thinking(req: IRRequest, caps: Caps, body: Obj, losses: Losses) -> None:
-    resolved = resolve(req, caps, losses, same_family=req.source in _FAMILY)
+    resolved = thinking_wish(req, caps, losses, same_family=req.source in _FAMILY)
     if resolved.strip:
         return
     if req.source == "openai-chat" and config_of(req).origin == "body":

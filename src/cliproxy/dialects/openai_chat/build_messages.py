@@ -17,6 +17,7 @@ from msgspec import structs
 from cliproxy.base import json
 from cliproxy.base.json import Obj
 from cliproxy.dialects import where
+from cliproxy.dialects._listed import unlisted
 from cliproxy.dialects._unread import report_system
 from cliproxy.dialects.openai_chat.wire import AUDIO_FORMATS, SYSTEM_ROLES
 from cliproxy.ir.caps import Caps
@@ -76,14 +77,14 @@ class _Sieve:
         self._caps = caps
         self._losses = losses
         self._own = req.source == "openai-chat"
+        self._paths = where.Paths(req)
         self.named_results: set[str] = set()
         """Call ids whose results the client itself gave a name."""
 
     def message(self, index: int, message: Message) -> Message:
         parts: list[Part] = []
-        for number, part in enumerate(message.parts):
-            path = where.part(self._req, index, number)
-            parts.extend(self._carry(part, path, message.role))
+        for part in message.parts:
+            parts.extend(self._carry(part, self._paths.of(part, "messages"), message.role))
         extras = message.extras
         if extras and not self._own:
             self._extras(extras, where.message(self._req, index))
@@ -133,7 +134,9 @@ class _Sieve:
             self._losses.add(f"{path}.cache_control", "chat upstreams cache on their own", "info")
             part = structs.replace(part, cache=None)
         if isinstance(part, Text) and part.citations:
-            self._losses.add(f"{path}.citations", "history has no place for citations", "info")
+            self._losses.add(
+                self._paths.member(path, "citations"), "history has no place for citations", "info"
+            )
         return part
 
     def _image(self, part: Image, path: str, role: str) -> Iterator[Part]:
@@ -215,18 +218,23 @@ class _Sieve:
         if part.signature is not None and (
             part.signature.family != "gemini" or self._caps.family != "gemini"
         ):
-            self._losses.add(f"{path}.signature", "only its issuer understands it", "info")
+            self._losses.add(
+                self._paths.member(path, "signature"), "only its issuer understands it", "info"
+            )
             part = structs.replace(part, signature=None)
         yield part
 
     def _result(self, part: ToolResult, path: str) -> ToolResult:
         if part.is_error and not self._own:
-            self._losses.add(f"{path}.is_error", "tool messages have no error flag", "info")
+            self._losses.add(
+                self._paths.member(path, "is_error"), "tool messages have no error flag", "info"
+            )
         if part.name:
             self.named_results.add(part.call_id)
         parts: list[Part] = []
+        part = part if self._own else unlisted(part)
         for number, inner in enumerate(part.parts):
-            parts.extend(self._carry(inner, f"{path}.content[{number}]", "user"))
+            parts.extend(self._carry(inner, self._paths.inside(path, number), "user"))
         return structs.replace(part, parts=tuple(parts))
 
 

@@ -30,8 +30,8 @@ _FAMILY = frozenset({"openai-chat", "openai-responses", "openai-completions"})
 def build_tools(req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> Obj:
     """Return `tools`, `tool_choice`, `parallel_tool_calls` and `web_search_options`, as needed."""
     builder = _Tools(req, caps, names, losses)
-    for number, tool in enumerate(req.tools):
-        builder.add(tool, f"tools[{number}]")
+    for tool, path in zip(req.tools, where.tools(req), strict=True):
+        builder.add(tool, path)
     report_namespaces(req, losses)
     body: Obj = {}
     if builder.search is not None:
@@ -181,7 +181,9 @@ class _Tools:
             search["user_location"] = {"type": "approximate", "approximate": location}
         for key in ("allowed_domains", "blocked_domains", "max_uses"):
             if tool.config.get(key) is not None:
-                self._losses.add(f"{path}.{key}", "web search here has no such setting")
+                self._losses.add(
+                    where.setting(self._req, path, key), "web search here has no such setting"
+                )
         self.search = search
         if not self._caps.base_is_official:
             self._losses.add(

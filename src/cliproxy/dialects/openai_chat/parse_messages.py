@@ -281,7 +281,7 @@ def _part(value: Json, where: str) -> Part:
             return _file(item, where)
         case "video_url":
             url, _ = _url(item, "video_url", where)
-            extras = fields.rest(item, _PART_KEYS | {"video_url"})
+            extras = fields.rest(item, frozenset({"type", "video_url"}))
             return Video(media_of(url, where=f"{where}.video_url.url"), extras=extras)
         case "refusal":
             return Refusal(fields.need_text(item, "refusal", where))
@@ -327,7 +327,8 @@ def _audio(item: Obj, where: str) -> Audio:
     if inner is None:
         raise fields.missing(at)
     data = fields.need_text(inner, "data", at)
-    extras = fields.rest(item, _PART_KEYS | {"input_audio"})
+    # Sound has no cache hint of its own in the IR: a hint rides along for its own dialect.
+    extras = fields.rest(item, frozenset({"type", "input_audio"}))
     if data[:5].lower() == "data:":
         return Audio(parse_data_url(data, where=f"{at}.data"), extras=extras)
     form = fields.need_text(inner, "format", at).lower()

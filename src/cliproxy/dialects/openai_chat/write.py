@@ -18,16 +18,25 @@ of which the annotations remain. Log probabilities arrive in `Finish.details["lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from cliproxy.base import ids, json
-from cliproxy.base.errors import UpstreamBroken
 from cliproxy.base.json import Obj
 from cliproxy.dialects._errors import event_error
 from cliproxy.dialects._openai_usage import usage_to
-from cliproxy.dialects.openai_chat.wire import FINISH_OUT
+from cliproxy.dialects.openai_chat.write_choice import (
+    BREAK,
+    annotation_of,
+    audio_of,
+    extra_content,
+    finish_reason,
+    image_of,
+    legacy_functions,
+    malformed,
+    whole_choice,
+)
 from cliproxy.dialects.sse import COMMENT, DONE
 from cliproxy.ir.events import (
     ArgsDelta,
@@ -47,23 +56,13 @@ from cliproxy.ir.events import (
     ThinkingDelta,
     Usage,
 )
-from cliproxy.ir.fold import Answer, Block
-from cliproxy.ir.request import IRRequest, Sig
+from cliproxy.ir.fold import Answer
+from cliproxy.ir.request import IRRequest
 from cliproxy.ir.usage import IRUsage
-
-_BREAK: Final = "\n\n"
-_VISIBLE: Final = frozenset({"text", "refusal", "tool_call", "image", "audio"})
 
 
 def _now() -> int:
     return int(datetime.now(UTC).timestamp())
-
-
-def legacy_functions(req: IRRequest) -> bool:
-    """Tell whether the client declared the deprecated `functions` and expects `function_call`."""
-    return (
-        req.source == "openai-chat" and bool(req.raw.get("functions")) and not req.raw.get("tools")
-    )
 
 
 class _Choice:
@@ -86,7 +85,7 @@ class _Choice:
 class _Block:
     """An open block and the constant bytes around its next delta."""
 
-    __slots__ = ("begin", "choice", "empty", "end", "gap", "start", "tool", "words")
+    __slots__ = ("begin", "choice", "cited", "empty", "end", "gap", "start", "tool", "words")
 
     def __init__(self, start: BlockStart, choice: _Choice) -> None:
         self.start = start
@@ -97,6 +96,7 @@ class _Block:
         """A paragraph break is due before the next reasoning text."""
         self.tool = -1
         self.empty = True
+        self.cited: list[Obj] = []
         self.words = choice.chars
         """Characters of the message before this block."""
 
@@ -209,7 +209,7 @@ class ChatWriter:
         entry: Obj = {"index": index, "id": event.id, "type": kind}
         entry[kind] = {"name": event.name, args: ""}
         if event.signature is not None and event.signature.family == "gemini":
-            entry["extra_content"] = _extra_content(event.signature)
+            entry["extra_content"] = extra_content(event.signature)
         self._chunk(choice, {"tool_calls": [entry]}, out)
         block.begin = choice.head + b'{"tool_calls":[{"index":%d,"%s":{"%s":' % (
             index,
@@ -220,6 +220,10 @@ class ChatWriter:
 
     def _on_stop(self, event: BlockStop, out: list[bytes]) -> None:
         block = self._blocks.pop(event.index)
+        for value in block.cited:
+            note = annotation_of(value, block.words, block.choice.chars)
+            if note is not None:
+                block.choice.annotations.append(note)
         # Arguments are JSON text: a call without any has an empty object. Freeform input may be "".
         if block.tool >= 0 and block.empty and block.start.tool_kind != "custom" and block.begin:
             out.append(block.begin + b'"{}"' + block.end)
@@ -248,7 +252,7 @@ class ChatWriter:
         block = self._blocks[event.index]
         text = event.text
         if block.gap and text:
-            text, block.gap = _BREAK + text, False
+            text, block.gap = BREAK + text, False
         if text:
             block.choice.thought = True
             block.empty = False
@@ -266,9 +270,9 @@ class ChatWriter:
         choice = block.choice
         choice.said = True
         if block.start.kind == "audio":
-            self._chunk(choice, {"audio": _audio(block.start, event.b64)}, out)
+            self._chunk(choice, {"audio": audio_of(block.start, event.b64)}, out)
             return
-        image = _image(block.start.mime, event.b64, choice.images)
+        image = image_of(block.start.mime, event.b64, choice.images)
         choice.images += 1
         self._chunk(choice, {"images": [image]}, out)
 
@@ -276,17 +280,14 @@ class ChatWriter:
         block = self._blocks[event.index]
         if block.tool < 0 or self._legacy or event.sig.family != "gemini":
             return
-        entry: Obj = {"index": block.tool, "extra_content": _extra_content(event.sig)}
+        entry: Obj = {"index": block.tool, "extra_content": extra_content(event.sig)}
         if block.start.tool_kind != "custom":
             entry["function"] = {"arguments": ""}  # the official accumulator insists on it
         self._chunk(block.choice, {"tool_calls": [entry]}, out)
 
     def _on_citation(self, event: Citation, _out: list[bytes]) -> None:
-        block = self._blocks[event.index]
-        choice = block.choice
-        note = _annotation(event.value, block.words, choice.chars)
-        if note is not None:
-            choice.annotations.append(note)
+        # A source of the whole block may be named before its text.
+        self._blocks[event.index].cited.append(event.value)
 
     # ---- the end ------------------------------------------------------------------------------
     def _on_usage(self, event: Usage, _out: list[bytes]) -> None:
@@ -295,7 +296,7 @@ class ChatWriter:
     def _on_finish(self, event: Finish, out: list[bytes]) -> None:
         choice = self._choice(event.choice, out)
         if event.reason == "malformed_tool" and not choice.said:
-            self._on_error(Error.of(_malformed(event)), out)
+            self._on_error(Error.of(malformed(event)), out)
             return
         if choice.annotations:
             self._chunk(choice, {"annotations": choice.annotations}, out)
@@ -319,57 +320,6 @@ class ChatWriter:
         self._over = True
 
 
-# ---- shared by both forms ---------------------------------------------------------------------
-def finish_reason(finish: Finish, *, called: bool, refused: bool) -> str:
-    """Return the wire word; never `tool_calls` without a call."""
-    if finish.reason == "tool_calls" and not called:
-        return "stop"
-    if finish.reason == "refusal" and refused:
-        return "stop"  # the refusal text is in the message
-    return FINISH_OUT[finish.reason]
-
-
-def _malformed(finish: Finish) -> UpstreamBroken:
-    what = f" ({finish.native})" if finish.native else ""
-    return UpstreamBroken(f"The model produced a tool call that cannot be read{what}.")
-
-
-def _extra_content(sig: Sig) -> Obj:
-    return {"google": {"thought_signature": sig.value}}
-
-
-def _image(mime: str, b64: str, index: int) -> Obj:
-    url = f"data:{mime or 'image/png'};base64,{b64}"
-    return {"type": "image_url", "image_url": {"url": url}, "index": index}
-
-
-def _audio(start: BlockStart, b64: str) -> Obj:
-    native = start.native if isinstance(start.native, dict) else {}
-    return {"id": native.get("id") or "audio_" + ids.token(), "data": b64, **native}
-
-
-def _annotation(value: Obj, before: int, total: int) -> Obj | None:
-    """Return the annotation; `before` = characters of the message before the cited block."""
-    if value.get("dialect") == "openai-chat" and isinstance(value.get("native"), dict):
-        native: Obj = value["native"]
-        return native
-    if value.get("kind") != "url" or not value.get("url"):
-        return None
-    start, end = value.get("start"), value.get("end")
-    if not (isinstance(start, int) and isinstance(end, int)):
-        start, end = 0, total - before
-    return {
-        "type": "url_citation",
-        "url_citation": {
-            "start_index": before + start,
-            "end_index": before + end,
-            "title": value.get("title") or "",
-            "url": value["url"],
-        },
-    }
-
-
-# ---- whole ------------------------------------------------------------------------------------
 def render(answer: Answer, req: IRRequest) -> bytes:
     """Write a whole answer. Raises `UpstreamBroken` where there is nothing but a broken call."""
     body: Obj = {
@@ -378,84 +328,10 @@ def render(answer: Answer, req: IRRequest) -> bytes:
         "created": answer.start.created or _now(),
         "model": req.model,
         "choices": [
-            _whole_choice(answer.of_choice(index), finish, legacy=legacy_functions(req))
+            whole_choice(answer.of_choice(index), finish, legacy=legacy_functions(req))
             for index, finish in sorted((answer.finishes or {0: answer.finish}).items())
         ],
     }
     if answer.usage.known:
         body["usage"] = usage_to(answer.usage)
     return json.dumps(body)
-
-
-def _whole_choice(blocks: list[Block], finish: Finish, *, legacy: bool) -> Obj:
-    calls = [block for block in blocks if block.kind == "tool_call"]
-    said = any(b.kind in _VISIBLE and (b.text or b.kind == "tool_call") for b in blocks)
-    if finish.reason == "malformed_tool" and not said:
-        raise _malformed(finish)
-    refused = any(block.kind == "refusal" for block in blocks)
-    reason = finish_reason(finish, called=bool(calls), refused=refused)
-    if legacy and reason == "tool_calls":
-        reason = "function_call"
-    choice: Obj = {
-        "index": finish.choice,
-        "message": _message(blocks, calls, legacy=legacy),
-        "finish_reason": reason,
-    }
-    logprobs = (finish.details or {}).get("logprobs")
-    if logprobs:
-        choice["logprobs"] = logprobs
-    return choice
-
-
-def _message(blocks: list[Block], calls: list[Block], *, legacy: bool) -> Obj:
-    text = "".join(_texts(blocks, "text"))
-    refusal = "".join(_texts(blocks, "refusal"))
-    message: Obj = {
-        "role": "assistant",
-        "content": text or (None if calls or refusal else ""),
-        "refusal": refusal or None,
-    }
-    if thoughts := [t for t in _texts(blocks, "thinking") if t]:
-        message["reasoning_content"] = _BREAK.join(thoughts)
-    if notes := _annotations(blocks):
-        message["annotations"] = notes
-    if calls and legacy:
-        first = calls[0]
-        message["function_call"] = {"name": first.start.name, "arguments": first.text or "{}"}
-    elif calls:
-        message["tool_calls"] = [_whole_call(block) for block in calls]
-    images = [block for block in blocks if block.kind == "image"]
-    if images:
-        message["images"] = [_image(b.start.mime, b.text, n) for n, b in enumerate(images)]
-    for block in blocks:
-        if block.kind == "audio":
-            message["audio"] = _audio(block.start, block.text)
-    return message
-
-
-def _texts(blocks: Iterable[Block], kind: str) -> list[str]:
-    return [block.text for block in blocks if block.kind == kind]
-
-
-def _annotations(blocks: Iterable[Block]) -> list[Obj]:
-    notes: list[Obj] = []
-    chars = 0
-    for block in blocks:
-        if block.kind == "text":
-            before, chars = chars, chars + len(block.text)
-            found = (_annotation(value, before, chars) for value in block.citations)
-            notes.extend(note for note in found if note is not None)
-    return notes
-
-
-def _whole_call(block: Block) -> Obj:
-    start = block.start
-    call: Obj = {"id": start.id, "type": "function"}
-    if start.tool_kind == "custom":
-        call["type"] = "custom"
-        call["custom"] = {"name": start.name, "input": block.text}
-    else:
-        call["function"] = {"name": start.name, "arguments": block.text or "{}"}
-    if block.signature is not None and block.signature.family == "gemini":
-        call["extra_content"] = _extra_content(block.signature)
-    return call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
     from cliproxy.dialects import Built, Framing, Operation, ParseMeta
 
 
+_SEQUENCE: Final = re.compile(rb'"sequence_number":\s*(\d+)')
+
+
 class Responses:
     """The dialect; stateless."""
 
     id: DialectId = "openai-responses"
+    document_urls: bool = True
 
     def parse(self, body: Obj, meta: ParseMeta) -> IRRequest:
         """Read a client's request. Raises `BadRequest` naming the field."""
@@ -65,9 +70,15 @@ class Responses:
         """Write the error body."""
         return errors.error(err)
 
-    def stream_error(self, err: GatewayError, framing: Framing = "sse") -> bytes:  # noqa: ARG002
-        """Write an error into a stream."""
-        return errors.stream_error(err)
+    def stream_error(
+        self,
+        err: GatewayError,
+        framing: Framing = "sse",  # noqa: ARG002
+        after: bytes = b"",
+    ) -> bytes:
+        """Write an error into a stream, counting on from the event before."""
+        counted = _SEQUENCE.findall(after)
+        return errors.stream_error(err, int(counted[-1]) + 1 if counted else 0)
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
         """Read an upstream's error answer."""

@@ -14,6 +14,7 @@ from cliproxy.base.json import Obj
 from cliproxy.dialects import where
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._state import refuse_foreign_state
+from cliproxy.dialects._wish import thinking_wish
 from cliproxy.dialects.openai_responses.build_items import build_items
 from cliproxy.dialects.openai_responses.build_tools import build_tools
 from cliproxy.dialects.openai_responses.wire import (
@@ -21,6 +22,7 @@ from cliproxy.dialects.openai_responses.wire import (
     COUNTED,
     ENCRYPTED,
     HINTS,
+    LOGPROBS,
     NAME_LIMIT,
     READ,
 )
@@ -29,7 +31,7 @@ from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import OPENAI, NameMap, restore_for
 from cliproxy.ir.request import IRRequest
 from cliproxy.ir.schema_clean import for_openai, satisfies_openai_strict
-from cliproxy.ir.thinking import budget_to_level, clamp_level, resolve
+from cliproxy.ir.thinking import budget_to_level, clamp_level
 
 if TYPE_CHECKING:
     from cliproxy.dialects import Built, Operation
@@ -56,7 +58,7 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
     _thinking(req, caps, body, losses)
     _format(req, body, losses)
     _meta(req, body, losses)
-    _extras(req, body, losses)
+    _extras(req, caps, body, losses)
     if req.stream and operation == "generate":
         body["stream"] = True
     if caps.codex:
@@ -78,18 +80,18 @@ def _sampling(req: IRRequest, body: Obj, losses: Losses) -> None:
         if value is not UNSET:
             body[wire] = value
     if sampling.logprobs is True:
-        body["include"] = ["message.output_text.logprobs"]
+        body["include"] = [LOGPROBS]
     for name in ("top_k", "seed", "n", "presence_penalty", "frequency_penalty", "logit_bias"):
         value = getattr(sampling, name)
         if value is UNSET or (name == "n" and value == 1):
             continue
         losses.add(where.field(req, name), "the Responses API has no such field")
     if sampling.stop:
-        losses.add("stop", "the Responses API has no stop sequences")
+        losses.add(where.field(req, "stop"), "the Responses API has no stop sequences")
 
 
 def _thinking(req: IRRequest, caps: Caps, body: Obj, losses: Losses) -> None:
-    wish = resolve(req, caps, losses, same_family=req.source in _FAMILY)
+    wish = thinking_wish(req, caps, losses, same_family=req.source in _FAMILY)
     if wish.strip:
         return
     reasoning: Obj = {}
@@ -158,7 +160,8 @@ def _schema(req: IRRequest, losses: Losses) -> Obj:
         # Left out, the API would try strict and refuse schemas that were never meant for it.
         strict = satisfies_openai_strict(form["schema"])
         if wish.strict and not strict:
-            losses.add("response_format", "the schema breaks OpenAI's rules of strict")
+            form_path = where.field(req, "format")
+            losses.add(form_path, "the schema breaks OpenAI's rules of strict")
     if strict is not None:
         form["strict"] = strict
     return form
@@ -209,8 +212,9 @@ def _meta(req: IRRequest, body: Obj, losses: Losses) -> None:
         losses.add("cache_control", "this upstream caches on its own", "info")
 
 
-def _extras(req: IRRequest, body: Obj, losses: Losses) -> None:
+def _extras(req: IRRequest, caps: Caps, body: Obj, losses: Losses) -> None:
     own = req.source == "openai-responses"
+    thinks = caps.thinking is not None or not caps.known
     for name, value in req.extras.items():
         if not own:
             severity = "info" if name in HINTS else "warn"
@@ -219,7 +223,7 @@ def _extras(req: IRRequest, body: Obj, losses: Losses) -> None:
             body[name] = merged(value, body[name])
         elif isinstance(value, list) and isinstance(body.get(name), list):
             body[name] = [*value, *(v for v in body[name] if v not in value)]
-        elif name in READ:
+        elif name in READ and name != "user" and not (name == "reasoning" and thinks):
             losses.add(name, "what it belongs to is not sent")
         else:
             body.setdefault(name, value)
@@ -229,7 +233,8 @@ def _for_codex(req: IRRequest, body: Obj, losses: Losses) -> None:
     for name in CODEX_ABSENT:
         if name in body:
             del body[name]
-            losses.add(name, "the Codex backend does not take it", "info")
+            asked = where.field(req, "max_output" if name == "max_output_tokens" else name)
+            losses.add(asked, "the Codex backend does not take it", "info")
     if body.get("service_tier") not in (None, "priority"):
         del body["service_tier"]
         losses.add("service_tier", "the Codex backend knows only priority", "info")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects import where
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._unread import report_system
 from cliproxy.dialects.openai_responses.wire import CALL_ID_LIMIT, CONTENT
@@ -43,7 +44,7 @@ def build_items(
 ) -> tuple[str | None, list[Obj]]:
     """Return instructions (None: there are none) and input items."""
     own = req.source == "openai-responses"
-    writer = _Writer(caps, names, losses, own=own)
+    writer = _Writer(caps, names, losses, where.Paths(req), own=own)
     instructions: str | None = None
     items: list[Obj] = []
     rest = list(req.system)
@@ -81,8 +82,11 @@ def _kept_elsewhere(req: IRRequest) -> bool:
 
 
 class _Writer:
-    def __init__(self, caps: Caps, names: NameMap, losses: Losses, *, own: bool) -> None:
+    def __init__(
+        self, caps: Caps, names: NameMap, losses: Losses, paths: where.Paths, *, own: bool
+    ) -> None:
         self._caps = caps
+        self._paths = paths
         self._names = names
         self._losses = losses
         self._own = own
@@ -106,13 +110,13 @@ class _Writer:
         if not self._own:
             self._report(message.extras, path)
         content: list[Obj] = []
-        for number, part in enumerate(message.parts):
-            where = f"{path}.content[{number}]"
+        for number, part in enumerate(self._ordered(message)):
+            here = self._paths.of(part, f"{path}.content[{number}]")
             if not self._own and not isinstance(part, ServerResult | Refusal | Opaque):
-                self._report(part.extras, where)
-            item = self._item(part, where)
+                self._report(part.extras, here)
+            item = self._item(part, here)
             if item is None:
-                content += self._content(part, where, assistant=message.role == "assistant")
+                content += self._content(part, here, assistant=message.role == "assistant")
                 continue
             if not item:
                 continue  # reported, and left out
@@ -122,6 +126,14 @@ class _Writer:
             yield item
         if content:
             yield self._wrap(message, content)
+
+    def _ordered(self, message: Message) -> tuple[Part, ...]:
+        """Put the calls of a foreign turn last: nothing may part them from their outputs."""
+        if self._own or message.role != "assistant":
+            return message.parts
+        calls = [p for p in message.parts if isinstance(p, ToolCall) and p.kind != "server"]
+        rest = [p for p in message.parts if not isinstance(p, ToolCall) or p.kind == "server"]
+        return (*rest, *calls)
 
     def _report(self, extras: Obj | None, path: str) -> None:
         for key in extras or ():
@@ -166,7 +178,9 @@ class _Writer:
         custom = part.kind == "custom"
         args = part.args if custom or part.args.strip() else "{}"
         if part.signature is not None:
-            self._losses.add(f"{path}.signature", "only its issuer understands it", "info")
+            self._losses.add(
+                self._paths.member(path, "signature"), "only its issuer understands it", "info"
+            )
         item: Obj = {
             "type": "custom_tool_call" if custom else "function_call",
             "call_id": safe_id(part.id, limit=CALL_ID_LIMIT),
@@ -184,7 +198,7 @@ class _Writer:
         content = [
             wire
             for number, inner in enumerate(part.parts)
-            for wire in self._content(inner, f"{path}.content[{number}]", assistant=False)
+            for wire in self._content(inner, self._paths.inside(path, number), assistant=False)
         ]
         texts = [c["text"] for c in content if c.get("type") == "input_text"]
         plain = len(texts) == len(content)
@@ -195,7 +209,9 @@ class _Writer:
             )
         output = "\n".join(texts) if plain else content
         if part.is_error and not self._own and part.parts != (Text(NO_RESULT),):
-            self._losses.add(f"{path}.is_error", "outputs have no error flag", "info")
+            self._losses.add(
+                self._paths.member(path, "is_error"), "outputs have no error flag", "info"
+            )
         item: Obj = {
             "type": kind,
             "call_id": safe_id(part.call_id, limit=CALL_ID_LIMIT),
@@ -232,7 +248,11 @@ class _Writer:
                 if not part.text:
                     return []
                 if part.signature is not None:
-                    self._losses.add(f"{path}.signature", "only its issuer understands it", "info")
+                    self._losses.add(
+                        self._paths.member(path, "signature"),
+                        "only its issuer understands it",
+                        "info",
+                    )
                 return [self._text(part, path, assistant=assistant)]
             case Refusal():
                 return [{"type": "refusal", "refusal": part.text}] if assistant else []
@@ -260,7 +280,9 @@ class _Writer:
     def _text(self, part: Text, path: str, *, assistant: bool) -> Obj:
         wire: Obj = {"type": "output_text" if assistant else "input_text", "text": part.text}
         if part.citations and not self._own:
-            self._losses.add(f"{path}.citations", "only its issuer can cite", "info")
+            self._losses.add(
+                self._paths.member(path, "citations"), "only its issuer can cite", "info"
+            )
         if self._own and part.citations:
             wire["annotations"] = [
                 c["native"] for c in part.citations if isinstance(c.get("native"), dict)
@@ -278,6 +300,9 @@ class _Writer:
                 self._losses.add(path, "the file was uploaded to another provider", "error")
                 return []
             wire["file_id"] = media.id
+        elif isinstance(media, Url) and not _fetched(media.url):
+            self._losses.add(path, "only http and https addresses can be passed on", "error")
+            return []
         else:
             wire["image_url"] = data_url(media) if isinstance(media, Inline) else media.url
         return [self.marked({**wire, **self.own(part.extras)}, part.cache)]
@@ -301,7 +326,13 @@ class _Writer:
             wire["filename"] = part.title or _name(media.mime)
             wire["file_data"] = data_url(media)
         elif isinstance(media, Url):
+            if not _fetched(media.url):
+                self._losses.add(path, "only http and https addresses can be passed on", "error")
+                return []
             wire["file_url"] = media.url
+            if part.title and not self._own:
+                title = self._paths.member(path, "title")
+                self._losses.add(title, "files by address have no name here", "info")
             if self._own and part.title:
                 wire["filename"] = part.title
         elif media.dialect.startswith("openai"):
@@ -321,6 +352,10 @@ class _Writer:
             return []
         wire: Obj = {"type": "input_audio", "input_audio": {"data": media.b64, "format": form}}
         return [merged(self.own(part.extras), wire)]
+
+
+def _fetched(url: str) -> bool:
+    return url.lower().startswith(("http://", "https://"))
 
 
 def _is_item(part: Opaque) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects import where
 from cliproxy.dialects._client_tools import as_function
 from cliproxy.dialects._unread import report_declaration
 from cliproxy.ir.loss import Losses
@@ -17,8 +18,8 @@ _NATIVE = {"code_execution": {"type": "code_interpreter", "container": {"type": 
 def build_tools(req: IRRequest, names: NameMap, losses: Losses) -> Obj:
     """Return `tools`, `tool_choice` and `parallel_tool_calls`, as needed."""
     builder = _Tools(req, names, losses)
-    for number, tool in enumerate(req.tools):
-        builder.add(tool, f"tools[{number}]")
+    for tool, path in zip(req.tools, where.tools(req), strict=True):
+        builder.add(tool, path)
     choice = req.tool_choice
     if not builder.wire:
         if choice is not None and choice.mode in ("required", "named"):
@@ -70,7 +71,11 @@ class _Tools:
         wire["parameters"] = tool.schema if own_schema else for_openai(tool.schema)
         strict = tool.strict
         if not self._family:
-            strict = bool(strict) and satisfies_openai_strict(wire["parameters"])
+            strict = bool(tool.strict) and satisfies_openai_strict(wire["parameters"])
+            if tool.strict and not strict:
+                self._losses.add(
+                    f"{path}.strict", "the schema breaks OpenAI's rules of strict", "info"
+                )
         elif strict is None and not self._own:
             # Left out, the API would try strict; chat never does unless asked.
             strict = False
@@ -135,7 +140,9 @@ class _Tools:
             wire["user_location"] = {"type": "approximate", **config["user_location"]}
         for key in ("blocked_domains", "max_uses"):
             if config.get(key):
-                self._losses.add(f"{path}.{key}", "web search here has no such setting")
+                self._losses.add(
+                    where.setting(self._req, path, key), "web search here has no such setting"
+                )
         return wire
 
     def choice(self, choice: ToolChoice) -> str | Obj | None:

@@ -7,22 +7,17 @@ place does not tell what it belongs to.
 
 from __future__ import annotations
 
-from typing import Final
-
 from msgspec import structs
 
-from cliproxy.ir.envelope import wrap
+from cliproxy.ir import envelope
 from cliproxy.ir.request import Message, Part, Sig, Text, Thinking, ToolCall
-
-_AFTER: Final = "^"
-"""It belongs to what came just before, not to the call that may follow."""
 
 
 def after(sig: Sig) -> str:
     """Return the wire form of a signature written after what it belongs to."""
     if sig.family == "gpt":
         return sig.value
-    return wrap(structs.replace(sig, value=_AFTER + sig.value))
+    return envelope.after(sig)
 
 
 def settle(messages: list[Message]) -> list[Message]:
@@ -32,8 +27,9 @@ def settle(messages: list[Message]) -> list[Message]:
     for message in messages:
         sig = _carried(message)
         if sig is not None:
-            if sig.value.startswith(_AFTER):
-                _attach(out, structs.replace(sig, value=sig.value.removeprefix(_AFTER)), message)
+            sig, before = envelope.placed(sig)
+            if before:
+                _attach(out, sig, message)
                 continue
             if pending is not None:
                 out.append(pending)

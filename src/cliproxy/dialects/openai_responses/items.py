@@ -50,6 +50,12 @@ class Item:
         if not self.id:
             self.id = text_of(wire, "id")
 
+    def is_again(self, wire: Obj) -> bool:
+        """Tell whether a host reports this very item a second time."""
+        if self.kind != wire.get("type") or not self.id or self.id != wire.get("id"):
+            return False
+        return self.call_id in ("", text_of(wire, "call_id"))
+
 
 def open_kind(kind: str) -> str | None:
     """Return the neutral name of a provider-run call item, None for other items."""

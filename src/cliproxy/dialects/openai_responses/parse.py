@@ -11,7 +11,7 @@ from cliproxy.base.json import Obj
 from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.openai_responses.parse_items import Items
 from cliproxy.dialects.openai_responses.parse_tools import parse_tool_choice, parse_tools
-from cliproxy.dialects.openai_responses.wire import READ
+from cliproxy.dialects.openai_responses.wire import LOGPROBS, READ
 from cliproxy.ir.request import (
     IRRequest,
     Message,
@@ -62,7 +62,13 @@ def parse(body: Obj, meta: ParseMeta) -> IRRequest:
     form = text.get("format")
     if isinstance(form, dict) and (other := fields.rest(form, _FORMAT)):
         extras.setdefault("text", {})["format"] = other
-    fields.list_of(body, "include")
+    logprobs = LOGPROBS in (fields.list_of(body, "include") or [])
+    if extras.get("include") == [LOGPROBS]:
+        del extras["include"]
+    user = fields.text(body, "user")
+    identifier = fields.text(body, "safety_identifier")
+    if identifier and user and user != identifier:
+        extras["user"] = user
     tools = parse_tools(fields.list_of(body, "tools") or [], "tools")
     return IRRequest(
         model=model,
@@ -76,6 +82,7 @@ def parse(body: Obj, meta: ParseMeta) -> IRRequest:
             temperature=_unset(fields.number(body, "temperature")),
             top_p=_unset(fields.number(body, "top_p")),
             max_output=_unset(fields.integer(body, "max_output_tokens")),
+            logprobs=True if logprobs else UNSET,
             top_logprobs=_unset(fields.integer(body, "top_logprobs")),
         ),
         thinking=_thinking(reasoning),
@@ -83,7 +90,7 @@ def parse(body: Obj, meta: ParseMeta) -> IRRequest:
         stream=fields.flag(body, "stream") or False,
         stream_usage=True,
         meta=Meta(
-            end_user=fields.text(body, "safety_identifier") or fields.text(body, "user"),
+            end_user=identifier or user,
             metadata=fields.obj_of(body, "metadata"),
             service_tier=fields.text(body, "service_tier"),
             store=fields.flag(body, "store"),

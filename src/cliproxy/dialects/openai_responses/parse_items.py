@@ -12,7 +12,7 @@ from cliproxy.dialects.openai_responses.carry import settle
 from cliproxy.dialects.openai_responses.items import annotation
 from cliproxy.dialects.openai_responses.parse_tools import parse_tools
 from cliproxy.dialects.openai_responses.wire import CONTENT
-from cliproxy.ir.envelope import received
+from cliproxy.ir.envelope import received, unwrap_summary
 from cliproxy.ir.media import clean_base64, media_of, mime_of_name, parse_data_url, sniff
 from cliproxy.ir.request import (
     Audio,
@@ -40,6 +40,14 @@ _MESSAGE = frozenset({"type", "role", "content", "id", "status"})
 _REASONING = frozenset({"type", "id", "summary", "content", "encrypted_content", "status"})
 _CALL = frozenset({"type", "id", "call_id", "name", "arguments", "input", "namespace", "status"})
 _OUTPUT = frozenset({"type", "id", "call_id", "output", "name", "namespace", "status"})
+
+
+SUMMARY = "Summary of the conversation so far:\n\n"
+
+
+def _summary(item: Obj) -> str | None:
+    content = item.get("encrypted_content")
+    return unwrap_summary(content) if isinstance(content, str) else None
 
 
 class Items:
@@ -87,6 +95,8 @@ class Items:
                 return None
             case "web_search_call":
                 return Message("assistant", _search(item, where))
+            case "compaction" if (summary := _summary(item)) is not None:
+                return Message("user", (Text(SUMMARY + summary),))
             case None:
                 raise fields.missing(f"{where}.type")
             case _:
@@ -165,7 +175,8 @@ _MARKS = frozenset({"type", "prompt_cache_breakpoint", "cache_control"})
 _TEXT = _MARKS | {"text", "annotations"}
 _IMAGE = _MARKS | {"image_url", "file_id", "detail"}
 _FILE = _MARKS | {"file", "filename", "file_data", "file_url", "file_id"}
-_AUDIO = _MARKS | {"input_audio", "data", "format"}
+_AUDIO = frozenset({"type", "input_audio", "data", "format"})
+"""Sound has no cache hint of its own in the IR: a hint rides along for its own dialect."""
 _REFUSAL = _MARKS | {"refusal"}
 
 

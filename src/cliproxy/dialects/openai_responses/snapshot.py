@@ -54,8 +54,10 @@ def base(req: IRRequest, response_id: str, created: int) -> Obj:
     for name in _ECHOED:
         if raw.get(name) is not None:
             snapshot[name] = raw[name]
-    # Nothing is kept here, whatever the client asked for.
-    snapshot["store"] = False
+    # What is true here, whatever the client asked for.
+    snapshot["store"] = req.meta.kept
+    if req.meta.continues is not None:
+        snapshot["previous_response_id"] = req.meta.continues
     return snapshot
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+LOGPROBS: Final = "message.output_text.logprobs"
+"""Member of `include` that asks for the likelihood of each token."""
+
 READ: Final = frozenset(
     {
         "model", "input", "instructions", "stream", "max_output_tokens", "temperature", "top_p",

@@ -513,7 +513,7 @@ def test_edge_99_100_long_and_colliding_names_are_told_apart_and_restored():
 
 @pytest.mark.parametrize(
     ("args", "value"),
-    [("", {}), ("  ", {}), ('{"a":1}', {"a": 1}), ("[1]", {"_raw": "[1]"}), ("{bad", {"_raw": "{bad"})],
+    [("", {}), ("  ", {}), ('{"a":1}', {"a": 1}), ("[1]", {}), ("{bad", {"_raw": "{bad"})],
 )  # fmt: skip
 def test_edge_102_arguments_are_always_an_object(args, value):
     wire = wire_of(
@@ -813,8 +813,21 @@ def test_a_schema_travels_in_output_config():
         output=OutputFormat("json_schema", name="n", schema={"type": "object"}, strict=True)
     )
     assert built(req).body["output_config"] == {
-        "format": {"type": "json_schema", "schema": {"type": "object"}}
+        "format": {
+            "type": "json_schema",
+            "schema": {"type": "object", "additionalProperties": False},
+        }
     }
+
+
+def test_open_objects_of_an_answer_are_closed_and_reported():
+    schema = {"type": "object", "additionalProperties": {"type": "string"}}
+    req = foreign(output=OutputFormat("json_schema", schema=schema))
+    assert built(req).body["output_config"]["format"]["schema"] == {
+        "type": "object",
+        "additionalProperties": False,
+    }
+    assert set(losses_of(req)) == {"response_format.schema"}
 
 
 def test_extras_of_other_dialects_are_reported_part_by_part():
@@ -974,7 +987,7 @@ def test_small_things_of_other_dialects_are_reported():
         output=OutputFormat("json_schema", schema={"type": "object"}, strict=False),
     )  # fmt: skip
     assert set(losses_of(req)) == {
-        "messages[0].content[1].detail", "messages.name", "messages[1].content[0]", "messages[1].content[1].signature",
+        "messages[0].content[1].image_url.detail", "messages.name", "messages[1].content[0]", "messages[1].tool_calls[0].extra_content",
         "tools[0].strict", "tools[0].output_schema", "tools[0].x", "response_format.strict",
     }  # fmt: skip
 
@@ -1077,3 +1090,22 @@ def test_fields_that_have_a_neutral_form_are_no_extras():
     assert req.extras == {}
     assert req.output.kind == "json_schema"
     assert DIALECT.id == "anthropic"
+
+
+def test_a_budget_of_tokens_stays_without_an_effort():
+    config = {"task_budget": {"type": "tokens", "total": 50000}}
+    req = parse(output_config=config)
+    assert built(req).body["output_config"] == config
+    assert not losses_of(req)
+
+
+def test_a_budget_is_raised_no_further_than_the_model_goes():
+    caps = Caps(
+        model="m",
+        known=True,
+        max_output=64000,
+        thinking=ThinkingCaps(min=1024, max=128000, zero_allowed=True),
+    )
+    body = built(foreign(thinking=ThinkingConfig("level", level="max")), caps).body
+    assert body["max_tokens"] == 64000
+    assert body["thinking"]["budget_tokens"] == 63999

@@ -47,6 +47,7 @@ from cliproxy.ir.request import (
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n\xfb\xff\xfe0").decode()
 PDF = base64.b64encode(b"%PDF-1.7").decode()
 OPEN = Caps(model="gemini-2.5-flash")
+MIXED = Caps(model="m")
 USER = {"role": "user", "parts": [{"text": "hi"}]}
 
 
@@ -555,7 +556,7 @@ def test_edge_91_92_orphans_are_dropped_and_open_calls_answered():
 
 @pytest.mark.parametrize(
     ("args", "value"),
-    [("", {}), ('{"a":1}', {"a": 1}), ("[1]", {"_raw": "[1]"}), ("{bad", {"_raw": "{bad"})],
+    [("", {}), ('{"a":1}', {"a": 1}), ("[1]", {}), ("{bad", {"_raw": "{bad"})],
 )
 def test_edge_102_arguments_are_always_an_object(args, value):
     contents = contents_of(
@@ -607,11 +608,11 @@ def test_media_of_other_dialects(part, wire):
 )
 def test_what_cannot_be_taken_is_reported(part, severity):
     assert losses_of(foreign(user(Text("hi"), part))) == {
-        "contents[0].parts[1]": (severity, "dropped")
+        "messages[0].content[1]": (severity, "dropped")
     }
     fetches_nothing = Caps(model="m", remote_images=False)
     assert losses_of(foreign(user(Text("hi"), Image(Url("https://x")))), fetches_nothing) == {
-        "contents[0].parts[1]": ("error", "dropped")
+        "messages[0].content[1]": ("error", "dropped")
     }
 
 
@@ -656,7 +657,7 @@ def test_tools_of_other_dialects():
         ),
         tool_choice=ToolChoice("named", (ToolKey("9lives/get it"),)),
     )  # fmt: skip
-    result = built(req)
+    result = built(req, MIXED)
     functions, *native = result.body["tools"]
     first, none, sql, bash = functions["functionDeclarations"]
     assert first["name"] == "_9lives_get_it"
@@ -670,7 +671,7 @@ def test_tools_of_other_dialects():
     assert result.body["toolConfig"] == {
         "functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["_9lives_get_it"]}
     }
-    assert losses_of(req) == {
+    assert losses_of(req, MIXED) == {
         "tools[0].strict": ("info", "dropped"), "tools[0].cache_control": ("info", "dropped"),
         "tools[2].format": ("warn", "approximated"), "tools[3].max_uses": ("warn", "dropped"),
         "tools[5]": ("info", "approximated"), "tools[6]": ("error", "dropped"), "tools[7]": ("warn", "dropped"),
@@ -704,13 +705,22 @@ def test_edge_141_enumerations_of_numbers_become_text_and_come_back():
 )
 def test_edge_110_the_choice_of_a_tool(choice, calling):
     tools = (Function("f"), Function("g"), ServerTool("web_search", "web_search", "anthropic"))
-    result = built(foreign(tools=tools, tool_choice=choice)).body
+    result = built(foreign(tools=tools, tool_choice=choice), MIXED).body
     assert result.get("toolConfig", {}).get("functionCallingConfig") == calling
     declared = [d["name"] for d in result["tools"][0]["functionDeclarations"]]
     assert declared == (
         ["f"] if choice.mode == "allowed" and not choice.required_one else ["f", "g"]
     )
     assert ({"googleSearch": {}} in result["tools"]) is (choice.mode != "none")
+
+
+def test_a_model_that_refuses_functions_beside_its_own_tools_gets_the_functions():
+    req = foreign(
+        tools=(Function("f"), ServerTool("web_search", "web_search", "anthropic")),
+        source="anthropic",
+    )
+    assert built(req).body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+    assert losses_of(req) == {"tools[1]": ("error", "dropped")}
 
 
 def test_edge_109_without_tools_there_is_no_choice():
@@ -741,13 +751,14 @@ def test_what_this_api_has_no_field_for_is_reported():
         output=OutputFormat("text", verbosity="low"),
         meta=Meta(metadata={"a": "b"}, service_tier="auto", end_user="u", store=True, prompt_cache_key="k"),
         parallel_tools=False,
+        tools=(Function("f"),),
         cache=Cache(),
         extras={"prediction": 1},
     )  # fmt: skip
     assert set(losses_of(req)) == {
         "logit_bias", "stop", "verbosity", "metadata", "service_tier", "user", "store", "prompt_cache_key", "parallel_tool_calls",
-        "cache_control", "prediction", "contents[0].parts[0].x", "contents[0].parts[0].citations", "contents[0].parts[1].context",
-        "contents[0].parts[1].citations", "contents[0].parts[2].detail",
+        "cache_control", "prediction", "messages[0].content[0].x", "messages[0].content[0].citations", "messages[0].content[1].context",
+        "messages[0].content[1].citations", "messages[0].content[2].image_url.detail",
     }  # fmt: skip
 
 
@@ -846,7 +857,7 @@ def test_small_things_of_other_dialects_are_reported():
         tools=(Function("f", output_schema={"type": "string"}, extras={"z": 1}),),
     )
     assert set(losses_of(req)) == {
-        "messages.name", "contents[0].x", "contents[1].parts[0].y", "contents[1].parts[1].signature", "tools[0].output_schema", "tools[0].z",
+        "messages.name", "messages[0].x", "messages[1].content[0].y", "messages[1].tool_calls[0].extra_content", "tools[0].output_schema", "tools[0].z",
     }  # fmt: skip
 
 
@@ -918,3 +929,35 @@ def test_fields_that_have_a_neutral_form_are_no_extras():
 def test_tools_that_are_null_are_none():
     req = parse(tools=[{"googleSearch": None, "codeExecution": {}, "functionDeclarations": None}])
     assert [t.kind for t in req.tools] == ["code_execution"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"inlineData": {"mimeType": "application/pdf", "data": PDF, "displayName": "a.pdf"}},
+        {
+            "fileData": {
+                "fileUri": "https://x.example/a",
+                "mimeType": "application/pdf",
+                "displayName": "a",
+            }
+        },
+    ],
+)
+def test_the_name_of_a_document_is_its_title_and_stays_its_name(part):
+    req = parse([{"role": "user", "parts": [part]}])
+    document = req.messages[0].parts[0]
+    assert document.title == next(iter(part.values()))["displayName"]
+    assert document.extras is None
+    assert built(req).body["contents"][0]["parts"] == [part]
+
+
+def test_a_response_is_named_as_its_namespaced_call():
+    req = foreign(
+        Message("assistant", (ToolCall("c1", "find", "{}", namespace="crm"),)),
+        Message("user", (ToolResult("c1", (Text("ok"),)),)),
+        source="openai-responses",
+    )
+    call, result = (c["parts"][0] for c in built(req).body["contents"][1:])
+    assert call["functionCall"]["name"] == "crm__find"
+    assert result["functionResponse"]["name"] == "crm__find"

@@ -361,7 +361,7 @@ def test_losses_name_the_clients_own_paths():
             {"role": "assistant", "content": "a", "reasoning_content": "r"},
         ]
     )
-    assert list(losses_of(req)) == ["messages[2].content[0]"]
+    assert list(losses_of(req)) == ["messages[2].reasoning_content"]
 
 
 # ---- tools ------------------------------------------------------------------------------------
@@ -598,3 +598,21 @@ def test_nothing_is_invented():
     req = foreign()
     assert req.sampling.temperature is UNSET
     assert body_of(req) == {"model": "up", "messages": [{"role": "user", "content": "hi"}]}
+
+
+def test_a_cache_hint_of_sound_stays_with_it():
+    part = {
+        "type": "input_audio",
+        "input_audio": {"data": "SUQzBAAAAAAA", "format": "mp3"},
+        "prompt_cache_breakpoint": {"mode": "explicit"},
+    }
+    req = chat([{"role": "user", "content": [part]}])
+    assert body_of(req, OFFICIAL)["messages"][0]["content"] == [part]
+
+
+def test_top_logprobs_are_not_asked_for_alone():
+    req = foreign(source="openai-responses", sampling=Sampling(top_logprobs=3))
+    assert "top_logprobs" not in body_of(req)
+    assert losses_of(req) == {"top_logprobs": "info"}
+    both = foreign(source="openai-responses", sampling=Sampling(top_logprobs=3, logprobs=True))
+    assert body_of(both)["top_logprobs"] == 3

@@ -315,7 +315,7 @@ def test_refusals_are_told_once():
     ]  # fmt: skip
     for answer in (answer_of(*streamed), fold(whole_of([item]))):
         assert blocks(answer) == [("refusal", "I won't"), ("refusal", "Really")]
-        assert answer.finish.reason == "stop"
+        assert answer.finish.reason == "refusal"
 
 
 def test_edge_58_several_messages():

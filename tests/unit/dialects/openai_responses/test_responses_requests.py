@@ -670,7 +670,7 @@ def test_what_this_api_has_no_field_for_is_reported():
         extras={"container": 1},
     )  # fmt: skip
     assert set(losses_of(req)) == {
-        "top_k", "seed", "n", "presence_penalty", "frequency_penalty", "logit_bias", "stop", "modalities", "metadata",
+        "top_k", "seed", "n", "presence_penalty", "frequency_penalty", "logit_bias", "stop_sequences", "modalities", "metadata",
         "service_tier", "safetySettings", "cache_control", "container", "messages[0].content[0].citations",
         "messages[0].content[0].x", "messages[0].content[1].citations",
     }  # fmt: skip
@@ -799,7 +799,7 @@ def test_small_things_of_other_dialects_are_reported():
     assert set(losses_of(req)) == {
         "messages.name", "messages[0].content[1].context", "messages[1].content[0]", "messages[1].content[1].signature",
         "messages[1].content[2]", "messages[1].content[3].signature", "messages[2].content[0].is_error", "tools[0].x", "tools[1]",
-        "response_format",
+        "output_config.format",
     }  # fmt: skip
 
 
@@ -892,3 +892,32 @@ def test_whose_turn_each_item_is():
     assert [m.role for m in parse(items).messages] == [
         "user", "assistant", "assistant", "user", "assistant", "user", "assistant", "user", "user", "assistant",
     ]  # fmt: skip
+
+
+# ---- what only this API says ------------------------------------------------------------------
+def test_other_settings_of_reasoning_stay_without_an_effort():
+    req = parse("hi", reasoning={"mode": "deep"})
+    assert built(req).body["reasoning"] == {"mode": "deep"}
+    assert not losses_of(req)
+    thoughtless = Caps(model="m", known=True)
+    assert "reasoning" not in built(req, thoughtless).body
+    assert "reasoning" in losses_of(req, thoughtless)
+
+
+def test_a_cache_hint_of_sound_stays_with_it():
+    part = {
+        "type": "input_audio",
+        "input_audio": {"data": "SUQzBAAAAAAA", "format": "mp3"},
+        "prompt_cache_breakpoint": {"mode": "explicit"},
+    }
+    req = parse([{"role": "user", "content": [part]}])
+    assert built(req).body["input"][0]["content"] == [part]
+
+
+@pytest.mark.parametrize(
+    "include", [["message.output_text.logprobs"], ["x", "message.output_text.logprobs"]]
+)
+def test_asking_for_logprobs_is_understood_and_said_again(include):
+    req = parse("hi", include=include, top_logprobs=2)
+    assert req.sampling.logprobs is True
+    assert built(req).body["include"] == include

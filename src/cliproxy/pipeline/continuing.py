@@ -1,0 +1,228 @@
+"""Requests of the Responses API that lean on an earlier one, and keeping what they will lean on.
+
+A response is remembered by the proxy and, maybe, by the account that gave it. The account that
+remembers gets the client's own short request; every other one gets the conversation in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from cliproxy import providers
+from cliproxy.base import json
+from cliproxy.base.errors import BadRequest
+from cliproxy.base.json import Obj
+from cliproxy.dialects.sse import SseDecoder
+from cliproxy.pipeline.context import Continued, Request, decode_object
+from cliproxy.pipeline.gateway import Gateway
+from cliproxy.pipeline.kept import REFERENCE, Kept, finished_id, gone, input_items, no_conversation
+from cliproxy.pipeline.peek import peek
+from cliproxy.routing.resolve import Candidate
+
+DIALECT: Final = "openai-responses"
+_BACKGROUND: Final = b'"background"'
+_TERMINAL: Final = (b"response.completed", b"response.incomplete")
+
+
+def continue_from(gateway: Gateway, request: Request) -> None:
+    """Find what a request leans on and write it out in full.
+
+    Raises `BadRequest` when it names something that is kept nowhere; a response that only an
+    upstream may know is left to the accounts that keep responses.
+    """
+    if _BACKGROUND in request.body and decode_object(request.body).get("background"):
+        raise BadRequest(
+            "Background responses are not served; send the request without 'background'.",
+            code="unsupported",
+            param="background",
+        )
+    peeked = request.peeked or peek(request.body)
+    request.peeked = peeked
+    previous, conversation = peeked.previous_response_id, _conversation(peeked.conversation)
+    refers = REFERENCE in request.body
+    if previous is None and conversation is None and not refers:
+        return
+    if previous is not None and not isinstance(previous, str):
+        raise BadRequest(
+            "The field 'previous_response_id' must be a string.", param="previous_response_id"
+        )
+    if previous is not None and conversation is not None:
+        raise BadRequest(
+            "previous_response_id and conversation cannot be used together; send one of them.",
+            param="conversation",
+        )
+    store = gateway.responses
+    if store is None:
+        return
+    body = decode_object(request.body)
+    last = store.response(request.client, previous) if previous is not None else None
+    kept = store.conversation(request.client, conversation) if conversation is not None else None
+    if (previous is not None and last is None) or (conversation is not None and kept is None):
+        # Maybe an account knows it that answered before this proxy did.
+        return
+    before: list[Any] = []
+    if last is not None:
+        before = store.history(last)
+    elif kept is not None:
+        before = list(kept.items)
+    given = input_items(body)
+    if refers:
+        found = _resolved(gateway, request.client, given, before)
+        if found is None:
+            return
+        given = found
+    body = {k: v for k, v in body.items() if k not in ("previous_response_id", "conversation")}
+    request.continued = Continued(
+        body={**body, "input": [*before, *given]},
+        account=last.account if last is not None else "",
+        previous=previous,
+        conversation=conversation if kept is not None else None,
+        session=last.session if last is not None else None,
+    )
+
+
+def _resolved(
+    gateway: Gateway, client: str, given: list[Any], before: list[Any]
+) -> list[Any] | None:
+    """Put the items in place of references to them; None when one is not known here."""
+    assert gateway.responses is not None
+    seen = {item.get("id") for item in before if isinstance(item, dict)}
+    found: list[Any] = []
+    for item in given:
+        if not isinstance(item, dict) or item.get("type") != "item_reference":
+            found.append(item)
+            continue
+        if item.get("id") in seen:
+            # It is part of what comes before anyway.
+            continue
+        there = gateway.responses.item(client, str(item.get("id")))
+        if there is None:
+            return None
+        found.append(there)
+    return found
+
+
+def _conversation(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    inner = value.get("id") if isinstance(value, dict) else None
+    if not isinstance(inner, str):
+        raise BadRequest(
+            "The field 'conversation' must be an id or an object with an id.", param="conversation"
+        )
+    return inner
+
+
+def able(request: Request, candidates: list[Candidate]) -> list[Candidate]:
+    """Return who can answer a request that leans on what this proxy does not keep."""
+    peeked = request.peeked
+    if request.continued is not None or peeked is None:
+        return candidates
+    conversation = _conversation(peeked.conversation)
+    if peeked.previous_response_id is None and conversation is None:
+        return candidates
+    keeping = [c for c in candidates if providers.get(c.account.provider).keeps_responses]
+    if keeping:
+        return keeping
+    if conversation is not None:
+        raise no_conversation(conversation)
+    raise gone(str(peeked.previous_response_id))
+
+
+def wants_keeping(gateway: Gateway, request: Request) -> bool:
+    """Tell whether the answer is to be kept: the API's default is yes."""
+    if gateway.responses is None or request.operation != "generate":
+        return False
+    peeked = request.peeked or peek(request.body)
+    if request.continued is not None and request.continued.conversation is not None:
+        return True
+    return peeked.store is None or peeked.store is True
+
+
+def keep_whole(gateway: Gateway, request: Request, response: bytes, account: str) -> None:
+    """Keep a whole answer."""
+    response_id = finished_id(response)
+    if response_id is not None:
+        _keep(gateway, request, response_id, response, account)
+
+
+async def keep_stream(
+    gateway: Gateway,
+    request: Request,
+    chunks: AsyncGenerator[bytes, None],
+    account: str,
+) -> AsyncGenerator[bytes, None]:
+    """Pass a stream on and keep the response object of its last event."""
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            if any(word in chunk for word in _TERMINAL):
+                response = _terminal(chunk)
+                response_id = finished_id(response) if response else None
+                if response is not None and response_id is not None:
+                    # Before the client knows the id.
+                    _keep(gateway, request, response_id, response, account)
+            yield chunk
+
+
+class _Event(Struct):
+    type: str = ""
+    response: Raw = Raw(b"null")
+
+
+_event: Final = msgspec.json.Decoder(_Event)
+
+
+def _terminal(chunk: bytes) -> bytes | None:
+    for frame in SseDecoder().feed(chunk):
+        if not any(word in frame.data[:256] for word in _TERMINAL):
+            continue
+        try:
+            event = _event.decode(frame.data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        if event.type in ("response.completed", "response.incomplete"):
+            return bytes(event.response)
+    return None
+
+
+def _keep(
+    gateway: Gateway,
+    request: Request,
+    response_id: str,
+    response: bytes,
+    account: str,
+) -> None:
+    store = gateway.responses
+    assert store is not None
+    continued = request.continued
+    entry = Kept(
+        id=response_id,
+        client=request.client,
+        request=request.body,
+        response=response,
+        created=store.now(),
+        account=account,
+        previous=continued.previous if continued is not None else None,
+        session=request.session,
+    )
+    peeked = request.peeked
+    if continued is not None and continued.conversation is not None:
+        kept = store.conversation(request.client, continued.conversation)
+        if kept is not None:
+            store.extend(kept, entry.input() + entry.output())
+    if peeked is None or peeked.store is not False:
+        if REFERENCE in request.body or entry.previous == response_id:
+            # What it refers to may be forgotten before it is.
+            entry.request = _standalone(request, continued)
+            entry.previous = None
+        store.put(entry)
+
+
+def _standalone(request: Request, continued: Continued | None) -> bytes:
+    body: Obj = continued.body if continued is not None else decode_object(request.body)
+    return json.dumps(body)
