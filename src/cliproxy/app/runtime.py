@@ -75,6 +75,7 @@ class Runtime:
                 proxy_url=config.proxy_url or None,
                 strict=config.fidelity == "strict",
                 expose_routing=config.expose_routing_headers,
+                pass_headers=config.passthrough_headers,
                 commit=CommitPolicy(config.streaming.commit, config.streaming.commit_timeout),
                 keepalive=config.streaming.keepalive_seconds,
                 whole_keepalive=config.nonstream_keepalive_interval,

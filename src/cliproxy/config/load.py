@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from cliproxy.base.errors import ConfigError
-from cliproxy.config import schema
+from cliproxy.config import fallback, schema
 from cliproxy.config.legacy import IGNORED, NO_EFFECT, upgrade
 from cliproxy.config.schema import NOT_BUILT, NOT_SERVED, STRATEGIES, Config, Section
 from cliproxy.config.tree import NotYaml, Tree, meaning, parse, shown, shown_key
@@ -145,6 +145,8 @@ class _Loader:
             self._note(
                 "routing.strategy", f"is {strategy}, which is not known", cure="round-robin is used"
             )
+        for wrong in fallback.problems(values.get("fallback")):
+            self._note("fallback", wrong, cure="it is left out")
         if "api_keys" in values:
             values["api_keys"] = self._client_keys(values["api_keys"])
 

@@ -274,7 +274,7 @@ NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
     Config: frozenset(
         {"auth-dir", "trusted-proxies", "remote-management", "pprof", "commercial-mode",
          "logging-to-file", "logs-max-total-size-mb", "error-logs-max-files", "request-log",
-         "usage-statistics-enabled", "redis-usage-queue-retention-seconds", "passthrough-headers",
+         "usage-statistics-enabled", "redis-usage-queue-retention-seconds",
          "save-cooldown-status", "auth-auto-refresh-workers",
          "quota-exceeded", "ws-auth",
          "disable-image-generation", "gpt-image-2-base-model", "video-result-auth-cache-ttl",
@@ -282,9 +282,9 @@ NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
          "antigravity-signature-bypass-strict", "plugins", "credential-concurrency",
          "credential-in-flight", "oauth-model-alias", "oauth-excluded-models",
          "oauth-request-scoped-errors", "oauth-clients", "endpoints", "payload", "ampcode",
-         "fallback"}
+        }
     ),
-    Model: frozenset({"force-mapping", "image", "is-compat", "fork"}),
+    Model: frozenset({"image", "is-compat", "fork"}),
     Entry: frozenset(
         {"websockets", "alpha-search", "rebuild-mid-system-message"}
     ),

@@ -42,6 +42,8 @@ async def whole(
     """Read a whole answer. Raises a `GatewayError` when it is none."""
     body = await response.read()
     if call.verbatim and looks_like_json(body[:64]) and not error_inside(body):
+        if call.renamed is not None:
+            body = call.renamed(body)
         if request.kept:
             continuing.keep_whole(gateway, request, body, _keeper(candidate))
         return Reply(200, JSON, body)
@@ -83,6 +85,8 @@ async def stream(
         passing = Passthrough(call.dialect, call.caps, request.framing, watch, failed)
         bytes_held, rest = await _held(passing.stream(response), watch)
         chunks = _resumed(bytes_held, rest)
+        if call.renamed is not None:
+            chunks = _changed(chunks, call.renamed)
         keeper = _keeper(candidate)
     else:
         chunks = await _translated(gateway, request, call, response, watch=watch, failed=failed)
@@ -160,6 +164,14 @@ async def _resumed(
             yield held[0] if len(held) == 1 else b"".join(held)
         async for chunk in rest:
             yield chunk
+
+
+async def _changed(
+    chunks: AsyncGenerator[bytes, None], change: Callable[[bytes], bytes]
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            yield change(chunk)
 
 
 async def _heard(

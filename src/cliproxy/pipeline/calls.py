@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct, structs
 
 from cliproxy import dialects, providers
@@ -20,6 +22,22 @@ from cliproxy.providers.base import Call, Provider
 from cliproxy.routing.resolve import Candidate
 
 
+class Renamed:
+    """Gives the model the client's name for it wherever an answer names it.
+
+    Inside the model's own words a quote is escaped, so the fields cannot be mistaken.
+    """
+
+    def __init__(self, upstream: str, client: str) -> None:
+        name = re.escape(json.dumps(upstream)[1:-1])
+        self._field = re.compile(rb'("(?:model|modelVersion)"\s*:\s*")' + name + rb'[^"]{0,24}(")')
+        self._client = json.dumps(client)[1:-1]
+
+    def __call__(self, data: bytes) -> bytes:
+        """Return an answer, or whole events of one, with the client's name."""
+        return self._field.sub(lambda m: m[1] + self._client + m[2], data)
+
+
 class Prepared(Struct):
     """One upstream call, ready to send, and how its answer must be read."""
 
@@ -30,6 +48,8 @@ class Prepared(Struct):
     verbatim: bool
     losses: tuple[Loss, ...] = ()
     restore: Restore = Restore()
+    renamed: Renamed | None = None
+    """How the model is called in an answer that passes unread."""
 
     @property
     def fidelity(self) -> Fidelity:
@@ -93,8 +113,11 @@ def prepare(
         client_headers=request.headers,
         query=request.query,
     )
+    renamed = None
+    if verbatim and candidate.force_name and candidate.upstream_model != candidate.client_model:
+        renamed = Renamed(candidate.upstream_model, candidate.client_model)
     return Prepared(
-        provider.prepare(call, account), provider, dialect, caps, verbatim, losses, restore
+        provider.prepare(call, account), provider, dialect, caps, verbatim, losses, restore, renamed
     )
 
 

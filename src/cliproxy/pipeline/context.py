@@ -95,6 +95,8 @@ class Request(Struct):
     fetched: dict[str, Inline] = field(default_factory=dict)
     """Files named by address, by address."""
     continued: Continued | None = None
+    shown_model: str | None = None
+    """The model that answers in place of the one that was asked for."""
     session: Session | None = None
     """The conversation it belongs to, where that decides who is asked."""
     kept: bool = False
@@ -108,6 +110,7 @@ class Request(Struct):
     def ir(self) -> IRRequest:
         """Parse the body, once. Raises `BadRequest` naming the field."""
         if self.parsed is None:
+            shown = self.shown_model
             continued = self.continued
             body = decode_object(self.body) if continued is None else continued.body
             meta = ParseMeta(
@@ -130,8 +133,16 @@ class Request(Struct):
                         continues=continued.previous if continued is not None else None,
                     ),
                 )
+            if shown is not None:
+                parsed = structs.replace(parsed, model=shown)
             self.parsed = parsed
         return self.parsed
+
+    def serve_as(self, model: str) -> None:
+        """Answer in the name of another model than the one that was asked for."""
+        self.shown_model = model
+        if self.parsed is not None:
+            self.parsed = structs.replace(self.parsed, model=model)
 
 
 class Reply(Struct):

@@ -25,6 +25,8 @@ class Settings(Struct, frozen=True):
     proxy_url: str | None = None
     strict: bool = False
     expose_routing: bool = False
+    pass_headers: bool = False
+    """Clients get the upstream's own headers."""
     commit: CommitPolicy = CommitPolicy()
     keepalive: float = 0.0
     """Seconds of silence in a stream before a sign of life; 0 = none."""

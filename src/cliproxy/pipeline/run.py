@@ -15,6 +15,7 @@ from typing import Final
 from cliproxy import dialects, providers
 from cliproxy.base.errors import (
     GatewayError,
+    NotFound,
     RateLimited,
     Unavailable,
     Unsupported,
@@ -23,10 +24,12 @@ from cliproxy.base.errors import (
 )
 from cliproxy.base.tasks import cancel, own
 from cliproxy.ir.request import IRRequest
+from cliproxy.ir.thinking import split_suffix
 from cliproxy.pipeline import answering, continuing, media
 from cliproxy.pipeline.calls import Prepared, passes_verbatim, prepare
 from cliproxy.pipeline.context import Attempt, Reply, Request, reason_of
 from cliproxy.pipeline.gateway import Gateway
+from cliproxy.pipeline.headers import passed
 from cliproxy.pipeline.ledger import WITHOUT
 from cliproxy.pipeline.patient import COMMENT, SPACE, alive_until
 from cliproxy.pipeline.peek import session_of
@@ -93,9 +96,43 @@ async def _finished(request: Request, work: Awaitable[Reply]) -> AsyncGenerator[
 
 
 async def _answered(gateway: Gateway, request: Request) -> Reply:
-    candidates = gateway.registry.resolve(
-        request.model, provider=request.pin_provider, account=request.pin_account
-    )
+    """Serve the model that was asked for, else what its owner wants tried in its place."""
+    base, _ = split_suffix(request.model)
+    suffix = request.model[len(base) :]
+    try:
+        return await _served(gateway, request, request.model, request.pin_provider)
+    except GatewayError as err:
+        if not _falls_back(err):
+            raise
+        failure = err
+        steps = gateway.registry.instead_of(base)
+        if not steps:
+            raise
+    for step in steps:
+        request.serve_as(step.model)
+        try:
+            pin = step.provider or request.pin_provider
+            return await _served(gateway, request, step.model + suffix, pin)
+        except GatewayError as err:
+            if not _falls_back(err):
+                raise
+            # A step that does not exist says nothing about why the request failed.
+            if not isinstance(err, NotFound):
+                failure = err
+    raise failure
+
+
+def _falls_back(err: GatewayError) -> bool:
+    """Tell whether another model may do better: this one is missing, or nobody can serve it."""
+    if isinstance(err, NotFound):
+        return err.code == "model_not_found"
+    if isinstance(err, UpstreamError):
+        return err.next_account or err.status == 404
+    return isinstance(err, RateLimited | Unavailable)
+
+
+async def _served(gateway: Gateway, request: Request, model: str, provider: str | None) -> Reply:
+    candidates = gateway.registry.resolve(model, provider=provider, account=request.pin_account)
     pool = gateway.pool
     session = None
     if request.operation == "compact":
@@ -211,6 +248,8 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> 
     try:
         if not 200 <= response.status < 300:
             err = await _refusal(request, call, response)
+            if gateway.settings.pass_headers:
+                err.headers = {**passed(response.headers), **err.headers}
             if _forgotten(request, candidate, err):
                 response.close()
                 return await _attempt(gateway, request, candidate)
@@ -224,6 +263,8 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> 
     except BaseException:
         response.close()
         raise
+    if gateway.settings.pass_headers:
+        reply.headers |= passed(response.headers)
     reply.fidelity = call.fidelity
     reply.losses = call.losses
     if gateway.settings.expose_routing:

@@ -8,14 +8,15 @@ are a pool; excluded patterns hide; `provider/model` pins a provider.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from msgspec import Struct, structs
 
 from cliproxy.account.model import Account, ModelRule
 from cliproxy.base.errors import BadRequest, NotFound
 from cliproxy.base.wildcard import matches
+from cliproxy.config.fallback import Fallbacks, Step
 from cliproxy.config.schema import Config
 from cliproxy.ir.caps import Caps, ThinkingCaps
 from cliproxy.ir.thinking import split_suffix
@@ -37,6 +38,8 @@ class Candidate(Struct, frozen=True):
     caps: Caps
     suffix: str = ""
     """The thinking suffix, brackets included: the configured name's own, else the client's."""
+    force_name: bool = False
+    """Answers show the client's name of the model, also where its bytes pass unread."""
 
 
 class ListedModel(Struct, frozen=True):
@@ -60,6 +63,7 @@ class _Offer(Struct, frozen=True):
     listed: ListedModel
     caps: Caps
     suffix: str = ""
+    force_name: bool = False
 
 
 class Registry:
@@ -67,6 +71,8 @@ class Registry:
 
     def __init__(self, accounts: Sequence[Account], config: Config) -> None:
         self.accounts = tuple(accounts)
+        self._fallbacks = Fallbacks(config.fallback, self._pinnable)
+        self._everywhere = _flat_aliases(config.oauth_model_alias)
         self._offers: dict[str, list[_Offer]] = {}
         for account in accounts:
             for name, offer in _offers(account, config):
@@ -99,6 +105,10 @@ class Registry:
             if slash and self._pinnable(pin):
                 pins.append(pin)
                 wanted, offers = rest, self._offers.get(rest)
+        if offers is None and (meant := self._everywhere.get(wanted.lower())) is not None:
+            name, asks = split_suffix(meant)
+            offers = self._offers.get(meant) or self._offers.get(name)
+            suffix = meant[len(name) :] if asks is not None else suffix
 
         def allowed(offer: _Offer) -> bool:
             return all(_is(offer.account, pin) for pin in pins) and (
@@ -110,7 +120,17 @@ class Registry:
         offers = [offer for offer in offers or () if allowed(offer)]
         if not offers:
             raise self.unknown_model_error(base, pins[0] if pins else None)
-        return [Candidate(o.account, o.upstream, base, o.caps, o.suffix or suffix) for o in offers]
+        return [
+            Candidate(o.account, o.upstream, base, o.caps, o.suffix or suffix, o.force_name)
+            for o in offers
+        ]
+
+    def instead_of(self, model: str) -> list[Step]:
+        """Return what its owner wants tried where a model, pinned or not, can serve nobody."""
+        pin, slash, rest = model.partition("/")
+        if model in self._offers or not slash or not self._pinnable(pin):
+            return self._fallbacks.after(model)
+        return [step for step in self._fallbacks.after(rest) if step != Step(rest, pin)]
 
     def list_models(self, provider: str | None = None) -> list[ListedModel]:
         """Return every model once, in a stable order."""
@@ -157,6 +177,15 @@ class Registry:
         return max(possible, key=lambda o: o[0].listed.created if o else -1, default=[])
 
 
+def _flat_aliases(written: Mapping[str, Any]) -> dict[str, str]:
+    """Return the aliases that hold for every provider: those written as plain strings."""
+    return {
+        str(alias).strip().lower(): model.strip()
+        for alias, model in written.items()
+        if isinstance(model, str) and model.strip()
+    }
+
+
 def _is(account: Account, provider: str) -> bool:
     wanted = provider.lower()
     if wanted in ("google", "anthropic", "openai"):
@@ -194,6 +223,7 @@ def _offers(account: Account, config: Config) -> Iterable[tuple[str, _Offer]]:
                     cache_breakpoints=caching.ttl if caching.breakpoints else "",
                 ),
                 written[len(upstream) :],
+                rule is not None and rule.force_mapping,
             )  # fmt: skip
 
 

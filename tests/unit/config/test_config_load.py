@@ -321,11 +321,11 @@ def test_an_unknown_key_warns_and_the_rest_is_served(text, message):
 @pytest.mark.parametrize(
     "text",
     [
-        "save-cooldown-status: true", "passthrough-headers: true", "usage-statistics-enabled: true",
+        "save-cooldown-status: true", "request-log: true", "usage-statistics-enabled: true",
         "remote-management: {secret-key: x}", "ws-auth: false",
         "payload: {filter: []}", "claude-api-key: [{api-key: k, websockets: true}]",
-        "oauth-model-alias: {gpt4: gpt-4-turbo}", "fallback: [gemini, claude]",
-        "claude-api-key: [{api-key: k, models: [{name: m, force-mapping: true}]}]",
+        "oauth-model-alias: {gpt4: gpt-4-turbo}", "commercial-mode: true",
+        "claude-api-key: [{api-key: k, models: [{name: m, fork: true}]}]",
     ],
 )  # fmt: skip
 def test_a_key_that_is_not_built_yet_says_so(text):
