@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Final
 
 from msgspec import structs
@@ -12,6 +13,8 @@ from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.http import Timeouts
 from cliproxy.config.schema import Config
+from cliproxy.observe.files import Keep, directory
+from cliproxy.observe.request_log import RequestLog
 from cliproxy.pipeline.commit import CommitPolicy
 from cliproxy.pipeline.gateway import Gateway, Settings
 from cliproxy.pipeline.kept import ResponseStore
@@ -95,6 +98,7 @@ class Runtime:
         return Generation(
             gateway=gateway,
             access=Access(config.api_keys, self._failures),
+            request_log=_request_log(config, self._clock),
             max_body=int(config.max_body_size * 1024 * 1024),
         )
 
@@ -132,6 +136,24 @@ def check_binding(config: Config) -> None:
         f"api-keys is empty and host is {where!r}: anybody who reaches this machine could use your "
         "accounts. Add a key under api-keys, or set host: 127.0.0.1, or, if you mean it, "
         "allow-unauthenticated: true."
+    )
+
+
+def log_folder(config: Config) -> Path | None:
+    """Return where log files go, None when there are none."""
+    return directory(config.auth_dir) if config.logging_to_file else None
+
+
+def _request_log(config: Config, clock: Clock) -> RequestLog | None:
+    if config.commercial_mode or not (config.request_log or config.logging_to_file):
+        return None
+    folder = directory(config.auth_dir)
+    return RequestLog(
+        folder,
+        every=config.request_log,
+        keep_errors=config.error_logs_max_files,
+        keep=Keep(folder, config.logs_max_total_size_mb * 1024 * 1024, clock),
+        clock=clock,
     )
 
 

@@ -12,11 +12,13 @@ from typing import Any, Final
 
 import uvicorn
 
-from cliproxy.app.runtime import Runtime, check_binding
+from cliproxy.app.runtime import Runtime, check_binding, log_folder
 from cliproxy.app.watch import ConfigWatch
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.tasks import spawn
+from cliproxy.config.load import Loaded
 from cliproxy.config.schema import Config
+from cliproxy.observe import logs
 
 _log: Final = logging.getLogger(__name__)
 GRACE: Final = 30
@@ -29,7 +31,12 @@ def serve(config: Config, *, announce: Callable[[str], None], watched: Path | No
     runtime = Runtime(config, checked=config.debug)
     server = _Server(uvicorn.Config(runtime.app, **_options(config)), announce)
     if watched is not None:
-        server.watch = ConfigWatch(watched, lambda loaded: runtime.reload(loaded.config))
+
+        def apply(loaded: Loaded) -> None:
+            runtime.reload(loaded.config)
+            log_by(loaded.config)
+
+        server.watch = ConfigWatch(watched, apply)
     if not server.config.loaded:
         try:
             server.config.load()
@@ -42,6 +49,15 @@ def serve(config: Config, *, announce: Callable[[str], None], watched: Path | No
             runner.run(runtime.close())
     if not server.started:
         raise ConfigError(f"Cannot listen on {config.host or '*'}:{config.port}; is it in use?")
+
+
+def log_by(config: Config) -> None:
+    """Log as the configuration says."""
+    logs.configure(
+        debug=config.debug,
+        folder=log_folder(config),
+        max_bytes=config.logs_max_total_size_mb * 1024 * 1024,
+    )
 
 
 class _Server(uvicorn.Server):

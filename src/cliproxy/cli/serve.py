@@ -6,10 +6,9 @@ import sys
 
 from msgspec import structs
 
-from cliproxy.app.serve import serve
+from cliproxy.app.serve import log_by, serve
 from cliproxy.app.start import ensure_config, find_config, home_config
 from cliproxy.config.load import load
-from cliproxy.observe import logs
 
 
 def command(config_path: str | None, host: str | None, port: int | None) -> None:
@@ -24,7 +23,7 @@ def command(config_path: str | None, host: str | None, port: int | None) -> None
         config = structs.replace(config, host=host)
     if port is not None:
         config = structs.replace(config, port=port)
-    logs.configure(debug=config.debug)
+    log_by(config)
     for problem in loaded.problems:
         _say(f"{problem.severity}: {problem}")
     if fresh:

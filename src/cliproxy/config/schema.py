@@ -272,8 +272,8 @@ NOT_SERVED: Final = ("interactions-api-key", "xai-api-key", "vertex-api-key")
 
 NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
     Config: frozenset(
-        {"auth-dir", "trusted-proxies", "remote-management", "pprof", "commercial-mode",
-         "logging-to-file", "logs-max-total-size-mb", "error-logs-max-files", "request-log",
+        {"auth-dir", "trusted-proxies", "remote-management", "pprof",
+
          "usage-statistics-enabled", "redis-usage-queue-retention-seconds",
          "save-cooldown-status", "auth-auto-refresh-workers",
          "quota-exceeded", "ws-auth",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from pathlib import Path
 from typing import Final
+
+from cliproxy.observe.files import FileHandler, Keep
 
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 _FORMAT: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -26,14 +29,26 @@ class _Formatter(logging.Formatter):
         return self._shown
 
 
-def configure(*, debug: bool) -> None:
-    """Set up logging for a process of ours (never done on import)."""
-    handler = logging.StreamHandler(sys.stderr)
+def configure(*, debug: bool, folder: Path | None = None, max_bytes: int = 0) -> None:
+    """Set up logging for a process of ours (never done on import).
+
+    With a `folder` lines go to `main.log` there, and the logs in it stay below `max_bytes` in all
+    (0 = any size).
+    """
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if folder is not None:
+        try:
+            handler = FileHandler(folder, keep=Keep(folder, max_bytes))
+        except OSError as err:
+            sys.stderr.write(f"logs cannot be written to {folder}: {err}\n")
     handler.setFormatter(_Formatter(_FORMAT))
     # Nothing here is in the format, and finding it out costs more than writing the line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # noqa: SLF001  # the documented switch
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    before, root.handlers[:] = list(root.handlers), [handler]
+    for old in before:
+        if isinstance(old, FileHandler):
+            old.close()
     root.setLevel(logging.WARNING)
     logging.getLogger("cliproxy").setLevel(logging.DEBUG if debug else logging.INFO)

@@ -14,6 +14,7 @@ from cliproxy.base.json import Obj
 from cliproxy.dialects import Dialect, Framing, Operation, ParseMeta
 from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import Inline, IRRequest
+from cliproxy.observe.request_log import Entry
 from cliproxy.routing.affinity import Session
 
 Fidelity = Literal["verbatim", "exact", "lossy", ""]
@@ -62,6 +63,8 @@ class Attempt(Struct):
     reason: str = ""
     message: str = ""
     seconds: float = 0.0
+    losses: tuple[Loss, ...] = ()
+    """What the translation for this upstream could not carry."""
     told: Literal["header", "body"] = "body"
     """Where a failed upstream said when to come back, if it did."""
 
@@ -89,6 +92,8 @@ class Request(Struct):
     client: str = ""
     """Which client key, as a label (never the key)."""
     attempts: list[Attempt] = field(default_factory=list)
+    entry: Entry | None = None
+    """Where the request is logged in full, if it is."""
     parsed: IRRequest | None = None
     peeked: Peeked | None = None
     """The peek into the body, by whoever took it."""

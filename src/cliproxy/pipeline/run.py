@@ -242,9 +242,16 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> 
         return await _counted_here(request, candidate)
     asked = await _asked(gateway, request, candidate)
     call = prepare(request, candidate, strict=strict, asked=asked)
+    request.attempts[-1].losses = call.losses
+    exchange = None
+    if request.entry is not None:
+        exchange = request.entry.call(call.http, candidate.account.label)
     response = await gateway.transport.send(
         call.http, gateway.settings.timeouts, proxy=gateway.settings.proxy_url
     )
+    if exchange is not None:
+        exchange.status, exchange.answer_headers = response.status, response.headers
+        response.heard = exchange.answer.add
     try:
         if not 200 <= response.status < 300:
             err = await _refusal(request, call, response)

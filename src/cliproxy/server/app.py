@@ -21,6 +21,7 @@ from cliproxy.base.errors import (
     NotBuilt,
     NotFound,
 )
+from cliproxy.observe.request_log import Entry, RequestLog
 from cliproxy.pipeline.compacting import compact
 from cliproxy.pipeline.context import Request
 from cliproxy.pipeline.gateway import Gateway
@@ -92,6 +93,7 @@ class Generation(Struct, frozen=True):
 
     gateway: Gateway
     access: Access
+    request_log: RequestLog | None = None
     max_body: int = 64 * 1024 * 1024
     """Bytes, counted after decompression."""
 
@@ -127,6 +129,11 @@ class App:
             # Only a browser's script asks which headers it may read.
             reply_headers.append(EXPOSED)
         dialect = route.dialect if route is not None else guess_dialect(path, headers)
+        log, entry = self.generation.request_log, None
+        if log is not None and route is not None and route.name == "generate":
+            query = scope.get("query_string", b"").decode("latin-1")
+            entry = log.begin(request_id, method=method, path=path, query=query, headers=headers)
+            send = entry.listen(send)
         try:
             if route is None:
                 raise NotFound(  # noqa: TRY301  # answered below like every other refusal
@@ -148,6 +155,7 @@ class App:
                     headers=headers,
                     request_id=request_id,
                     reply_headers=reply_headers,
+                    entry=entry,
                 )
             elif route.name in KEPT:
                 body = await self._kept(scope, receive, route, headers)
@@ -165,6 +173,9 @@ class App:
                 f"The proxy failed on this request; its log has the details under {request_id}."
             )
             await send_error(send, fault, dialect, reply_headers)
+        finally:
+            if log is not None and entry is not None:
+                await log.finish(entry)
 
     async def _generate(
         self,
@@ -176,6 +187,7 @@ class App:
         headers: dict[str, str],
         request_id: str,
         reply_headers: RawHeaders,
+        entry: Entry | None,
     ) -> None:
         generation = self.generation
         query = _query(scope)
@@ -185,6 +197,8 @@ class App:
         body = await bodies.read_body(receive, generation.max_body)
         if encoding := headers.get("content-encoding"):
             body = bodies.decode(body, encoding, generation.max_body)
+        if entry is not None:
+            entry.body = body
         peeked = peek(body)
         model = route.model if route.model is not None else peeked.model
         if model is None and route.dialect == "code-assist" and peeked.request is not UNSET:
@@ -212,6 +226,7 @@ class App:
             strict=headers.get("x-cliproxy-fidelity", "").lower() == "strict",
             client=client.label,
             peeked=peeked,
+            entry=entry,
         )
 
         async def work() -> None:

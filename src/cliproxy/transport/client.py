@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -48,6 +48,8 @@ class UpstreamResponse:
         self._response = response
         self._timeouts = timeouts
         self._deadline = deadline
+        self.heard: Callable[[bytes], None] | None = None
+        """Hears every piece of the body that is read."""
         self.status: Final = response.status
         self.headers: Final = {k.lower(): v for k, v in response.headers.items()}
 
@@ -74,13 +76,18 @@ class UpstreamResponse:
             if not chunk:
                 return
             wait = self._timeouts.idle
+            if self.heard is not None:
+                self.heard(chunk)
             yield chunk
 
     async def read(self, limit: int | None = None) -> bytes:
         """Return the whole body, cut after `limit` bytes."""
         content = self._response.content
         if limit is None and content.is_eof() and content.exception() is None:
-            return content.read_nowait()  # it came together with the headers
+            body = content.read_nowait()  # it came together with the headers
+            if self.heard is not None:
+                self.heard(body)
+            return body
         parts: list[bytes] = []
         size = 0
         async for chunk in self.chunks():

@@ -321,10 +321,10 @@ def test_an_unknown_key_warns_and_the_rest_is_served(text, message):
 @pytest.mark.parametrize(
     "text",
     [
-        "save-cooldown-status: true", "request-log: true", "usage-statistics-enabled: true",
+        "save-cooldown-status: true", "plugins: {a: {}}", "usage-statistics-enabled: true",
         "remote-management: {secret-key: x}", "ws-auth: false",
         "payload: {filter: []}", "claude-api-key: [{api-key: k, websockets: true}]",
-        "oauth-model-alias: {gpt4: gpt-4-turbo}", "commercial-mode: true",
+        "oauth-model-alias: {gpt4: gpt-4-turbo}", "ampcode: {upstream-url: x}",
         "claude-api-key: [{api-key: k, models: [{name: m, fork: true}]}]",
     ],
 )  # fmt: skip
