@@ -2,7 +2,7 @@
 # .venv up to date, which takes a moment once and nothing afterwards.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint fix bench wheel lock clean
+.PHONY: help setup run test lint fix nightly bench wheel lock clean
 
 PYTHON_IN_VENV := .venv/bin/python
 SOURCES := src tests scripts bench
@@ -27,6 +27,10 @@ fix: ## Format, and repair what can be repaired without thinking
 	@scripts/setup dev
 	@.venv/bin/ruff check --fix $(SOURCES)
 	@.venv/bin/ruff format $(SOURCES)
+
+nightly: ## Look for what no test names: 20,000 examples of every property
+	@scripts/setup dev
+	@CLIPROXY_EXAMPLES=20000 $(PYTHON_IN_VENV) -m pytest -q -n 2 --timeout=0 tests/properties
 
 bench: ## Measure speed and memory (ROWS="translated memory" SECONDS=2 BENCH="--check")
 	@scripts/setup run

@@ -187,6 +187,8 @@ def _empty(item: Json) -> Json:
             return {**item, "status": "in_progress", "content": []}
         case "reasoning":
             found = {**item, "summary": []}
+            if "status" in item:
+                found["status"] = "in_progress"
             if "encrypted_content" in item:
                 found["encrypted_content"] = "cGxhY2Vob2xkZXI="
             return found

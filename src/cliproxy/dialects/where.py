@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, cast
 
 from msgspec import structs
 
@@ -234,6 +234,26 @@ def _nested(holder: Any, key: str, path: str) -> list[str]:
     return found
 
 
+class _Later:
+    """A path that is worked out when somebody reads it: most requests lose nothing."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+
+    def __str__(self) -> str:
+        return self._make()
+
+    def __format__(self, spec: str) -> str:
+        return format(self._make(), spec)
+
+
+def _later(make: Callable[[], str]) -> str:
+    # It is only ever put into longer paths and losses, and there it is a string.
+    return cast("str", _Later(make))
+
+
 class Paths:
     """The client's paths of all parts, whatever messages they are moved to on their way."""
 
@@ -242,6 +262,11 @@ class Paths:
         """Keeps the parts alive: they are known by identity."""
         self._places: dict[int, str] = {}
         self._results: dict[str, str] = {}
+        self._known = False
+
+    def _learn(self) -> None:
+        self._known = True
+        req = self._req
         items = _items(req) if req.source == "openai-responses" else []
         for index, said in enumerate(req.messages):
             paths = _parts(req, _base(req, index, items), said.parts)
@@ -254,10 +279,13 @@ class Paths:
             # Matched with their calls, results become other objects.
             self._results.setdefault(here.call_id, path)
             for number, inner in enumerate(here.parts):
-                self._add(inner, self.inside(path, number))
+                self._add(inner, self._inside(path, number))
 
     def inside(self, path: str, number: int) -> str:
         """Return the path of one part of a tool result."""
+        return _later(lambda: self._inside(path, number))
+
+    def _inside(self, path: str, number: int) -> str:
         match self._req.source:
             case "gemini":
                 return f"{path}.functionResponse.parts[{number}]"
@@ -268,10 +296,15 @@ class Paths:
 
     def member(self, path: str, name: str) -> str:
         """Return the client's path of something said beside a part."""
-        return member(self._req, path, name)
+        return member(self._req, str(path), name)
 
     def of(self, here: Any, otherwise: str) -> str:
         """Return the path of a part; `otherwise` for one the client did not send as it is."""
+        return _later(lambda: self._of(here, otherwise))
+
+    def _of(self, here: Any, otherwise: str) -> str:
+        if not self._known:
+            self._learn()
         found = self._places.get(id(here))
         if found is None and isinstance(here, ToolResult):
             found = self._results.get(here.call_id)

@@ -34,6 +34,7 @@ class Losses:
         self, field: str, reason: str, severity: Severity = "warn", action: Action = "dropped"
     ) -> None:
         """Report one loss."""
+        field = str(field)  # paths are worked out now
         self._items.setdefault((field, reason), Loss(field, reason, severity, action))
 
     def extend(self, losses: Iterable[Loss]) -> None:

@@ -97,14 +97,14 @@ async def _finished(request: Request, work: Awaitable[Reply]) -> AsyncGenerator[
 
 async def _answered(gateway: Gateway, request: Request) -> Reply:
     """Serve the model that was asked for, else what its owner wants tried in its place."""
-    base, _ = split_suffix(request.model)
-    suffix = request.model[len(base) :]
     try:
         return await _served(gateway, request, request.model, request.pin_provider)
     except GatewayError as err:
         if not _falls_back(err):
             raise
         failure = err
+        base, _ = split_suffix(request.model)
+        suffix = request.model[len(base) :]
         steps = gateway.registry.instead_of(base)
         if not steps:
             raise

@@ -90,7 +90,7 @@ def parsed(dialect, body=None):
 def test_every_part_has_the_clients_own_path(dialect, expected):
     req = parsed(dialect)
     paths = where.Paths(req)
-    assert [paths.of(part, "?") for m in req.messages for part in m.parts] == expected
+    assert [str(paths.of(part, "?")) for m in req.messages for part in m.parts] == expected
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_so_has_every_part_of_a_result(dialect, expected):
     req = parsed(dialect)
     result = req.messages[-1].parts[0]
     assert isinstance(result, ToolResult)
-    assert where.Paths(req).of(result.parts[0], "?") == expected
+    assert str(where.Paths(req).of(result.parts[0], "?")) == expected
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_every_tool_has_the_clients_own_path(dialect, expected):
 
 def test_a_part_the_client_did_not_send_has_the_path_its_builder_gives():
     req = parsed("anthropic")
-    assert where.Paths(req).of(Text("made up"), "messages") == "messages"
+    assert str(where.Paths(req).of(Text("made up"), "messages")) == "messages"
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from cliproxy.ir.loss import Losses
 _UNMARKABLE: Final = frozenset({"thinking", "redacted_thinking"})
 
 
-def place_breakpoints(body: Obj, ttl: str) -> None:
-    """Mark what the next request of the same conversation will begin with, if nobody marked any.
+def place_breakpoints(body: Obj, ttl: str) -> bool:
+    """Mark what the next request of the same conversation will begin with; tell whether it was.
+
+    It is not when somebody marked anything already.
 
     Claude caches nothing by itself. Marked are the tools, the instructions, and the last two turns
     of the user once there is a conversation: the earlier one is what the last request wrote, the
@@ -25,7 +27,7 @@ def place_breakpoints(body: Obj, ttl: str) -> None:
         block.get("cache_control")
         for block in [*tools, *(system if isinstance(system, list) else ()), *_blocks(messages)]
     ):
-        return
+        return False
     mark = {"type": "ephemeral", **({"ttl": ttl} if ttl != "5m" else {})}
     if isinstance(system, str) and system:
         body["system"] = [{"type": "text", "text": system, "cache_control": mark}]
@@ -35,10 +37,11 @@ def place_breakpoints(body: Obj, ttl: str) -> None:
         body["tools"] = [*tools[:-1], {**tools[-1], "cache_control": mark}]
     if not tools and len(messages) == 1:
         # A single question: nothing says that there will be another.
-        return
+        return True
     turns = [n for n, message in enumerate(messages) if message.get("role") == "user"]
     for number in turns[-2:]:
         messages[number] = _marked(messages[number], mark)
+    return True
 
 
 def _marked(message: Obj, mark: Obj) -> Obj:

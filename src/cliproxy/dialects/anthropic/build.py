@@ -74,9 +74,10 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
             losses.add(name, "what it belongs to is not sent")
         else:
             body.setdefault(name, value)
-    if caps.cache_breakpoints and req.source != "anthropic":
-        place_breakpoints(body, caps.cache_breakpoints)
-    limit_breakpoints(body, losses)
+    if not (caps.cache_breakpoints and req.source != "anthropic") or not place_breakpoints(
+        body, caps.cache_breakpoints
+    ):
+        limit_breakpoints(body, losses)
     if req.stream and operation == "generate":
         body["stream"] = True
     headers = _headers(req, body)

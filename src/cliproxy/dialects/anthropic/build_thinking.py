@@ -10,6 +10,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from cliproxy.base.json import Obj
+from cliproxy.dialects import where
 from cliproxy.dialects._wish import thinking_wish
 from cliproxy.dialects.anthropic.wire import MIN_BUDGET
 from cliproxy.ir.caps import Caps
@@ -93,11 +94,12 @@ def _effort(level: str) -> str:
 
 def _allowed(req: IRRequest, caps: Caps, body: Obj, wire: Obj, losses: Losses) -> bool:
     choice = body.get("tool_choice")
+    told = where.field(req, "thinking")
     if isinstance(choice, dict) and choice.get("type") in ("any", "tool"):
-        losses.add("thinking", "a forced tool call and thinking exclude each other")
+        losses.add(told, "a forced tool call and thinking exclude each other")
         return False
     if _pending_without_thinking(body["messages"]):
-        losses.add("thinking", "the pending tool call was not thought of by this model")
+        losses.add(told, "the pending tool call was not thought of by this model")
         return False
     budget = wire.get("budget_tokens")
     if budget is None:
@@ -110,10 +112,10 @@ def _allowed(req: IRRequest, caps: Caps, body: Obj, wire: Obj, losses: Losses) -
         body["max_tokens"] = limit
     if limit <= budget:
         if limit - 1 >= MIN_BUDGET:
-            losses.add("thinking", f"the budget was cut to {limit - 1}", "info", "approximated")
+            losses.add(told, f"the budget was cut to {limit - 1}", "info", "approximated")
             budget = limit - 1
         else:
-            losses.add("thinking", f"max_tokens {limit} leaves no room for thinking")
+            losses.add(told, f"max_tokens {limit} leaves no room for thinking")
             return False
     wire["budget_tokens"] = budget
     return True

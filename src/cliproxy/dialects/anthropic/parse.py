@@ -44,6 +44,10 @@ def parse(body: Obj, meta: ParseMeta) -> IRRequest:
     extras: Obj = {k: v for k, v in body.items() if k not in READ}
     if other := fields.rest(output, frozenset({"effort", "format"})):
         extras["output_config"] = other
+    thinking = _thinking(body, output)
+    if output.get("effort") and thinking.mode != "level":
+        # A budget has no room for it, but its own dialect takes both.
+        extras.setdefault("output_config", {})["effort"] = output["effort"]
     form = output.get("format")
     if isinstance(form, dict) and (other := fields.rest(form, frozenset({"type", "schema"}))):
         extras.setdefault("output_config", {})["format"] = other
@@ -69,7 +73,7 @@ def parse(body: Obj, meta: ParseMeta) -> IRRequest:
             max_output=_unset(max_tokens),
             stop=fields.strings(body, "stop_sequences"),
         ),
-        thinking=_thinking(body, output),
+        thinking=thinking,
         output=_format(body, output),
         stream=fields.flag(body, "stream") or False,
         stream_usage=True,

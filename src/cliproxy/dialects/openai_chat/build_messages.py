@@ -327,10 +327,10 @@ class _Writer:
         parts = [*attached, *self._parts(rest)]
         if parts:
             wire: Obj = {"role": "user", "content": _content(parts)}
-            if results:
-                self.out.append(wire)
-            else:
+            if rest:
                 self._add(wire, message)
+            else:
+                self.out.append(wire)
 
     def _result(self, result: ToolResult) -> list[Obj]:
         """Write a tool message; return what must follow in a user message."""

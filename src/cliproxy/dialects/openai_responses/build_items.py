@@ -109,6 +109,8 @@ class _Writer:
         """Yield the items of one message: neighbouring content in one message item."""
         if not self._own:
             self._report(message.extras, path)
+        if message.name:
+            self._losses.add("messages.name", "the Responses API has no names", "info")
         content: list[Obj] = []
         for number, part in enumerate(self._ordered(message)):
             here = self._paths.of(part, f"{path}.content[{number}]")
@@ -150,8 +152,6 @@ class _Writer:
             item["status"] = "completed"
         if self._own and message.extras:
             item |= message.extras
-        if message.name:
-            self._losses.add("messages.name", "the Responses API has no names", "info")
         return item
 
     def _item(self, part: Part, path: str) -> Obj | None:

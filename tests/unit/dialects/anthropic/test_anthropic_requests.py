@@ -236,6 +236,9 @@ SAME = {
     "adaptive thinking": {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": "max"}},
     "thinking between tools": {"thinking": {"type": "between_tools"}},
     "no thinking": {"thinking": {"type": "disabled"}},
+    "effort beside a budget": {"max_tokens": 9000, "thinking": {"type": "enabled", "budget_tokens": 2048},
+                               "output_config": {"effort": "low"}},
+    "effort without thinking": {"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}},
     "effort alone": {"output_config": {"effort": "low"}},
     "a schema": {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}, "name": "n"},
                                    "effort": "high", "task_budget": {"type": "tokens", "total": 5}}},
@@ -951,7 +954,7 @@ def test_edge_135_a_forced_call_excludes_thinking():
     result = built(req, LEVELS)
     assert "thinking" not in result.body
     assert "output_config" not in result.body
-    assert "thinking" in {loss.field for loss in result.losses}
+    assert "reasoning_effort" in {loss.field for loss in result.losses}
 
 
 @pytest.mark.parametrize("thought", [True, False])

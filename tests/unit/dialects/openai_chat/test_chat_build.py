@@ -134,6 +134,9 @@ DOCUMENTED = [
     {"messages": [USER], "thinking": {"type": "enabled", "budget_tokens": 2000, "odd": 1}},
     {"messages": [USER], "top_k": 5, "min_p": 0.1},
     {"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]}]},
+    {"messages": [USER, {"role": "assistant", "content": None, "tool_calls": [CALL]},
+                  {"role": "tool", "tool_call_id": "call_1", "content": "5C"},
+                  {"role": "user", "content": "and now?", "name": "ann"}]},
 ]  # fmt: skip
 
 

@@ -232,6 +232,7 @@ SAME = {
     "who and how": {"user": "u", "metadata": {"a": "b"}, "service_tier": "flex", "store": False, "prompt_cache_key": "k",
                     "truncation": "auto", "max_tool_calls": 3, "prompt_cache_retention": "24h"},
     "who, newly": {"safety_identifier": "u", "store": True},
+    "who, both ways": {"safety_identifier": "u", "user": "v"},
     "fields of the future": {"client_metadata": {"a": 1}, "context_management": [{"type": "compaction"}], "new": {"a": [1]}},
 }  # fmt: skip
 
@@ -471,6 +472,13 @@ def test_edge_101_a_turn_of_calls_has_no_empty_message():
     )
     assert [i["type"] for i in items] == ["message", "function_call", "function_call_output"]
     assert items[2]["output"] == ""
+
+
+def test_the_name_of_a_turn_of_calls_is_reported():
+    named = Message("assistant", (ToolCall("c1", "f", "{}"),), name="ann")
+    answered = Message("user", (ToolResult("c1", (Text("5C"),)),))
+    req = foreign(named, answered, source="openai-chat")
+    assert losses_of(req) == {"messages.name": ("info", "dropped")}
 
 
 def test_edge_91_92_orphans_are_dropped_and_open_calls_answered():
