@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import threading
 from pathlib import Path
 
 from cliproxy.config.load import load_text
+from cliproxy.routing.resolve import Registry
 from tests.clients.upstreams import config
 from tests.server.raw import get, post, request
 from tests.sim import Answer, Failure, Gate
@@ -50,27 +53,43 @@ def test_a_running_stream_ends_by_the_configuration_it_began_with(sim, start_pro
     assert post(proxy, path, body).status_code == 404
 
 
-def test_many_reloads_lose_no_request(sim, start_proxy):
+def test_a_thousand_reloads_lose_no_request_and_leave_nothing_behind(sim, start_proxy):
     proxy = start_proxy(config(sim))
+    texts = [config(sim), config(sim, "request-retry: 1")]
+    plans = [load_text(f"api-keys: [{proxy.key}]\n{text}", path=Path("c.yaml")) for text in texts]
     stop = threading.Event()
     failed = []
 
-    def ask():
-        path, body = request("openai-chat", "to-gemini")
+    def ask(*, stream):
+        path, body = request("openai-chat", "to-gemini", stream=stream)
         while not stop.is_set():
             answer = post(proxy, path, body)
-            if answer.status_code != 200:
+            if answer.status_code != 200 or (stream and "[DONE]" not in answer.text):
                 failed.append(answer.text)
 
-    workers = [threading.Thread(target=ask) for _ in range(2)]
+    workers = [
+        threading.Thread(target=ask, kwargs={"stream": stream}) for stream in (False, True, False)
+    ]
     for worker in workers:
         worker.start()
-    for _ in range(50):
-        reload(proxy, config(sim))
+    done = threading.Event()
+
+    async def swap():
+        for number in range(1000):
+            proxy.runtime.reload(plans[number % 2].config)
+            # Requests run between any two.
+            await asyncio.sleep(0)
+        done.set()
+
+    asyncio.run_coroutine_threadsafe(swap(), proxy.loop)
+    assert done.wait(60)
     stop.set()
     for worker in workers:
         worker.join(10)
     assert failed == []
+    gc.collect()
+    # The one in use, and at most those that the last requests still hold.
+    assert sum(isinstance(item, Registry) for item in gc.get_objects()) < 8
 
 
 def test_what_is_known_about_accounts_outlives_a_reload(start_sim, start_proxy):

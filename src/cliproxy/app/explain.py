@@ -6,6 +6,7 @@ from msgspec import Struct, structs
 
 from cliproxy.base import json, redact
 from cliproxy.base.errors import GatewayError
+from cliproxy.config.payload import Rules, compile_rules
 from cliproxy.config.schema import Config
 from cliproxy.dialects import DIALECTS
 from cliproxy.ir.loss import Loss
@@ -59,7 +60,8 @@ def explain(
     candidates = registry.resolve(model, provider=provider)
     ordered = sorted(candidates, key=lambda c: -c.account.priority)
     strict = config.fidelity == "strict"
-    return [_choice(request, candidate, config, strict=strict) for candidate in ordered]
+    rules = compile_rules(config.payload).rules
+    return [_choice(request, candidate, config, rules, strict=strict) for candidate in ordered]
 
 
 def _request(model: str, dialect: str, body: json.Obj | None, *, stream: bool) -> Request:
@@ -80,7 +82,9 @@ def _request(model: str, dialect: str, body: json.Obj | None, *, stream: bool) -
     )
 
 
-def _choice(request: Request, candidate: Candidate, config: Config, *, strict: bool) -> Choice:
+def _choice(
+    request: Request, candidate: Candidate, config: Config, rules: Rules, *, strict: bool
+) -> Choice:
     account = candidate.account
     known = Choice(
         provider=account.provider,
@@ -91,7 +95,7 @@ def _choice(request: Request, candidate: Candidate, config: Config, *, strict: b
         model=candidate.upstream_model + candidate.suffix,
     )
     try:
-        call = prepare(request, candidate, strict=strict)
+        call = prepare(request, candidate, strict=strict, rules=rules)
     except GatewayError as err:
         return structs.replace(known, error=err.message)
     return structs.replace(

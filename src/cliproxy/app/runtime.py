@@ -9,20 +9,25 @@ from typing import Final
 from msgspec import structs
 
 from cliproxy.account.model import Account
+from cliproxy.app.management import Management
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.http import Timeouts
+from cliproxy.config import schema
+from cliproxy.config.payload import compile_rules
 from cliproxy.config.schema import Config
 from cliproxy.observe.files import Keep, directory
 from cliproxy.observe.request_log import RequestLog
 from cliproxy.pipeline.commit import CommitPolicy
 from cliproxy.pipeline.gateway import Gateway, Settings
 from cliproxy.pipeline.kept import ResponseStore
+from cliproxy.pipeline.patience import Patience
 from cliproxy.routing.accounts import accounts_from_config, limits_from_config, local_account
 from cliproxy.routing.pool import Pool
 from cliproxy.routing.resolve import Registry
 from cliproxy.server.access import Access, Failures
 from cliproxy.server.app import App, Generation
+from cliproxy.server.gate import Gate
 from cliproxy.transport.client import Transport
 from cliproxy.transport.guard import Guard
 from cliproxy.transport.local import LocalModel, LocalServer, available, bundled_model
@@ -46,6 +51,7 @@ class Runtime:
         self._local = _local_server(config)
         self._transport = Transport(self._local)
         self.app = App(self._generation(config))
+        self.app.management = Management(self, Gate(SYSTEM_CLOCK))
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -65,16 +71,12 @@ class Runtime:
                 affinity_ttl=(
                     config.routing.session_affinity_ttl if config.routing.session_affinity else 0.0
                 ),
+                max_in_flight=config.routing.max_in_flight,
                 clock=self._clock,
             ),
             transport=self._transport,
             settings=Settings(
-                timeouts=Timeouts(
-                    connect=config.timeouts.connect,
-                    first=config.timeouts.first_event,
-                    idle=config.timeouts.idle,
-                    total=config.timeouts.total,
-                ),
+                patience=_patience(config.timeouts),
                 proxy_url=config.proxy_url or None,
                 strict=config.fidelity == "strict",
                 expose_routing=config.expose_routing_headers,
@@ -83,6 +85,7 @@ class Runtime:
                 keepalive=config.streaming.keepalive_seconds,
                 whole_keepalive=config.nonstream_keepalive_interval,
                 bootstrap_retries=config.streaming.bootstrap_retries,
+                payload=compile_rules(config.payload).rules,
                 checked=self._checked,
             ),
             clock=self._clock,
@@ -155,6 +158,22 @@ def _request_log(config: Config, clock: Clock) -> RequestLog | None:
         keep=Keep(folder, config.logs_max_total_size_mb * 1024 * 1024, clock),
         clock=clock,
     )
+
+
+_TIMES: Final = {"connect": "connect", "first_event": "first", "idle": "idle", "total": "total"}
+
+
+def _patience(written: schema.Timeouts) -> Patience:
+    general = Timeouts(**{ours: getattr(written, name) for name, ours in _TIMES.items()})
+    special = {
+        pattern: {
+            ours: value
+            for name, ours in _TIMES.items()
+            if (value := getattr(times, name)) is not None
+        }
+        for pattern, times in written.special.items()
+    }
+    return Patience(general, special)
 
 
 def _guard(config: Config) -> Guard | None:

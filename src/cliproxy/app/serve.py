@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from cliproxy.app.debug import DebugServer
 from cliproxy.app.runtime import Runtime, check_binding, log_folder
 from cliproxy.app.watch import ConfigWatch
 from cliproxy.base.errors import ConfigError
@@ -30,11 +31,13 @@ def serve(config: Config, *, announce: Callable[[str], None], watched: Path | No
     check_binding(config)
     runtime = Runtime(config, checked=config.debug)
     server = _Server(uvicorn.Config(runtime.app, **_options(config)), announce)
+    server.cliproxy = config
     if watched is not None:
 
         def apply(loaded: Loaded) -> None:
             runtime.reload(loaded.config)
             log_by(loaded.config)
+            spawn(server.debug_by(loaded.config), name="debug-endpoint")
 
         server.watch = ConfigWatch(watched, apply)
     if not server.config.loaded:
@@ -67,6 +70,16 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._announce = announce
         self.watch: ConfigWatch | None = None
+        self.cliproxy: Config = Config()
+        self._debug = DebugServer()
+
+    async def debug_by(self, config: Config) -> None:
+        """Serve the debug endpoint as the configuration says."""
+        await self._debug.apply(enable=config.pprof.enable, address=config.pprof.addr)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        await self._debug.close()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
@@ -74,6 +87,7 @@ class _Server(uvicorn.Server):
             _settle_memory()
             if self.watch is not None:
                 spawn(self.watch.run(), name="config-watch")
+            await self.debug_by(self.cliproxy)
             scheme = "https" if self.config.is_ssl else "http"
             host = self.config.host or "127.0.0.1"
             port = self.servers[0].sockets[0].getsockname()[1]

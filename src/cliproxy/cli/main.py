@@ -112,7 +112,8 @@ def explain(
     config
         Configuration file, found as `serve` finds it.
     dialect
-        The client's dialect: openai-chat, openai-completions, openai-responses, anthropic, gemini.
+        The client's dialect: openai-chat, openai-completions, openai-responses, anthropic, gemini,
+        code-assist.
     body
         File with the client's request. Default: a short greeting.
     stream
@@ -123,6 +124,28 @@ def explain(
     from cliproxy.cli.explain import command  # noqa: PLC0415  # lazy by design
 
     command(model, config, dialect, body, stream=stream, as_json=as_json)
+
+
+@app.command
+def doctor(
+    *,
+    config: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Check configuration, file modes, keys, names, hosts and the clock; say how to cure each.
+
+    Exits with status 1 when something is wrong.
+
+    Parameters
+    ----------
+    config
+        Configuration file, found as `serve` finds it.
+    as_json
+        Print JSON instead of text.
+    """
+    from cliproxy.cli.doctor import command  # noqa: PLC0415  # lazy by design
+
+    command(config, as_json=as_json)
 
 
 def run() -> None:

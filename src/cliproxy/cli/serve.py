@@ -30,6 +30,7 @@ def command(config_path: str | None, host: str | None, port: int | None) -> None
         _say(f"Wrote a first configuration: {path}")
         if config.api_keys:
             _say(f"Your client key (shown once; it is in that file): {config.api_keys[0]}")
+            _say(f"The management key (likewise): {config.remote_management.secret_key}")
     serve(
         config,
         announce=lambda url: _say(f"cliproxy is listening on {url} (config: {path})"),

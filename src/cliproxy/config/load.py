@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from cliproxy.base.errors import ConfigError
-from cliproxy.config import fallback, schema
+from cliproxy.config import fallback, payload, schema
 from cliproxy.config.legacy import IGNORED, NO_EFFECT, upgrade
 from cliproxy.config.schema import NOT_BUILT, NOT_SERVED, STRATEGIES, Config, Section
 from cliproxy.config.tree import NotYaml, Tree, meaning, parse, shown, shown_key
@@ -147,6 +147,8 @@ class _Loader:
             )
         for wrong in fallback.problems(values.get("fallback")):
             self._note("fallback", wrong, cure="it is left out")
+        for fault in payload.compile_rules(values.get("payload")).faults:
+            self._note(fault.path, fault.message, cure=fault.cure)
         if "api_keys" in values:
             values["api_keys"] = self._client_keys(values["api_keys"])
 

@@ -52,6 +52,7 @@ class Routing(Section, frozen=True):
     """How accounts are chosen."""
 
     strategy: str = "round-robin"
+    max_in_flight: int = 0
     session_affinity: bool = True
     session_affinity_ttl: float = 3600.0
 
@@ -65,6 +66,15 @@ class Streaming(Section, frozen=True):
     commit_timeout: float = 2.0
 
 
+class SpecialTimeouts(Section, frozen=True):
+    """What differs for one provider or model; None = as in general."""
+
+    connect: float | None = None
+    first_event: float | None = None
+    idle: float | None = None
+    total: float | None = None
+
+
 class Timeouts(Section, frozen=True):
     """Seconds to wait for upstreams; 0 = for ever."""
 
@@ -72,6 +82,8 @@ class Timeouts(Section, frozen=True):
     first_event: float = 300.0
     idle: float = 300.0
     total: float = 0.0
+    special: dict[str, SpecialTimeouts] = field(default_factory=dict)
+    """By `provider`, `provider/model` or `*/model`."""
 
 
 class Responses(Section, frozen=True):
@@ -263,7 +275,7 @@ class Config(Section, frozen=True):
 
 STRATEGIES: Final = frozenset(
     {"round-robin", "roundrobin", "rr", "fill-first", "fillfirst", "ff",
-     "weighted-round-robin", "weightedroundrobin", "wrr"}
+     "weighted-round-robin", "weightedroundrobin", "wrr", "least-in-flight", "quota-aware"}
 )  # fmt: skip
 """Words for `routing.strategy`."""
 
@@ -272,7 +284,7 @@ NOT_SERVED: Final = ("interactions-api-key", "xai-api-key", "vertex-api-key")
 
 NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
     Config: frozenset(
-        {"auth-dir", "trusted-proxies", "remote-management", "pprof",
+        {"auth-dir", "trusted-proxies",  
 
          "usage-statistics-enabled", "redis-usage-queue-retention-seconds",
          "save-cooldown-status", "auth-auto-refresh-workers",
@@ -281,8 +293,11 @@ NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
          "codex", "xai", "claude-code", "antigravity", "antigravity-signature-cache-enabled",
          "antigravity-signature-bypass-strict", "plugins", "credential-concurrency",
          "credential-in-flight", "oauth-model-alias", "oauth-excluded-models",
-         "oauth-request-scoped-errors", "oauth-clients", "endpoints", "payload", "ampcode",
+         "oauth-request-scoped-errors", "oauth-clients", "endpoints", "ampcode",
         }
+    ),
+    RemoteManagement: frozenset(
+        {"disable-control-panel", "disable-auto-update-panel", "panel-github-repository"}
     ),
     Model: frozenset({"image", "is-compat", "fork"}),
     Entry: frozenset(

@@ -46,9 +46,9 @@ port: 8317
 api-keys:
   - "{client}"
 
-# The management API is not built yet; this will be its key.
-# remote-management:
-#   secret-key: "{management}"
+# The key of the management API (/v0/management), for this machine only.
+remote-management:
+  secret-key: "{management}"
 
 # Accounts. Without any, the small embedded model answers as local/smollm2.
 # Put yours here and take the # away, for example:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from msgspec import Struct, structs
 
@@ -10,6 +11,7 @@ from cliproxy import dialects, providers
 from cliproxy.base import json
 from cliproxy.base.errors import Unsupported
 from cliproxy.base.http import HttpRequest
+from cliproxy.config.payload import Rules
 from cliproxy.dialects import Dialect, where
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.envelope import may_hold
@@ -18,8 +20,11 @@ from cliproxy.ir.request import IRRequest
 from cliproxy.ir.restore import Restore
 from cliproxy.pipeline.context import Fidelity, Request
 from cliproxy.pipeline.peek import replace_model
+from cliproxy.pipeline.rewrite import apply, apply_to_bytes, context_of
 from cliproxy.providers.base import Call, Provider
 from cliproxy.routing.resolve import Candidate
+
+NO_RULES: Final = Rules()
 
 
 class Renamed:
@@ -50,11 +55,13 @@ class Prepared(Struct):
     restore: Restore = Restore()
     renamed: Renamed | None = None
     """How the model is called in an answer that passes unread."""
+    rewritten: bool = False
+    """The owner's rules changed the client's own bytes."""
 
     @property
     def fidelity(self) -> Fidelity:
         """How faithfully the request was carried."""
-        if self.verbatim:
+        if self.verbatim and not self.rewritten:
             return "verbatim"
         return "lossy" if self.losses else "exact"
 
@@ -72,21 +79,34 @@ def passes_verbatim(request: Request, candidate: Candidate) -> bool:
 
 
 def prepare(
-    request: Request, candidate: Candidate, *, strict: bool, asked: IRRequest | None = None
+    request: Request,
+    candidate: Candidate,
+    *,
+    strict: bool,
+    asked: IRRequest | None = None,
+    rules: Rules = NO_RULES,
 ) -> Prepared:
     """Write the call for one candidate. Raises `BadRequest` when the request is at fault.
 
-    `asked` is the request to translate when it is not simply what the client sent.
+    `asked` is the request to translate when it is not simply what the client sent. `rules` are the
+    owner's last word on what is generated from; counting and compacting have bodies of their own.
     """
     account = candidate.account
     provider = providers.get(account.provider)
     dialect = dialects.get(provider.dialect)
     caps = provider.caps(candidate.caps, account)
     verbatim = passes_verbatim(request, candidate)
+    if request.operation != "generate":
+        rules = NO_RULES
+    rewritten = False
     if verbatim:
         body = request.body
         if not request.model_in_path and candidate.upstream_model != request.model:
             body = replace_model(body, candidate.upstream_model)
+        if rules:
+            before = body
+            body = apply_to_bytes(rules, body, context_of(request, candidate, provider.dialect))
+            rewritten = body is not before
         losses: tuple[Loss, ...] = ()
         restore = Restore()
         headers: dict[str, str] = {}
@@ -102,6 +122,8 @@ def prepare(
         if strict:
             refuse_losses(losses)
         provider.adjust(built.body, request.operation, caps)
+        if rules:
+            apply(rules, built.body, context_of(request, candidate, provider.dialect))
         body = json.dumps(built.body)
     call = Call(
         operation=request.operation,
@@ -117,7 +139,15 @@ def prepare(
     if verbatim and candidate.force_name and candidate.upstream_model != candidate.client_model:
         renamed = Renamed(candidate.upstream_model, candidate.client_model)
     return Prepared(
-        provider.prepare(call, account), provider, dialect, caps, verbatim, losses, restore, renamed
+        provider.prepare(call, account),
+        provider,
+        dialect,
+        caps,
+        verbatim,
+        losses,
+        restore,
+        renamed,
+        rewritten,
     )
 
 

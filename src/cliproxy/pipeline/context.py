@@ -92,6 +92,8 @@ class Request(Struct):
     client: str = ""
     """Which client key, as a label (never the key)."""
     attempts: list[Attempt] = field(default_factory=list)
+    fidelity: Fidelity = ""
+    """How the answering upstream was asked."""
     entry: Entry | None = None
     """Where the request is logged in full, if it is."""
     parsed: IRRequest | None = None

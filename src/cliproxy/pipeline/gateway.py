@@ -8,10 +8,11 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
-from cliproxy.base.http import Timeouts
+from cliproxy.config.payload import Rules
 from cliproxy.pipeline.commit import CommitPolicy
 from cliproxy.pipeline.kept import ResponseStore
 from cliproxy.pipeline.ledger import Ledger
+from cliproxy.pipeline.patience import Patience
 from cliproxy.routing.pool import Pool
 from cliproxy.routing.resolve import Registry
 from cliproxy.transport.client import Transport
@@ -21,7 +22,7 @@ from cliproxy.transport.guard import Guard
 class Settings(Struct, frozen=True):
     """The parts of the configuration that the pipeline reads."""
 
-    timeouts: Timeouts = Timeouts()
+    patience: Patience = field(default_factory=Patience)
     proxy_url: str | None = None
     strict: bool = False
     expose_routing: bool = False
@@ -34,6 +35,8 @@ class Settings(Struct, frozen=True):
     """The same while a whole answer is awaited."""
     bootstrap_retries: int = 0
     """How often a stream that failed before its first byte is begun anew."""
+    payload: Rules = Rules()
+    """What the owner sets or removes in upstream requests."""
     checked: bool = False
     """Assert the event grammar on every stream (tests, debug mode)."""
 

@@ -241,13 +241,15 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> 
     if request.operation == "count" and not _can_count(candidate):
         return await _counted_here(request, candidate)
     asked = await _asked(gateway, request, candidate)
-    call = prepare(request, candidate, strict=strict, asked=asked)
+    call = prepare(
+        request, candidate, strict=strict, asked=asked, rules=gateway.settings.payload
+    )
     request.attempts[-1].losses = call.losses
     exchange = None
     if request.entry is not None:
         exchange = request.entry.call(call.http, candidate.account.label)
     response = await gateway.transport.send(
-        call.http, gateway.settings.timeouts, proxy=gateway.settings.proxy_url
+        call.http, gateway.settings.patience.of(candidate), proxy=gateway.settings.proxy_url
     )
     if exchange is not None:
         exchange.status, exchange.answer_headers = response.status, response.headers
@@ -272,7 +274,7 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> 
         raise
     if gateway.settings.pass_headers:
         reply.headers |= passed(response.headers)
-    reply.fidelity = call.fidelity
+    reply.fidelity = request.fidelity = call.fidelity
     reply.losses = call.losses
     if gateway.settings.expose_routing:
         reply.headers["x-cliproxy-provider"] = candidate.account.provider

@@ -7,13 +7,15 @@ object, `Generation`, exchanged as a whole; a request keeps the one it began wit
 from __future__ import annotations
 
 import logging
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
 from urllib.parse import parse_qsl
 
 from msgspec import UNSET, Struct
 
 from cliproxy import __version__
 from cliproxy.base import ids
+from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import (
     BadRequest,
     GatewayError,
@@ -40,6 +42,7 @@ from cliproxy.server.asgi import (
     json_body,
 )
 from cliproxy.server.paths import KEPT, Route, framing_of, guess_dialect, match
+from cliproxy.server.recent import RecentRequests
 from cliproxy.server.respond import send_error, send_reply, watching
 from cliproxy.transport.proxy import is_loopback
 
@@ -88,6 +91,32 @@ ENDPOINTS: Final = (
 )
 
 
+class Manages(Protocol):
+    """What answers management requests."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a key; without one its routes do not exist."""
+        ...
+
+    async def answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        read: Callable[[], Awaitable[bytes]],
+        peer: tuple[str, bool],
+    ) -> tuple[int, bytes]:
+        """Return status and body. `read` gives the request's body; `peer` is address, loopback."""
+        ...
+
+
+_GONE: Final = 499
+"""The client went away before its answer was complete."""
+
+
 class Generation(Struct, frozen=True):
     """Everything the server reads from one configuration."""
 
@@ -101,8 +130,11 @@ class Generation(Struct, frozen=True):
 class App:
     """The ASGI application."""
 
-    def __init__(self, generation: Generation) -> None:
+    def __init__(self, generation: Generation, clock: Clock = SYSTEM_CLOCK) -> None:
         self.generation = generation
+        self.recent = RecentRequests()
+        self.management: Manages | None = None
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request, refuse a websocket, or follow the server's lifespan."""
@@ -123,8 +155,11 @@ class App:
             return
         reply_headers: RawHeaders = [ANY_ORIGIN, identified]
         path = _path(scope)
-        route = match(path)
         headers = header_map(scope)
+        if path.startswith("/v0/management"):
+            await self._manage(scope, receive, send, path, headers)
+            return
+        route = match(path)
         if "origin" in headers:
             # Only a browser's script asks which headers it may read.
             reply_headers.append(EXPOSED)
@@ -229,6 +264,12 @@ class App:
             entry=entry,
         )
 
+        began, at = self._clock.monotonic(), self._clock.now()
+
+        def over(status: int, error: str = "") -> None:
+            seconds = self._clock.monotonic() - began
+            self.recent.add(request, at=at, seconds=seconds, status=status, error=error)
+
         async def work() -> None:
             answering = compact if route.operation == "compact" else run
             reply = await answering(generation.gateway, request)
@@ -236,9 +277,44 @@ class App:
                 send, reply, reply_headers, dialect=route.dialect, framing=request.framing
             )
 
-        await watching(receive, work)
+        try:
+            await watching(receive, work)
+        except GatewayError as err:
+            over(err.status, err.message)
+            raise
+        except bodies.ClientGone:
+            over(_GONE)
+            raise
+        over(200)
         if _access_log.isEnabledFor(logging.INFO):
             _log_done(request, route)
+
+    async def _manage(
+        self, scope: Scope, receive: Receive, send: Send, path: str, headers: dict[str, str]
+    ) -> None:
+        if self.management is None or not self.management.exists:
+            await answer(send, 404, b"", [ANY_ORIGIN])
+            return
+
+        async def read() -> bytes:
+            return await bodies.read_body(receive, self.generation.max_body)
+
+        peer = _peer(scope)
+        try:
+            status, body = await self.management.answer(
+                scope["method"],
+                path,
+                headers=headers,
+                query=_query(scope),
+                read=read,
+                peer=(peer, is_loopback(peer)),
+            )
+        except bodies.ClientGone:
+            return
+        except Exception:  # noqa: BLE001  # the last boundary, as for all other routes
+            _log.exception("a management request failed")
+            status, body = 500, json_body({"error": "internal error; see the log"})
+        await answer(send, status, body, [ANY_ORIGIN, JSON_TYPE])
 
     async def _kept(
         self, scope: Scope, receive: Receive, route: Route, headers: dict[str, str]

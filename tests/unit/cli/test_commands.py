@@ -110,6 +110,25 @@ openai-compatibility:
     assert choices[1]["body"]["model"] == "big"
 
 
+@pytest.mark.parametrize("dialect", ["openai-chat", "anthropic"])
+def test_explain_shows_the_request_as_the_payload_rules_leave_it(run, tmp_path, dialect):
+    (tmp_path / "config.yaml").write_text("""
+claude-api-key:
+  - {api-key: k, base-url: "http://one", models: [{name: claude-x}]}
+payload:
+  default: [{models: [claude-x], params: {top_k: 3, max_tokens: 1}}]
+  override: [{models: [{protocol: claude}], params: {metadata.user_id: me}}]
+  filter: [{models: [{from-protocol: openai}], params: [top_k]}]
+""")
+    (body,) = [
+        choice["body"]
+        for choice in json.loads(run("explain", "claude-x", "--from", dialect, "--json").stdout)
+    ]
+    assert body["metadata"] == {"user_id": "me"}
+    assert body["max_tokens"] > 1
+    assert body.get("top_k") == (None if dialect == "openai-chat" else 3)
+
+
 def test_explain_says_why_a_request_would_be_refused(run):
     told = run("explain", "none-such")
     assert told.returncode == 1

@@ -322,8 +322,8 @@ def test_an_unknown_key_warns_and_the_rest_is_served(text, message):
     "text",
     [
         "save-cooldown-status: true", "plugins: {a: {}}", "usage-statistics-enabled: true",
-        "remote-management: {secret-key: x}", "ws-auth: false",
-        "payload: {filter: []}", "claude-api-key: [{api-key: k, websockets: true}]",
+        "remote-management: {disable-control-panel: true}", "ws-auth: false",
+        "claude-api-key: [{api-key: k, websockets: true}]",
         "oauth-model-alias: {gpt4: gpt-4-turbo}", "ampcode: {upstream-url: x}",
         "claude-api-key: [{api-key: k, models: [{name: m, fork: true}]}]",
     ],

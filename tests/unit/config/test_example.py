@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
@@ -46,6 +46,9 @@ def documented(kind: type[Section], values: list[Any]) -> Iterator[tuple[type[Se
         found = [v[field.encode_name] for v in values if field.encode_name in v]
         yield kind, field.encode_name, bool(found)
         below = [x for v in found for x in (v if isinstance(v, list) else [v])]
+        if get_origin(hints[field.name]) is dict:
+            # Sections by names of the owner's choosing.
+            below = [x for v in below for x in v.values()]
         for inner in sections(hints[field.name]):
             if inner is not schema.Entry:
                 yield from documented(inner, [x for x in below if isinstance(x, dict)])
