@@ -27,8 +27,14 @@ def own(coro: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
     """Start a task whose owner awaits it, or cancels it, and deals with its failure."""
     task = asyncio.create_task(coro)  # noqa: TID251  # see spawn
     _running.add(task)
-    task.add_done_callback(_running.discard)
+    task.add_done_callback(_owned)
     return task
+
+
+def _owned(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled():
+        task.exception()  # an owner that went away will not ask for it
 
 
 def _finished(task: asyncio.Task[Any]) -> None:

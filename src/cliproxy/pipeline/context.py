@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field, structs
@@ -162,6 +162,8 @@ class Reply(Struct):
     headers: dict[str, str] = field(default_factory=dict)
     fidelity: Fidelity = ""
     losses: tuple[Loss, ...] = ()
+    abandon: Callable[[], None] | None = None
+    """Lets go of the upstream when not even the beginning could be sent."""
 
 
 def decode_object(body: bytes) -> json.Obj:

@@ -274,6 +274,8 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> 
         raise
     if gateway.settings.pass_headers:
         reply.headers |= passed(response.headers)
+    if reply.chunks is not None:
+        reply.abandon = response.close
     reply.fidelity = request.fidelity = call.fidelity
     reply.losses = call.losses
     if gateway.settings.expose_routing:

@@ -83,13 +83,19 @@ async def send_reply(
     if reply.chunks is None:
         await answer(send, reply.status, reply.body, headers)
         return
-    await send(
-        {
-            "type": "http.response.start",
-            "status": reply.status,
-            "headers": headers + _STREAM_HEADERS,
-        }
-    )
+    try:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": reply.status,
+                "headers": headers + _STREAM_HEADERS,
+            }
+        )
+    except BaseException:
+        # A generator that was never begun does not clean up after itself.
+        if reply.abandon is not None:
+            reply.abandon()
+        raise
     try:
         async with aclosing(reply.chunks) as chunks:
             async for chunk in chunks:
