@@ -32,13 +32,16 @@ DELTAS: dict[str, set[str]] = {
     "thinking": {"thinking_delta", "signature_delta"},
     "tool_use": {"input_json_delta"},
     "server_tool_use": {"input_json_delta"},
+    "mcp_tool_use": {"input_json_delta"},
 }
 EMPTY: dict[str, dict[str, Json]] = {
     "text": {"text": ""},
     "thinking": {"thinking": "", "signature": ""},
     "tool_use": {"input": {}},
     "server_tool_use": {"input": {}},
+    "mcp_tool_use": {"input": {}},
 }
+CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 
 
 class Reader:
@@ -100,7 +103,7 @@ class Reader:
         for name, empty in EMPTY.get(block["type"], {}).items():
             need(block, name)
             expect(block[name] == empty, f"{name} begins empty", block)
-        if block["type"] in ("tool_use", "server_tool_use"):
+        if block["type"] in CALLS:
             expect(block.get("id") and block.get("name"), "a tool call has id and name", block)
         self.open, self._json = block, []
         self.blocks += 1
@@ -130,7 +133,7 @@ class Reader:
 
     def _close(self) -> None:
         block, self.open = self.open, None
-        if block["type"] in ("tool_use", "server_tool_use"):
+        if block["type"] in CALLS:
             text = "".join(self._json)
             try:
                 block["input"] = json.loads(text) if text else {}

@@ -37,6 +37,14 @@ OWNERS = {
     "response.reasoning_summary_part": "reasoning",
     "response.function_call_arguments": "function_call",
     "response.custom_tool_call_input": "custom_tool_call",
+    "response.code_interpreter_call_code": "code_interpreter_call",
+    "response.mcp_call_arguments": "mcp_call",
+}
+# Items of tools the provider runs: their own events in order, those of `CODE` and `ARGS` between
+CODE, ARGS = "response.code_interpreter_call_code", "response.mcp_call_arguments"
+STEPS = {
+    "code_interpreter_call": ("in_progress", CODE, "interpreting", "completed"),
+    "mcp_call": ("in_progress", ARGS, "completed"),
 }
 PARTS = {
     "response.content_part": "content_index",
@@ -54,6 +62,24 @@ class Item:
         self.part: Json = None  # the open one
         self.said: list[str] = []  # deltas of the open text
         self.final: str | None = None  # the text its done event gave
+        self.steps: list[str] = []  # events of a tool the provider runs
+
+    def step(self, step: str, event: Json) -> None:
+        """Take the next event of a tool the provider runs; the order is the API's."""
+        kind = self.value["type"]
+        if kind not in STEPS:
+            return
+        order = STEPS[kind]
+        place = "completed" if (kind, step) == ("mcp_call", "failed") else step
+        expect(place in order, f"a known step of a {kind}", event)
+        done = "completed" if "failed" in self.steps else self.steps[-1] if self.steps else ""
+        at = order.index(done) if done else -1
+        expect(order.index(place) in (at, at + 1), "the steps come in their order", event)
+        if place != order[1]:
+            expect(step not in self.steps, f"{step} comes once", event)
+        elif self.final is not None:
+            expect(False, "a text is over once it is done", event)
+        self.steps.append(step)
 
     def text(self, family: str, verb: str, event: Json) -> None:
         where, name = TEXTS[family]
@@ -107,6 +133,20 @@ class Item:
                 expect(self.final == done["arguments"], "the item repeats its arguments", done)
             case "custom_tool_call":
                 expect(self.final == done["input"], "the item repeats its input", done)
+            case "code_interpreter_call":
+                expect(self.final == done["code"], "the item repeats its code", done)
+                container = self.value["container_id"]
+                expect(done["container_id"] == container, "an item keeps its container", done)
+                expect("interpreting" in self.steps, "code is interpreted", done)
+                ended = done["status"] == "completed"
+                expect(("completed" in self.steps) == ended, "it says that it completed", done)
+            case "mcp_call":
+                expect(self.final == done["arguments"], "the item repeats its arguments", done)
+                label = self.value["server_label"]
+                expect(done["server_label"] == label, "an item keeps its server", done)
+                ends = [step for step in self.steps if step in ("completed", "failed")]
+                ended = [done["status"]] if done["status"] in ("completed", "failed") else []
+                expect(ends == ended, "it says how it ended", done)
 
 
 class Reader:
@@ -178,6 +218,16 @@ class Reader:
                 need(item, "call_id", "name", "arguments")
                 expect(item["call_id"] and item["name"], "a call has id and name", event)
                 expect(item["arguments"] == "", "arguments begin empty", event)
+            case "code_interpreter_call":
+                need(item, "code", "outputs", "container_id")
+                expect(item["code"] == "", "code begins empty", event)
+                expect(not item["outputs"], "outputs come with the end", event)
+                expect(item["container_id"], "code runs in a container", event)
+            case "mcp_call":
+                need(item, "server_label", "name", "arguments")
+                expect(item["name"] and item["server_label"], "a call has name and server", event)
+                expect(item["arguments"] == "", "arguments begin empty", event)
+                expect(item.get("output") is None, "the output comes with the end", event)
         expect(item.get("status") in ("in_progress", None), "the item is in progress", event)
         self.item = Item(item, event["output_index"])
 
@@ -203,6 +253,10 @@ class Reader:
             return
         owner = OWNERS.get(family)
         expect(owner in (None, item.value["type"]), f"no {kind} in a {item.value['type']}", event)
+        if family in (CODE, ARGS):
+            item.step(family, event)
+        elif item.value["type"] in STEPS:
+            item.step(verb, event)
         if family in TEXTS:
             item.text(family, verb, event)
         elif family in PARTS and verb == "added":

@@ -49,6 +49,7 @@ class Summary:
     signatures: list[str] = field(default_factory=list)
     calls: list[tuple[str, str, Json]] = field(default_factory=list)  # id, name, arguments
     images: list[tuple[str, str]] = field(default_factory=list)  # mime, base64
+    ran: set[str] = field(default_factory=set)  # ids of calls the provider answers itself
     refusal: str = ""
     finish: str = ""  # stop length tool_calls content_filter pause, or the native word
     native_finish: str = ""
@@ -238,6 +239,13 @@ def responses_item(found: Summary, item: Json) -> None:
         case "custom_tool_call":
             need(item, "call_id", "name", "input")
             found.calls.append((item["call_id"], item["name"], item["input"]))
+        case "code_interpreter_call":
+            need(item, "id", "code", "container_id", "outputs", "status")
+            expect(item["container_id"], "code runs in a container", item)
+            for output in item["outputs"] or []:
+                need(output, {"logs": "logs", "image": "url"}[output["type"]])
+        case "mcp_call":
+            need(item, "id", "server_label", "name", "arguments", "output", "error", "status")
         case "image_generation_call":
             need(item, "id", "result", "status")
             mime = f"image/{item.get('output_format') or 'png'}"
@@ -285,6 +293,14 @@ def anthropic_block(found: Summary, block: Json) -> None:
             need(block, "id", "name", "input")
             expect(isinstance(block["input"], dict), "input is an object", block)
             found.calls.append((block["id"], block["name"], block["input"]))
+        case "server_tool_use" | "mcp_tool_use":
+            need(block, "id", "name", "input")
+            expect(isinstance(block["input"], dict), "input is an object", block)
+            found.ran.add(block["id"])
+        case kind if kind.endswith("_tool_result"):
+            need(block, "tool_use_id", "content")
+            if kind.startswith(("code_execution", "bash_code_execution", "mcp")):
+                expect(block["tool_use_id"] in found.ran, "a result follows its call", block)
 
 
 def _anthropic(value: Json) -> Summary:
@@ -337,6 +353,10 @@ def gemini_part(found: Summary, part: Json) -> None:
         case "inlineData":
             need(part["inlineData"], "mimeType", "data")
             found.images.append((part["inlineData"]["mimeType"], part["inlineData"]["data"]))
+        case "executableCode":
+            need(part["executableCode"], "language", "code")
+        case "codeExecutionResult":
+            need(part["codeExecutionResult"], "outcome")
         case "functionCall":
             call = part["functionCall"]
             need(call, "name", "args")

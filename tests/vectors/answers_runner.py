@@ -39,7 +39,7 @@ from cliproxy.server.respond import OVERLOADED
 Json = Any
 HERE = Path(__file__).parent
 UNMENTIONED = {"id", "item_id", "usage", "usageMetadata"}
-IDS = {"id", "item_id", "call_id", "tool_use_id"}
+IDS = {"id", "item_id", "call_id", "tool_use_id", "container_id"}
 
 
 @dataclass(frozen=True)

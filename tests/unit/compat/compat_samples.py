@@ -501,7 +501,7 @@ def _responses() -> list[Case]:
             },
         ],
         *(
-            [ask, item]
+            [ask, item, ask]
             for item in (
                 {"type": "item_reference", "id": "msg_1"},
                 {
@@ -518,7 +518,16 @@ def _responses() -> list[Case]:
                     "id": "mcp_1",
                     "name": "x",
                     "server_label": "s",
-                    "arguments": "{}",
+                    "arguments": '{"a":"b"}',
+                    "output": "o",
+                },
+                {
+                    "type": "code_interpreter_call",
+                    "id": "ci_1",
+                    "code": "c",
+                    "container_id": "k",
+                    "status": "completed",
+                    "outputs": [{"type": "logs", "logs": "l"}],
                 },
                 {"type": "local_shell_call_output", "id": "l_1", "output": "x"},
             )
@@ -857,6 +866,45 @@ def _anthropic() -> list[Case]:
             },
             ask,
         ],
+        [
+            ask,
+            {
+                "role": "assistant",
+                "content": [
+                    {
+                        "type": "server_tool_use",
+                        "id": "srvtoolu_2",
+                        "name": "code_execution",
+                        "input": {"code": "c"},
+                    },
+                    {
+                        "type": "code_execution_tool_result",
+                        "tool_use_id": "srvtoolu_2",
+                        "content": {
+                            "type": "code_execution_result",
+                            "stdout": "o",
+                            "stderr": "e",
+                            "return_code": 1,
+                        },
+                    },
+                    {
+                        "type": "mcp_tool_use",
+                        "id": "mcptoolu_1",
+                        "name": "n",
+                        "server_name": "s",
+                        "input": {"a": "b"},
+                    },
+                    {
+                        "type": "mcp_tool_result",
+                        "tool_use_id": "mcptoolu_1",
+                        "is_error": True,
+                        "content": [{"type": "text", "text": "o"}],
+                    },
+                    {"type": "text", "text": "seen"},
+                ],
+            },
+            ask,
+        ],
     ]
     cases += [("messages", history, {}) for history in histories]
     return cases
@@ -1069,7 +1117,7 @@ def _gemini() -> list[Case]:
                 "role": "model",
                 "parts": [
                     {"executableCode": {"language": "PYTHON", "code": "1"}},
-                    {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}},
+                    {"codeExecutionResult": {"outcome": "OUTCOME_FAILED", "output": "1"}},
                     {"text": "seen"},
                 ],
             },

@@ -1,11 +1,13 @@
-"""What becomes of every request field a client may send, for each dialect an upstream may speak.
+"""What becomes of every field of requests and answers, for each pair of dialects.
 
 Tables, not code: nothing at run time reads them. They are what `docs/compatibility.md` shows and
 what tests hold against the official SDKs (no field is missing) and against the translation itself
 (no row claims what does not happen).
 
-A row is `"path": "KDDM note"`: one letter for each of `TARGETS`, in order, and a note where a
-letter needs one. Paths are dotted; an object's `type` or `role` stands in brackets, may be left out
+A row is `"path": "KDDM note"`, and the note is there where a letter needs one. For a request field
+there is one letter for each of `TARGETS`, in order; for an answer field (`answers_*.py`) one for
+the client of each *other* dialect, in the same order, for an answer to a client of its own passes
+as it is. Paths are dotted; an object's `type` or `role` stands in brackets, may be left out
 (any) or hold alternatives (`[a|b]`, `[web_search_*]`). `x.**` is x and all in it, `**.x` is x
 anywhere. Of several rows that fit, one without `**` wins, then the deepest,
 then the one with more in brackets.
@@ -35,6 +37,17 @@ WORDS: Final = {
 part, and reported. dropped: not carried, and reported. refused: the request fails, saying why.
 ignored: neither carried nor reported, because nothing is lost; the note says why."""
 
+ANSWER_WORDS: Final = {
+    "K": "kept",
+    "M": "mapped",
+    "D": "dropped",
+    "O": "made",
+    "-": "ignored",
+}
+"""kept: same name, same meaning. mapped: told in the client's own form. dropped: not told. made:
+the client is told what is true here, whatever the upstream said. ignored: not told, because
+nothing is lost; the note says why. Nothing of an answer is reported: it is already on its way."""
+
 _MODULES: Final = {
     "openai-chat": "openai_chat",
     "openai-responses": "openai_responses",
@@ -50,11 +63,13 @@ class Row(Struct, frozen=True):
     letters: str
     note: str = ""
     listed: bool = True
-    """An official SDK has the field; False for what clients send beside it."""
+    """An official SDK has the field; False for what is sent beside it."""
+    targets: tuple[str, ...] = TARGETS
 
     def word(self, target: str) -> str:
         """Return what becomes of the field for one target dialect."""
-        return WORDS[self.letters[TARGETS.index(target)]]
+        words = WORDS if self.targets == TARGETS else ANSWER_WORDS
+        return words[self.letters[self.targets.index(target)]]
 
 
 @cache
@@ -64,22 +79,59 @@ def rows(source: str) -> tuple[Row, ...]:
     return (*_read(module.FIELDS, listed=True), *_read(module.BEYOND, listed=False))
 
 
-def _read(table: Mapping[str, str], *, listed: bool) -> list[Row]:
+@cache
+def answer_rows(source: str) -> tuple[Row, ...]:
+    """Return the table of the answers of one upstream dialect."""
+    module = import_module(f"{__name__}.answers_{_MODULES[source]}")
+    listed = _read(module.FIELDS, listed=True, targets=others(source))
+    return (*listed, *_read(module.BEYOND, listed=False, targets=others(source)))
+
+
+@cache
+def made_rows(client: str) -> tuple[Row, ...]:
+    """Return what a client is told that no upstream of another dialect said; notes say what."""
+    module = import_module(f"{__name__}.answers_{_MODULES[client]}")
+    return tuple(Row(path, "", note) for path, note in module.MADE.items())
+
+
+def others(source: str) -> tuple[str, ...]:
+    """Return the dialects a client may speak where an upstream's answer is translated."""
+    return tuple(target for target in TARGETS if target != source)
+
+
+def _read(
+    table: Mapping[str, str], *, listed: bool, targets: tuple[str, ...] = TARGETS
+) -> list[Row]:
     return [
-        Row(path, *text.partition(" ")[::2], listed)  # the letters, then the note
+        Row(path, *text.partition(" ")[::2], listed, targets)  # the letters, then the note
         for path, text in table.items()
     ]
 
 
 def find(source: str, path: str) -> Row | None:
-    """Return the row that speaks of a tagged path, None if there is none."""
-    fitting = [row for row in rows(source) if _pattern(row.path).fullmatch(path)]
+    """Return the row that speaks of a tagged request path, None if there is none."""
+    return _find(rows(source), path)
+
+
+def find_answer(source: str, path: str) -> Row | None:
+    """Return the row that speaks of a tagged answer path, None if there is none."""
+    return _find(answer_rows(source), path)
+
+
+def find_made(client: str, path: str) -> Row | None:
+    """Return the row that says where a field comes from that no upstream said."""
+    return _find(made_rows(client), path)
+
+
+def _find(table: tuple[Row, ...], path: str) -> Row | None:
+    fitting = [row for row in table if _pattern(row.path).fullmatch(path)]
     return max(fitting, key=_precision, default=None)
 
 
-def _precision(row: Row) -> tuple[bool, int, int, int, int]:
+def _precision(row: Row) -> tuple[bool, int, int, int, int, int]:
     path = row.path
-    return "**" not in path, path.count("."), path.count("["), -path.count("|"), len(path)
+    tags = path.count("["), -path.count("[*]"), -path.count("|")
+    return "**" not in path, path.count("."), *tags, len(path)
 
 
 @cache

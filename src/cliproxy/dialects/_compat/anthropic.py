@@ -11,6 +11,7 @@ _OWN_BLOCKS: Final = (
     "*_tool_result|server_tool_use|mcp_tool_use|mcp_tool_listing|search_result|container_upload|"
     "browser_state|compaction|fallback|tool_addition|tool_removal|tool_reference|thinking|redacted_thinking"
 )
+_RAN: Final = "messages.content[code_execution_tool_result].content[code_execution_result]"
 _CLIENT_TOOLS: Final = "bash_*|text_editor_*|memory_*"
 
 FIELDS: Final = {
@@ -97,6 +98,20 @@ FIELDS: Final = {
     "messages.content[document].context": "ADKD put into the text",
     "messages.content[document].citations.**": "DDKD",
     f"messages.content[{_OWN_BLOCKS}].**": "DDKD understood by this provider only",
+    **{
+        f"messages.content[server_tool_use].{name}": "DMKM code that ran; other calls are dropped"
+        for name in ("id", "name", "input")
+    },
+    f"{_RAN}.stdout": "DMKM",
+    f"{_RAN}.stderr": "DMKM",
+    f"{_RAN}.return_code": "D-KM the Responses API tells only the output",
+    "messages.content[mcp_tool_use].id": "DMKD",
+    "messages.content[mcp_tool_use].name": "DMKD",
+    "messages.content[mcp_tool_use].server_name": "DMKD",
+    "messages.content[mcp_tool_use].input": "DMKD",
+    "messages.content[mcp_tool_result].is_error": "DMKD",
+    "messages.content[mcp_tool_result].content": "DMKD",
+    "messages.content[mcp_tool_result].content[text].text": "DMKD",
     "messages.content[tool_use].id": "MMKM",
     "messages.content[tool_use].name": "MMKM",
     "messages.content[tool_use].input": "MMKM",

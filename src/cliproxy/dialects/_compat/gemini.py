@@ -113,8 +113,12 @@ FIELDS: Final = {
     f"{_PARTS}.functionResponse.parts.**": "MMMK pictures and documents as in contents",
     f"{_PARTS}.functionResponse.scheduling": "DDDK",
     f"{_PARTS}.functionResponse.willContinue": "DDDK",
-    f"{_PARTS}.executableCode.**": "DDDK",
-    f"{_PARTS}.codeExecutionResult.**": "DDDK",
+    f"{_PARTS}.executableCode.code": "DMMK",
+    f"{_PARTS}.executableCode.language": "D--K Python is the only one",
+    f"{_PARTS}.codeExecutionResult.output": "DMMK",
+    f"{_PARTS}.codeExecutionResult.outcome": "D-MK the Responses API tells only the output",
+    f"{_PARTS}.executableCode.id": "D--K only joins code and result",
+    f"{_PARTS}.codeExecutionResult.id": "D--K only joins code and result",
     **{
         f"{_PARTS}.{name}.**": "DDDK"
         for name in (

@@ -191,11 +191,18 @@ def _meta(req: IRRequest, body: Obj, losses: Losses) -> None:
         losses.add("safetySettings", "the Messages API has no safety settings")
 
 
+def _called_mcp(body: Obj) -> bool:
+    blocks = (block for message in body["messages"] for block in message["content"])
+    return any(isinstance(block, dict) and block["type"] == "mcp_tool_use" for block in blocks)
+
+
 def _headers(req: IRRequest, body: Obj) -> dict[str, str]:
     flags = [f.strip() for f in req.headers.get("anthropic-beta", "").split(",") if f.strip()]
     betas = body.pop("betas", None)
     if isinstance(betas, list):
         flags += [f for f in betas if isinstance(f, str)]
     flags += [flag for field, flag in BETAS.items() if field in body]
+    if req.source != "anthropic" and _called_mcp(body):
+        flags.append(BETAS["mcp_servers"])
     unique = list(dict.fromkeys(flags))
     return {"anthropic-beta": ",".join(unique)} if unique else {}

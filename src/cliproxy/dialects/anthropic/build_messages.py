@@ -13,7 +13,7 @@ from cliproxy.dialects import where
 from cliproxy.dialects._listed import unlisted
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._unread import report_system
-from cliproxy.dialects.anthropic import citations
+from cliproxy.dialects.anthropic import citations, server_tools
 from cliproxy.dialects.anthropic.build_tools import control
 from cliproxy.dialects.anthropic.wire import IMAGE_TYPES
 from cliproxy.ir.arguments import object_of
@@ -44,6 +44,7 @@ from cliproxy.ir.request import (
     Url,
     Video,
 )
+from cliproxy.ir.server_tools import CODE, MCP, Pairs
 
 START = "."
 """What the user says when the conversation does not begin with them: the API wants some text."""
@@ -57,7 +58,8 @@ def build_messages(
     system = list(req.system)
     messages = _place_system(req.messages, system, in_place=caps.mid_system or own)
     paired = pair(messages, losses, orphans="text")
-    writer = _Writer(caps, names, losses, where.Paths(req), own=own)
+    ran = Pairs(() if own else paired, (CODE, MCP))
+    writer = _Writer(caps, names, losses, where.Paths(req), ran, own=own)
     kept = [
         structs.replace(m, parts=tuple(writer.keep(m.parts, f"messages[{n}].content", m.role)))
         for n, m in enumerate(paired)
@@ -148,10 +150,18 @@ class _Writer:
     """Decides what can be said, then says it."""
 
     def __init__(
-        self, caps: Caps, names: NameMap, losses: Losses, paths: where.Paths, *, own: bool
+        self,
+        caps: Caps,
+        names: NameMap,
+        losses: Losses,
+        paths: where.Paths,
+        ran: Pairs,
+        *,
+        own: bool,
     ) -> None:
         self._caps = caps
         self._paths = paths
+        self._ran = ran
         self._names = names
         self._losses = losses
         self._own = own
@@ -268,6 +278,8 @@ class _Writer:
         return [part]
 
     def _foreign(self, part: ToolCall | ServerResult | Opaque, path: str) -> list[Part]:
+        if part in self._ran:
+            return [part]
         if isinstance(part, ToolCall):
             if self._own and part.extras and "native" in part.extras:
                 return [part]
@@ -319,14 +331,17 @@ class _Writer:
             case Document():
                 return [self._file(part)]
             case ToolCall(kind="server"):
-                native = (part.extras or {}).get("native")
-                return [deepcopy(native)] if isinstance(native, dict) else []
+                native = (part.extras or {}).get("native") if self._own else None
+                return [deepcopy(native) if isinstance(native, dict) else _server_call(part)]
             case ToolCall():
                 return [self._call(part)]
             case ToolResult():
                 return [self._result(part)]
             case ServerResult():
-                return [deepcopy(part.native)] if isinstance(part.native, dict) else []
+                if self._own and isinstance(part.native, dict):
+                    return [deepcopy(part.native)]
+                wire = server_tools.result(part.kind, part.call_id, part.payload)
+                return [wire] if wire else []
             case Opaque():
                 return [deepcopy(part.value)] if isinstance(part.value, dict) else []
             case _:
@@ -380,6 +395,12 @@ class _Writer:
         if self._own and extras:
             return merged(extras, block)
         return block
+
+
+def _server_call(part: ToolCall) -> Obj:
+    kind = part.server_kind or ""
+    block = server_tools.call(kind, part.id, part.name, part.namespace)
+    return {**(block or {}), "input": object_of(part.args).value}
 
 
 def _source(media: Inline | Url | FileId | PlainText) -> Obj:

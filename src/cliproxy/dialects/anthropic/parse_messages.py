@@ -5,7 +5,7 @@ from __future__ import annotations
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _fields as fields
-from cliproxy.dialects.anthropic import citations
+from cliproxy.dialects.anthropic import citations, server_tools
 from cliproxy.dialects.anthropic.carry import settle
 from cliproxy.dialects.anthropic.parse_tools import cache_of
 from cliproxy.ir.envelope import unwrap
@@ -140,15 +140,16 @@ def _part(block: Obj, where: str) -> Part:
                 name=name,
                 args=json.dumps_str(block.get("input") or {}),
                 kind="server",
-                server_kind="code_execution" if "code_execution" in name else name,
+                namespace=fields.text(block, "server_name", where),
+                server_kind=server_tools.kind_of(name) if kind == "server_tool_use" else "mcp",
                 cache=cache,
                 extras={"native": block},
             )
         case _ if kind.endswith("_tool_result"):
             return ServerResult(
                 call_id=fields.text(block, "tool_use_id", where) or "",
-                kind=kind.removesuffix("_tool_result"),
-                payload=citations.result_payload(block),
+                kind=server_tools.kind_of(kind),
+                payload=server_tools.payload_of(block),
                 dialect="anthropic",
                 native=block,
             )

@@ -10,7 +10,7 @@ from typing import Final
 
 from cliproxy.base import ids, json
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects.anthropic import citations, errors, usage
+from cliproxy.dialects.anthropic import citations, errors, server_tools, usage
 from cliproxy.dialects.anthropic.wire import STOP_REASONS
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.envelope import unwrap
@@ -324,7 +324,8 @@ def _opened(wire: Obj, index: int, family: Family) -> _Block:
                 "server_call",
                 id=_str(wire.get("id")) or f"srvtoolu_{ids.token()}",
                 name=name,
-                server_kind=_server_kind(name) if kind == "server_tool_use" else "mcp",
+                namespace=_str(wire.get("server_name")) or None,
+                server_kind=server_tools.kind_of(name) if kind == "server_tool_use" else "mcp",
                 native={k: v for k, v in wire.items() if k != "input"},
                 dialect="anthropic",
             )
@@ -336,8 +337,8 @@ def _opened(wire: Obj, index: int, family: Family) -> _Block:
                 index,
                 "server_result",
                 id=_str(wire.get("tool_use_id")),
-                server_kind=_server_kind(kind.removesuffix("_tool_result")),
-                payload=citations.result_payload(wire),
+                server_kind=server_tools.kind_of(kind),
+                payload=server_tools.payload_of(wire),
                 native=wire,
                 dialect="anthropic",
             )
@@ -349,12 +350,6 @@ def _opened(wire: Obj, index: int, family: Family) -> _Block:
 
 
 _KINDS: Final[dict[str, BlockKind]] = {"text": "text", "thinking": "thinking"}
-
-
-def _server_kind(name: str) -> str:
-    if "code_execution" in name:
-        return "code_execution"
-    return "tool_search" if name.startswith("tool_search") else name
 
 
 def _closed(block: _Block, family: Family) -> list[Event]:

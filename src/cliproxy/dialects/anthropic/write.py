@@ -16,7 +16,7 @@ from typing import Final
 
 from cliproxy.base import ids, json
 from cliproxy.base.json import Obj
-from cliproxy.dialects.anthropic import citations, errors, usage
+from cliproxy.dialects.anthropic import citations, errors, server_tools, usage
 from cliproxy.dialects.anthropic.carry import carried
 from cliproxy.dialects.anthropic.wire import REASONS
 from cliproxy.dialects.sse import COMMENT, named_frame
@@ -73,6 +73,8 @@ class AnthropicWriter:
         self._break = False
         """A paragraph of reasoning ended; what parts it from the next is due if one comes."""
         self._calls = 0
+        self._called: set[str] = set()
+        """Calls of the provider's tools that were shown."""
         self._refused = False
         self._over = False
 
@@ -154,7 +156,7 @@ class AnthropicWriter:
                 self._sig = None
         if start.kind == "refusal":
             self._refused = True
-        wire = _block_start(start)
+        wire = _block_start(start, self._called)
         if wire is None:
             self._index = None
             return
@@ -258,8 +260,11 @@ def _stop_fields(finish: Finish, *, calls: int, refused: bool) -> Obj:
     return fields
 
 
-def _block_start(start: BlockStart) -> Obj | None:
-    """Return the `content_block` of a start event, None for what this wire cannot show."""
+def _block_start(start: BlockStart, called: set[str]) -> Obj | None:
+    """Return the `content_block` of a start event, None for what this wire cannot show.
+
+    `called` collects the provider's calls that are shown: results of others have no place.
+    """
     match start.kind:
         case "text" | "refusal":
             return {"type": "text", "text": ""}
@@ -273,18 +278,16 @@ def _block_start(start: BlockStart) -> Obj | None:
         case "server_call":
             if start.dialect == "anthropic" and isinstance(start.native, dict):
                 return {**start.native, "input": {}}
-            if start.server_kind == "web_search":
-                call_id = _server_id(start.id)
-                return {
-                    "type": "server_tool_use", "id": call_id, "name": "web_search", "input": {},
-                }  # fmt: skip
-            return None
+            wire = server_tools.call(start.server_kind, start.id, start.name, start.namespace)
+            if wire is not None:
+                called.add(start.id)
+            return wire
         case "server_result":
             if start.dialect == "anthropic" and isinstance(start.native, dict):
                 return start.native
-            if start.server_kind == "web_search":
-                return citations.search_result(_server_id(start.id), start.payload)
-            return None
+            if start.id not in called and start.server_kind != "web_search":
+                return None
+            return server_tools.result(start.server_kind, start.id, start.payload)
         case "opaque":
             if start.dialect == "anthropic" and isinstance(start.native, dict):
                 return start.native
@@ -293,17 +296,14 @@ def _block_start(start: BlockStart) -> Obj | None:
             return None
 
 
-def _server_id(call_id: str) -> str:
-    return call_id if call_id.startswith("srvtoolu_") else "srvtoolu_" + safe_id(call_id, limit=50)
-
-
 # ---- whole answers ------------------------------------------------------------------------------
 def render(answer: Answer, req: IRRequest) -> bytes:
     """Write a whole message."""
     content: list[Obj] = []
     blocks = answer.of_choice(0)
+    called: set[str] = set()
     for block in blocks:
-        content += _whole_block(block)
+        content += _whole_block(block, called)
     calls = sum(1 for b in blocks if b.kind == "tool_call")
     refused = any(b.kind == "refusal" for b in blocks)
     message: Obj = {
@@ -318,8 +318,8 @@ def render(answer: Answer, req: IRRequest) -> bytes:
     return json.dumps(message)
 
 
-def _whole_block(block: Block) -> list[Obj]:
-    wire = _block_start(block.start)
+def _whole_block(block: Block, called: set[str]) -> list[Obj]:
+    wire = _block_start(block.start, called)
     if wire is None:
         return []
     sig = block.signature

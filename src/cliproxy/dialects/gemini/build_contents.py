@@ -13,6 +13,7 @@ from cliproxy.dialects import where
 from cliproxy.dialects._listed import unlisted
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._unread import report_system
+from cliproxy.dialects.gemini import code
 from cliproxy.dialects.gemini.wire import DUMMY_SIGNATURE, SIGNED
 from cliproxy.ir.arguments import object_of
 from cliproxy.ir.caps import Caps
@@ -42,6 +43,7 @@ from cliproxy.ir.request import (
     Url,
     Video,
 )
+from cliproxy.ir.server_tools import CODE, Pairs
 
 START = "."
 _MEDIA = Image | Audio | Video | Document
@@ -54,7 +56,9 @@ def build_contents(
     system = list(req.system)
     messages = _place_system(req, system)
     paired = pair(messages, losses, orphans="drop")
-    writer = _Writer(caps, names, losses, where.Paths(req), own=req.source == "gemini")
+    own = req.source == "gemini"
+    ran = Pairs(() if own else paired, (CODE,))
+    writer = _Writer(caps, names, losses, where.Paths(req), ran, own=own)
     kept = [
         structs.replace(m, parts=tuple(writer.keep(m, f"contents[{n}].parts")))
         for n, m in enumerate(paired)
@@ -65,7 +69,6 @@ def build_contents(
         report_system(req, losses)
     _ends(req, joined, system, losses)
     contents = [writer.content(m) for m in joined]
-    own = req.source == "gemini"
     texts: list[Obj] = [
         {**((s.extras or {}) if own else {}), "text": s.text}
         for s in system
@@ -127,10 +130,18 @@ class _Writer:
     """Decides what can be said, then says it."""
 
     def __init__(
-        self, caps: Caps, names: NameMap, losses: Losses, paths: where.Paths, *, own: bool
+        self,
+        caps: Caps,
+        names: NameMap,
+        losses: Losses,
+        paths: where.Paths,
+        ran: Pairs,
+        *,
+        own: bool,
     ) -> None:
         self._caps = caps
         self._paths = paths
+        self._ran = ran
         self._names = names
         self._losses = losses
         self._own = own
@@ -253,7 +264,7 @@ class _Writer:
         return [part]
 
     def _foreign(self, part: ToolCall | ServerResult | Opaque, path: str) -> list[Part]:
-        if self._own:
+        if self._own or part in self._ran:
             return [part]
         what = part.kind if isinstance(part, Opaque) else "the provider's own tool"
         self._losses.add(path, f"{what} means nothing to Gemini")
@@ -285,16 +296,17 @@ class _Writer:
                 wire = _with({"text": part.text, "thought": True}, part.signature)
                 yield self._more(wire, part.extras)
             case ToolCall(kind="server"):
-                native = (part.extras or {}).get("native")
-                if isinstance(native, dict):
-                    yield native
+                native = (part.extras or {}).get("native") if self._own else None
+                yield native if isinstance(native, dict) else code.executable(part.args)
             case ToolCall():
                 yield self._call(part)
             case ToolResult():
                 pass  # written with its turn
             case ServerResult():
-                if isinstance(part.native, dict):
+                if self._own and isinstance(part.native, dict):
                     yield part.native
+                elif part in self._ran:
+                    yield code.executed(part.payload)
             case Opaque():
                 if isinstance(part.value, dict):
                     yield part.value

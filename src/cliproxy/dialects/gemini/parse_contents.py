@@ -10,6 +10,7 @@ from __future__ import annotations
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _fields as fields
+from cliproxy.dialects.gemini import code as code_parts
 from cliproxy.dialects.gemini.case import camel
 from cliproxy.ir.envelope import received
 from cliproxy.ir.media import clean_base64, sniff
@@ -33,6 +34,7 @@ from cliproxy.ir.request import (
     Url,
     Video,
 )
+from cliproxy.ir.server_tools import code_args
 
 _CALL = frozenset({"id", "name", "args"})
 _RESPONSE = frozenset({"id", "name", "response", "parts"})
@@ -78,14 +80,19 @@ def parse_contents(items: list[Json]) -> tuple[Message, ...]:
     """Read the conversation."""
     calls: list[tuple[str, str]] = []
     """(name, id) of calls that nobody answered yet, oldest first."""
+    code: list[str] = []
+    """Ids of code whose result is to come; clients part what came in several chunks."""
     messages: list[Message] = []
     for number, item in enumerate(items):
-        message = _content(item, number, calls, after=messages[-1].role if messages else "user")
+        after = messages[-1].role if messages else "user"
+        message = _content(item, number, calls, code, after=after)
         messages.append(message)
     return tuple(messages)
 
 
-def _content(item: Json, number: int, calls: list[tuple[str, str]], *, after: str) -> Message:
+def _content(
+    item: Json, number: int, calls: list[tuple[str, str]], code: list[str], *, after: str
+) -> Message:
     where = f"contents[{number}]"
     if isinstance(item, str):
         return Message("user", (Text(item),))
@@ -103,7 +110,8 @@ def _content(item: Json, number: int, calls: list[tuple[str, str]], *, after: st
     if model and after != "assistant":
         # A new turn: what was not answered in the one before never will be.
         calls.clear()
-    reader = _Parts(number, calls)
+        code.clear()
+    reader = _Parts(number, calls, code)
     read: list[Part] = []
     for at, part in enumerate(parts):
         inner = f"{where}.parts[{at}]"
@@ -120,9 +128,10 @@ def _content(item: Json, number: int, calls: list[tuple[str, str]], *, after: st
 class _Parts:
     """Reads the parts of one content."""
 
-    def __init__(self, turn: int, calls: list[tuple[str, str]]) -> None:
+    def __init__(self, turn: int, calls: list[tuple[str, str]], code: list[str]) -> None:
         self._turn = turn
         self._calls = calls
+        self._code = code
 
     def part(self, wire: Obj, where: str, at: int) -> Part:
         signature = fields.text(wire, "thoughtSignature", where)
@@ -140,10 +149,11 @@ class _Parts:
             code = camel(fields.obj_of(wire, "executableCode", where) or {})
             fields.text(code, "code", f"{where}.executableCode")
             call_id = str(code.get("id") or f"code_{self._turn}_{at}")
+            self._code.append(call_id)
             return ToolCall(
                 call_id,
                 "code_execution",
-                json.dumps_str({"code": code.get("code") or ""}),
+                code_args(code.get("code")),
                 kind="server",
                 server_kind="code_execution",
                 signature=sig,
@@ -151,8 +161,8 @@ class _Parts:
             )
         if "codeExecutionResult" in wire:
             result = camel(fields.obj_of(wire, "codeExecutionResult", where) or {})
-            call_id = str(result.get("id") or f"code_{self._turn}_{at - 1}")
-            payload = {"stdout": result.get("output") or "", "outcome": result.get("outcome")}
+            call_id = code_parts.answers(result, self._code)
+            payload = code_parts.payload_of(result)
             return ServerResult(call_id, "code_execution", payload, "gemini", wire)
         if "text" in wire:
             text = fields.text(wire, "text", where) or ""

@@ -11,7 +11,8 @@ from typing import Final
 
 from cliproxy.base import ids, json
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects.gemini import errors, grounding
+from cliproxy.dialects.gemini import code as code_parts
+from cliproxy.dialects.gemini import errors, grounding, logprobs
 from cliproxy.dialects.gemini.usage import usage_from
 from cliproxy.dialects.gemini.wire import FINISH
 from cliproxy.ir.caps import Caps
@@ -35,6 +36,7 @@ from cliproxy.ir.events import (
     Usage,
 )
 from cliproxy.ir.request import Family, Sig
+from cliproxy.ir.server_tools import code_args
 from cliproxy.ir.usage import IRUsage
 
 _BROKEN: Final = "upstream_broken"
@@ -94,7 +96,7 @@ class GeminiReader:
             out += choice.shut()
         if self._empty():
             return [*out, self._nothing()]
-        finishes = [Finish(c.reason(), c.native or "", choice=n) for n, c in choices.items()]
+        finishes = [c.finish(n) for n, c in choices.items()]
         usage = [Usage(self._usage)] if self._usage.known else []
         return [*out, *usage, *finishes, End()]
 
@@ -203,6 +205,7 @@ class GeminiReader:
         if isinstance(metadata, dict):
             # Hosts send it in pieces, or again with more in it; what it is about is the whole text.
             choice.metadata.update({k: v for k, v in metadata.items() if v})
+        choice.logprobs += logprobs.read(wire.get("logprobsResult"))
         reason = wire.get("finishReason")
         if isinstance(reason, str) and reason != "FINISH_REASON_UNSPECIFIED":
             choice.native = reason
@@ -238,10 +241,12 @@ class _Choice:
         self._text: list[str] = []
         self._calls = 0
         self._partial: grounding.Partial | None = None
-        self._code = ""
+        self._code: list[str] = []
+        """Ids of code whose result is to come."""
         self._before = ""
         """Text of the blocks before the open one."""
         self.metadata: Obj = {}
+        self.logprobs: list[Json] = []
         self.native: str | None = None
         self.message = ""
 
@@ -250,6 +255,11 @@ class _Choice:
         if self._calls and reason in ("stop", "malformed_tool"):
             return "tool_calls"
         return reason
+
+    def finish(self, number: int) -> Finish:
+        """Return how the candidate ended."""
+        told = {"logprobs": {"content": self.logprobs}} if self.logprobs else None
+        return Finish(self.reason(), self.native or "", choice=number, details=told)
 
     def shut(self) -> list[Event]:
         """Close the open block."""
@@ -368,19 +378,20 @@ class _Choice:
         return [*self.shut(), start, BlockStop(start.index)]
 
     def _executable(self, code: Obj, wire: Obj) -> list[Event]:
-        self._code = str(code.get("id") or f"code_{ids.token(12)}")
+        call_id = str(code.get("id") or f"code_{ids.token(12)}")
+        self._code.append(call_id)
         start = self._reader.start(
-            self._number, "server_call", id=self._code, name="code_execution",
+            self._number, "server_call", id=call_id, name="code_execution",
             server_kind="code_execution", native=wire, dialect="gemini",
         )  # fmt: skip
-        args = ArgsDelta(start.index, json.dumps_str({"code": code.get("code") or ""}))
+        args = ArgsDelta(start.index, code_args(code.get("code")))
         return [*self.shut(), start, args, BlockStop(start.index)]
 
     def _executed(self, result: Obj, wire: Obj) -> list[Event]:
-        payload = {"stdout": result.get("output") or "", "outcome": result.get("outcome")}
         start = self._reader.start(
-            self._number, "server_result", id=self._code, server_kind="code_execution",
-            payload=payload, native=wire, dialect="gemini",
+            self._number, "server_result", id=code_parts.answers(result, self._code),
+            server_kind="code_execution", payload=code_parts.payload_of(result), native=wire,
+            dialect="gemini",
         )  # fmt: skip
         return [*self.shut(), start, BlockStop(start.index)]
 

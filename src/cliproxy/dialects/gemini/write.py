@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from cliproxy.base import ids, json
 from cliproxy.base.json import Obj
-from cliproxy.dialects.gemini import errors, grounding
+from cliproxy.dialects.gemini import code, errors, grounding, logprobs
 from cliproxy.dialects.gemini.usage import usage_to
 from cliproxy.dialects.gemini.wire import REASONS
 from cliproxy.dialects.sse import COMMENT, frame
@@ -37,6 +37,7 @@ from cliproxy.ir.events import (
 from cliproxy.ir.fold import Answer, Block, call_args
 from cliproxy.ir.request import IRRequest, Sig
 from cliproxy.ir.serialise import Serialiser
+from cliproxy.ir.server_tools import CODE
 from cliproxy.ir.usage import IRUsage
 
 
@@ -176,6 +177,8 @@ class GeminiWriter:
             found = self._found.get(finish.choice)
             if found is not None and (metadata := found.metadata(text)):
                 candidate["groundingMetadata"] = metadata
+            if result := logprobs.write(finish.details):
+                candidate["logprobsResult"] = result
             candidates.append(candidate)
         body: Obj = {"candidates": candidates}
         if self._usage.known:
@@ -246,11 +249,12 @@ def _closing(start: BlockStart, text: str, sig: Sig | None) -> list[Obj]:
         case "server_call":
             if start.dialect == "gemini" and isinstance(start.native, dict):
                 return [start.native]
-            return []
+            return [code.executable(text)] if start.server_kind == CODE else []
         case "server_result":
-            if start.server_kind == "code_execution" and start.dialect == "gemini":
-                return [start.native]
-            return []
+            if start.server_kind != CODE:
+                return []
+            own = start.dialect == "gemini" and isinstance(start.native, dict)
+            return [start.native if own else code.executed(start.payload)]
         case "opaque":
             return [start.native] if start.dialect == "gemini" else []
         case "redacted":
@@ -308,6 +312,8 @@ def render(answer: Answer, req: IRRequest) -> bytes:
                 text += block.text
         if metadata := found.metadata(text):
             candidate["groundingMetadata"] = metadata
+        if result := logprobs.write(finish.details):
+            candidate["logprobsResult"] = result
         candidates.append(candidate)
     body: Obj = {"candidates": candidates}
     if answer.usage.known:

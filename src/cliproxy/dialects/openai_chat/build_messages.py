@@ -93,7 +93,8 @@ class _Sieve:
 
     def _extras(self, extras: Obj, path: str) -> None:
         for key in extras:
-            self._losses.add(f"{path}.{key}", "chat completions has no such field", "info")
+            if key != "native":  # the whole part, as its issuer wrote it
+                self._losses.add(f"{path}.{key}", "chat completions has no such field", "info")
 
     def _carry(self, part: Part, path: str, role: str) -> Iterator[Part]:
         if not self._own:

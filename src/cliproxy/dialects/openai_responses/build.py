@@ -24,6 +24,7 @@ from cliproxy.dialects.openai_responses.wire import (
     HINTS,
     LOGPROBS,
     NAME_LIMIT,
+    OUTPUTS,
     READ,
 )
 from cliproxy.ir.caps import Caps
@@ -59,6 +60,9 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
     _format(req, body, losses)
     _meta(req, body, losses)
     _extras(req, caps, body, losses)
+    if req.source not in _FAMILY and _runs_code(body):
+        # Other APIs tell what code printed; this one only when asked.
+        body["include"] = [*(body.get("include") or []), OUTPUTS]
     if req.stream and operation == "generate":
         body["stream"] = True
     if caps.codex:
@@ -66,6 +70,10 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
     if operation == "count":
         body = {k: v for k, v in body.items() if k in COUNTED}
     return Built(body, losses.tuple(), restore_for(req, names, custom_tools=True))
+
+
+def _runs_code(body: Obj) -> bool:
+    return any(tool.get("type") == "code_interpreter" for tool in body.get("tools") or ())
 
 
 def _sampling(req: IRRequest, body: Obj, losses: Losses) -> None:

@@ -8,6 +8,7 @@ from cliproxy.base.json import Obj
 from cliproxy.dialects import where
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._unread import report_system
+from cliproxy.dialects.openai_responses import server_tools
 from cliproxy.dialects.openai_responses.wire import CALL_ID_LIMIT, CONTENT
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
@@ -35,6 +36,7 @@ from cliproxy.ir.request import (
     Url,
     Video,
 )
+from cliproxy.ir.server_tools import CODE, MCP, Pairs
 
 _AUDIO = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}
 
@@ -44,7 +46,8 @@ def build_items(
 ) -> tuple[str | None, list[Obj]]:
     """Return instructions (None: there are none) and input items."""
     own = req.source == "openai-responses"
-    writer = _Writer(caps, names, losses, where.Paths(req), own=own)
+    ran = Pairs(() if own else req.messages, (CODE, MCP))
+    writer = _Writer(caps, names, losses, where.Paths(req), ran, own=own)
     instructions: str | None = None
     items: list[Obj] = []
     rest = list(req.system)
@@ -83,8 +86,16 @@ def _kept_elsewhere(req: IRRequest) -> bool:
 
 class _Writer:
     def __init__(
-        self, caps: Caps, names: NameMap, losses: Losses, paths: where.Paths, *, own: bool
+        self,
+        caps: Caps,
+        names: NameMap,
+        losses: Losses,
+        paths: where.Paths,
+        ran: Pairs,
+        *,
+        own: bool,
     ) -> None:
+        self._ran = ran
         self._caps = caps
         self._paths = paths
         self._names = names
@@ -161,6 +172,11 @@ class _Writer:
                 native = (part.extras or {}).get("native")
                 if self._own and isinstance(native, dict):
                     return native
+                if (result := self._ran.result(part)) is not None:
+                    kind = result.kind
+                    known = server_tools.item_id(kind, part.id)
+                    call = (part.name, part.namespace, part.args)
+                    return server_tools.item(kind, known, call, result.payload)
                 self._losses.add(path, f"a call of the provider's own {part.server_kind} tool")
                 return {}
             case ToolCall():
@@ -271,7 +287,7 @@ class _Writer:
                 self._losses.add(path, f"{part.kind or 'this part'} means nothing to this upstream")
                 return []
             case ServerResult():
-                if not self._own:
+                if not self._own and part not in self._ran:
                     self._losses.add(path, "a result of the provider's own tool")
                 return []
             case _:

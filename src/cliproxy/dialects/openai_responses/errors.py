@@ -74,4 +74,6 @@ def read_event(value: Json) -> Error:
     known = next((STATUS[w] for w in (code, kind) if w in STATUS), 0)
     status = known or _errors.status_of(inner)
     message = _errors.message_of(inner) or code or kind or "The upstream failed without saying why."
-    return Error(status, kind_of(status), message, code, _errors.retry_after({}, inner, message))
+    param = inner.get("param") if isinstance(inner.get("param"), str) else None
+    wait = _errors.retry_after({}, inner, message)
+    return Error(status, kind_of(status), message, code, wait, param)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _fields as fields
+from cliproxy.dialects.openai_responses import server_tools
 from cliproxy.dialects.openai_responses.carry import settle
 from cliproxy.dialects.openai_responses.items import annotation
 from cliproxy.dialects.openai_responses.parse_tools import parse_tools
@@ -95,6 +96,8 @@ class Items:
                 return None
             case "web_search_call":
                 return Message("assistant", _search(item, where))
+            case "code_interpreter_call" | "mcp_call":
+                return Message("assistant", _ran(item, where))
             case "compaction" if (summary := _summary(item)) is not None:
                 return Message("user", (Text(SUMMARY + summary),))
             case None:
@@ -358,4 +361,23 @@ def _search(item: Obj, where: str) -> tuple[Part, ...]:
             extras={"native": item},
         ),
         ServerResult(call_id, "web_search", {"results": results}, "openai-responses"),
+    )
+
+
+def _ran(item: Obj, where: str) -> tuple[Part, ...]:
+    wire_type = fields.need_text(item, "type", where)
+    kind = server_tools.TYPES[wire_type]
+    call_id = fields.text(item, "id", where) or f"{kind}_history"
+    return (
+        ToolCall(
+            id=call_id,
+            name=server_tools.name_of(item),
+            args=server_tools.args_of(item),
+            kind="server",
+            namespace=server_tools.label_of(item),
+            item_id=call_id,
+            server_kind=kind,
+            extras={"native": item},
+        ),
+        ServerResult(call_id, kind, server_tools.payload_of(item), "openai-responses"),
     )

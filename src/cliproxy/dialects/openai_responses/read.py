@@ -113,10 +113,10 @@ class ResponsesReader(ItemReader):
             message = f"The upstream counted {usage.output_total} output tokens and sent nothing."
             return [*out, Error(502, "server", message, _BROKEN)]
         reason, native = self._reason(response, kind)
-        hit = text_of(response, "stop_sequence")
-        if reason == "stop" and hit:
-            return [*out, Finish("stop_sequence", native, hit), End()]
-        return [*out, Finish(reason, native), End()]
+        hit = text_of(response, "stop_sequence") if reason == "stop" else ""
+        told = {"logprobs": {"content": self._logprobs}} if self._logprobs else None
+        ended = Finish("stop_sequence" if hit else reason, native, hit or None, details=told)
+        return [*out, ended, End()]
 
     def _reason(self, response: Obj, kind: Json) -> tuple[Reason, str]:
         details = response.get("incomplete_details")

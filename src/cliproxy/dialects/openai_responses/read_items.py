@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from cliproxy.base import ids, json
 from cliproxy.base.json import Json, Obj
+from cliproxy.dialects.openai_responses import server_tools
 from cliproxy.dialects.openai_responses.items import (
     Item,
     annotation,
@@ -46,6 +47,7 @@ class ItemReader:
         self._by_index: dict[int, Item] = {}
         self._items: list[Item] = []
         self._calls = 0
+        self._logprobs: list[Json] = []
         self._said: set[BlockKind] = set()
         """Kinds of message parts there were."""
         self._searched: str | None = None
@@ -350,6 +352,8 @@ class ItemReader:
                         continue
                     out += self._whole_text(item, number, text_of(part, "text"))
                     out += self._cites(item, number, part)
+                    told = part.get("logprobs")
+                    self._logprobs += told if isinstance(told, list) else []
                 out += self._shut(item)
             case "reasoning":
                 out += self._finish_reasoning(item, wire)
@@ -412,11 +416,21 @@ class ItemReader:
                 return []  # looking around in what was found is a step of that search
             self._searched, args = query, {"query": query}
         native = {"native": wire, "dialect": "openai-responses"}
+        name, label, said = server, None, json.dumps_str(args)
+        payload: Json = {"results": results} if server == "web_search" else wire.get("outputs")
+        if kind in server_tools.TYPES:
+            name, label = server_tools.name_of(wire), server_tools.label_of(wire)
+            said, payload = server_tools.args_of(wire), server_tools.payload_of(wire)
         start = self._open(
-            item, "server_call", id=call_id, name=server, server_kind=server, **native
+            item,
+            "server_call",
+            id=call_id,
+            name=name,
+            namespace=label,
+            server_kind=server,
+            **native,
         )
-        out: list[Event] = [start, ArgsDelta(start.index, json.dumps_str(args)), *self._shut(item)]
-        payload = {"results": results} if server == "web_search" else wire.get("outputs")
+        out: list[Event] = [start, ArgsDelta(start.index, said), *self._shut(item)]
         answer = self._open(
             item, "server_result", id=call_id, server_kind=server, payload=payload, **native
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 LOGPROBS: Final = "message.output_text.logprobs"
+OUTPUTS: Final = "code_interpreter_call.outputs"
 """Member of `include` that asks for the likelihood of each token."""
 
 READ: Final = frozenset(

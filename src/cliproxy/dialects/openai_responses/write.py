@@ -171,6 +171,8 @@ class ResponsesWriter(ItemWriter):
                 self._close_call(start)
             case "server_call":
                 self._server_call(start)
+            case "server_result":
+                self._server_result(start)
             case "image":
                 self._image(start)
             case "opaque":
@@ -188,7 +190,10 @@ class ResponsesWriter(ItemWriter):
         snapshot = self._announce()
         finish = self._finish or Finish("stop")
         reason = _INCOMPLETE.get(finish.reason)
+        told = (finish.details or {}).get("logprobs")
+        self._logprobs = (told.get("content") or []) if isinstance(told, dict) else []
         self._close_message("incomplete" if reason else "completed")
+        self._close_running()
         snapshot["status"] = "incomplete" if reason else "completed"
         snapshot["output"] = self._items
         snapshot["usage"] = usage_to(self._usage)

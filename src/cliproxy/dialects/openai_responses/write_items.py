@@ -6,11 +6,11 @@ Signatures leave as `encrypted_content`; a foreign one is wrapped. A tool call's
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from cliproxy.base import ids, json
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects.openai_responses import carry
+from cliproxy.dialects.openai_responses import carry, server_tools
 from cliproxy.dialects.openai_responses.snapshot import message_item, text_part
 from cliproxy.dialects.openai_responses.wire import CALL_ID_LIMIT
 from cliproxy.dialects.sse import named_frame
@@ -57,9 +57,13 @@ class ItemWriter:
         self._sources: list[Obj] = []
         """Citations of the whole block, whose end is not known before the block's."""
         self._part_open = False
+        self._logprobs: list[Json] = []
+        """Known at the end of an answer only: of the text that ends it."""
         # The open item that is not a message.
         self._item_id = ""
         self._ids: set[str] = set()
+        self._running: dict[str, tuple[BlockStart, str]] = {}
+        """Calls of the provider's tools, and their arguments, whose result is to come."""
         self._paragraphs: list[str] = []
 
     # ---- frames -------------------------------------------------------------------------------
@@ -156,8 +160,8 @@ class ItemWriter:
             "output_index": self._at,
             "content_index": len(self._content),
         }
-        part = text_part(text, self._annotations)
-        self._emit("response.output_text.done", **where, text=text, logprobs=[])
+        part = text_part(text, self._annotations, self._logprobs)
+        self._emit("response.output_text.done", **where, text=text, logprobs=self._logprobs)
         self._emit("response.content_part.done", **where, part=part)
         self._content.append(part)
 
@@ -229,6 +233,9 @@ class ItemWriter:
         known = wire.get("id")
         known = known if isinstance(known, str) and known else None
         item = {**wire, "id": self._fresh(known or "item_", known)}
+        if item.get("type") in tuple(server_tools.TYPES):
+            self._ran(server_tools.own(item))
+            return
         self._add({**item, "status": "in_progress"} if "status" in item else item)
         self._done(item)
 
@@ -295,6 +302,10 @@ class ItemWriter:
         if start.dialect == "openai-responses" and isinstance(start.native, dict):
             self._native(start.native)
             return
+        if start.server_kind in server_tools.PREFIXES:
+            # A call and its result are one item here, written when the result is known.
+            self._running[start.id] = (start, "".join(self._pieces))
+            return
         if start.server_kind != "web_search":
             return
         query = (args_object("".join(self._pieces)) or {}).get("query") or ""
@@ -305,6 +316,30 @@ class ItemWriter:
         for step in ("in_progress", "searching", "completed"):
             self._emit(f"response.web_search_call.{step}", item_id=item_id, output_index=self._at)
         self._done({**item, "status": "completed"})
+
+    def _server_result(self, start: BlockStart) -> None:
+        call = self._running.pop(start.id, None)
+        if call is not None:
+            self._joined(*call, {} if start.payload is None else start.payload)
+
+    def _close_running(self) -> None:
+        """Write the calls whose result did not come."""
+        for start, args in self._running.values():
+            self._joined(start, args, None)
+        self._running.clear()
+
+    def _joined(self, start: BlockStart, args: str, payload: Any) -> None:
+        kind = start.server_kind
+        known = self._fresh(server_tools.PREFIXES[kind], server_tools.item_id(kind, start.id))
+        call = (start.name, start.namespace, args)
+        self._ran(server_tools.item(kind, known, call, payload))
+
+    def _ran(self, item: Obj) -> None:
+        """Write an item of code that ran, or of a call to an MCP server."""
+        self._add(server_tools.begun(item))
+        for kind, members in server_tools.steps(item):
+            self._emit(kind, item_id=item["id"], output_index=self._at, **members)
+        self._done(item)
 
     def _image(self, start: BlockStart) -> None:
         item_id = self._fresh("ig_", start.id)

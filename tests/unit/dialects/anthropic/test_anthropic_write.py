@@ -344,8 +344,8 @@ def test_claudes_own_blocks_leave_as_they_came():
 
 def test_edge_70_hidden_tools_leave_no_gap():
     events = stream(
-        [BlockStart(0, "server_call", id="c", name="code_execution", server_kind="code_execution"), ArgsDelta(0, "{}"), BlockStop(0)],
-        [BlockStart(1, "server_result", id="c", server_kind="code_execution", payload={}), BlockStop(1)],
+        [BlockStart(0, "server_call", id="c", name="file_search", server_kind="file_search"), ArgsDelta(0, "{}"), BlockStop(0)],
+        [BlockStart(1, "server_result", id="c", server_kind="file_search", payload={}), BlockStop(1)],
         [BlockStart(2, "opaque", native={"x": 1}, dialect="gemini"), BlockStop(2)],
         text(3, "x"),
     )  # fmt: skip

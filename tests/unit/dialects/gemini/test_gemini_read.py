@@ -249,7 +249,7 @@ def test_code_and_its_result():
     code, result, _ = answer.blocks
     assert (code.kind, code.text) == ("server_call", '{"code":"1+1"}')
     assert (result.kind, result.start.id) == ("server_result", code.start.id)
-    assert result.start.payload == {"stdout": "2", "outcome": "OUTCOME_OK"}
+    assert result.start.payload == {"stdout": "2", "stderr": "", "return_code": 0}
     assert answer.finish.reason == "stop"
 
 

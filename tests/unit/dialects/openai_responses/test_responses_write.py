@@ -316,12 +316,12 @@ def test_edge_70_hidden_blocks_leave_no_gap():
     events = stream(
         [BlockStart(0, "audio", mime="audio/wav"), MediaDelta(0, "AAAA"), BlockStop(0)],
         [
-            BlockStart(1, "server_call", id="c", name="x", server_kind="code_execution"),
+            BlockStart(1, "server_call", id="c", name="x", server_kind="web_fetch"),
             ArgsDelta(1, "{}"),
             BlockStop(1),
         ],
         [
-            BlockStart(2, "server_result", id="c", server_kind="code_execution", payload={}),
+            BlockStart(2, "server_result", id="c", server_kind="web_fetch", payload={}),
             BlockStop(2),
         ],
         [BlockStart(3, "opaque", native={"x": 1}, dialect="gemini"), BlockStop(3)],
@@ -384,6 +384,29 @@ def test_its_own_items_leave_as_they_came():
     assert found[0] == native
     assert plain(found[1]) == plain(other)
     assert found[2]["content"][0]["annotations"] == [{**cite, "start_index": 3, "end_index": 4}]
+
+
+def test_its_own_code_leaves_as_it_came_and_is_told_in_the_events_of_the_api():
+    native = {
+        "id": "ci_1",
+        "type": "code_interpreter_call",
+        "status": "completed",
+        "code": "print(2)",
+        "container_id": "cntr_1",
+        "outputs": [{"type": "image", "url": "https://x"}],
+    }
+    own = {"server_kind": "code_execution", "native": native, "dialect": "openai-responses"}
+    events = stream(
+        [BlockStart(0, "server_call", id="ci_1", name="code_execution", **own), BlockStop(0)],
+        [BlockStart(1, "server_result", id="ci_1", payload={}, **own), BlockStop(1)],
+    )
+    assert both(events) == [native]
+    begun, *steps, done = payloads(wire(events))[2:-1]
+    assert begun["item"] == {**native, "status": "in_progress", "code": "", "outputs": None}
+    assert [step["type"].removeprefix("response.code_interpreter_call") for step in steps] == [
+        ".in_progress", "_code.delta", "_code.done", ".interpreting", ".completed",
+    ]  # fmt: skip
+    assert done["item"] == native
 
 
 def test_edge_74_several_choices_are_several_items():
