@@ -130,3 +130,30 @@ openai-compatibility:
 
     def test_an_unknown_one_is_not_found(self, proxy):
         assert get(proxy, "/v0/management/requests/00000000", key=KEY).status_code == 404
+
+
+class TestCooldowns:
+    @pytest.fixture
+    def limited(self, sim, start_proxy):
+        sim.script(Failure(429, "slow down", retry_after=600))
+        proxy = start_proxy(config(sim, WITH_KEY))
+        assert post(proxy, *request("anthropic", "to-anthropic")).status_code == 429
+        return proxy
+
+    def test_they_are_told_with_their_reason_and_end(self, limited):
+        (told,) = get(limited, "/v0/management/cooldowns", key=KEY).json()["cooldowns"]
+        assert told["state"] == "cooling"
+        assert (told["reason"], told["source"]) == ("rate_limit", "header")
+        assert told["until"] > 1_600_000_000
+        (choice,) = explain(limited, model="to-anthropic").json()["choices"]
+        assert (choice["state"], choice["because"]) == ("cooling", "rate_limit")
+
+    def test_one_call_clears_them(self, limited):
+        answer = post(limited, "/v0/management/cooldowns", b"", key=KEY, method="DELETE")
+        assert answer.json()["cleared"] >= 1
+        assert get(limited, "/v0/management/cooldowns", key=KEY).json() == {"cooldowns": []}
+        assert post(limited, *request("anthropic", "to-anthropic")).status_code == 200
+
+    def test_an_unknown_account_is_named(self, limited):
+        path = "/v0/management/cooldowns?account=nobody"
+        assert post(limited, path, b"", key=KEY, method="DELETE").status_code == 404

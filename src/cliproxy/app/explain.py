@@ -12,7 +12,9 @@ from cliproxy.dialects import DIALECTS
 from cliproxy.ir.loss import Loss
 from cliproxy.pipeline.calls import prepare
 from cliproxy.pipeline.context import Request
-from cliproxy.routing.resolve import Candidate, Registry
+from cliproxy.pipeline.gateway import Gateway
+from cliproxy.pipeline.peek import session_of
+from cliproxy.routing.resolve import Candidate
 
 SAMPLES: dict[str, json.Obj] = {
     "openai-chat": {"messages": [{"role": "user", "content": "Hello"}]},
@@ -27,7 +29,11 @@ assert set(SAMPLES) == set(DIALECTS)
 
 
 class Choice(Struct, frozen=True):
-    """One way to serve the request, secrets masked; `error` when it could not even be written."""
+    """One way to serve the request, secrets masked; `error` when it could not even be written.
+
+    `state` is what the pool would do with it now (`ready`, `cooling`, `full`…), `because` what it
+    believes of the account, `until` when that ends in seconds since the epoch.
+    """
 
     provider: str
     account: str
@@ -43,10 +49,13 @@ class Choice(Struct, frozen=True):
     proxy: str = ""
     losses: tuple[Loss, ...] = ()
     error: str = ""
+    state: str = ""
+    because: str = ""
+    until: float | None = None
 
 
 def explain(
-    registry: Registry,
+    gateway: Gateway,
     config: Config,
     model: str,
     *,
@@ -55,13 +64,25 @@ def explain(
     stream: bool = False,
     provider: str | None = None,
 ) -> list[Choice]:
-    """Return the choices in configured order, highest priority first. Raises as routing does."""
+    """Return the choices in the order in which they would be asked now; nothing is changed.
+
+    Those that would not be asked come last. Raises as routing does.
+    """
     request = _request(model, dialect, body, stream=stream)
-    candidates = registry.resolve(model, provider=provider)
-    ordered = sorted(candidates, key=lambda c: -c.account.priority)
+    candidates = gateway.registry.resolve(model, provider=provider)
+    session = session_of(request) if gateway.pool.sticky and len(candidates) > 1 else None
+    fates = gateway.pool.preview(candidates, session).fates
     strict = config.fidelity == "strict"
     rules = compile_rules(config.payload).rules
-    return [_choice(request, candidate, config, rules, strict=strict) for candidate in ordered]
+    return [
+        structs.replace(
+            _choice(request, fate.candidate, config, rules, strict=strict),
+            state=fate.code,
+            because=fate.reason,
+            until=fate.until,
+        )
+        for fate in fates
+    ]
 
 
 def _request(model: str, dialect: str, body: json.Obj | None, *, stream: bool) -> Request:

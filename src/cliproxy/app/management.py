@@ -89,7 +89,7 @@ async def _explain(runtime: Runtime, rest: str, query: Mapping[str, str], body: 
         raise Refused(400, "invalid body")
     config: Config = runtime.config
     choices = explain(
-        runtime.app.generation.gateway.registry,
+        runtime.app.generation.gateway,
         config,
         model,
         dialect=dialect,
@@ -111,6 +111,35 @@ async def _requests(runtime: Runtime, rest: str, query: Mapping[str, str], body:
     return {"requests": list[Json](runtime.app.recent.latest(count))}
 
 
+async def _cooldowns(runtime: Runtime, rest: str, query: Mapping[str, str], body: Any) -> Json:  # noqa: ARG001
+    gateway = runtime.app.generation.gateway
+    found: list[Json] = []
+    for listed in gateway.registry.list_models():
+        for fate in gateway.pool.preview(gateway.registry.resolve(listed.id)).fates:
+            if fate.until is None:
+                continue
+            entry: Obj = {
+                "account": fate.candidate.account.id,
+                "label": fate.candidate.account.label,
+                "model": fate.candidate.upstream_model,
+                "state": fate.code,
+                "reason": fate.reason,
+                "source": fate.source,
+                "until": fate.until,
+            }
+            if entry not in found:
+                found.append(entry)
+    return {"cooldowns": found}
+
+
+async def _clear(runtime: Runtime, rest: str, query: Mapping[str, str], body: Any) -> Json:  # noqa: ARG001
+    account = rest or query.get("account") or None
+    known = {account.id for account in runtime.accounts}
+    if account is not None and account not in known:
+        raise Refused(404, "account not found")
+    return {"cleared": runtime.app.generation.gateway.pool.clear(account)}
+
+
 def _object(body: Any) -> Obj:
     if not isinstance(body, dict):
         raise Refused(400, "invalid body")
@@ -120,4 +149,6 @@ def _object(body: Any) -> Obj:
 _ROUTES: Final[dict[tuple[str, str], _Handler]] = {
     ("POST", "explain"): _explain,
     ("GET", "requests"): _requests,
+    ("GET", "cooldowns"): _cooldowns,
+    ("DELETE", "cooldowns"): _clear,
 }

@@ -27,9 +27,9 @@ def command(
     if dialect not in SAMPLES:
         raise ConfigError(f"There is no dialect {dialect!r}; there are {', '.join(SAMPLES)}.")
     _, config = loaded(config_path)
-    registry = Runtime(config).app.generation.gateway.registry
+    gateway = Runtime(config).app.generation.gateway
     try:
-        choices = explain(registry, config, model, dialect=dialect, body=_body(body), stream=stream)
+        choices = explain(gateway, config, model, dialect=dialect, body=_body(body), stream=stream)
     except GatewayError as err:
         raise ConfigError(
             f"This request would be refused with {err.status}: {err.message}"
@@ -62,7 +62,7 @@ def _body(path: Path | None) -> json.Obj | None:
 
 def _told(number: int, choice: Choice) -> str:
     rank = f"priority {choice.priority}, weight {choice.weight}"
-    lines = [f"{number}. {choice.label} ({choice.account}, {rank})"]
+    lines = [f"{number}. {choice.label} ({choice.account}, {rank}): {choice.state}"]
     if choice.error:
         return "\n".join([*lines, f"   cannot: {choice.error}", ""])
     lines += [f"   {choice.fidelity}: {choice.method} {choice.url}"]

@@ -7,6 +7,7 @@ the top-level `model` is exchanged in place when the upstream knows the model by
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -72,6 +73,7 @@ _USER_SESSION: Final = re.compile(r"_session_([0-9a-fA-F-]{36})$")
 _USER: Final = re.compile(rb'"role"\s*:\s*"user"\s*(\})?')
 _PIECES: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 _BREAKPOINT: Final = re.compile(rb',?\s*"cache_control"\s*:\s*\{[^{}]*\}')
+_SPOKEN: Final = (b'"assistant"', b'"role":"model"', b'"role": "model"')
 _FURTHER: Final = (b'"role"', b'"function_call', b'"reasoning"')
 
 
@@ -79,13 +81,13 @@ def session_of(request: Request) -> Session | None:
     """Return which conversation a request belongs to: by its name, else by how it begins."""
     for header in _SESSION_HEADERS:
         if (value := request.headers.get(header)) and (name := _name(value)):
-            return Session((request.model, request.client, name))
+            return Session((request.model, request.client, name), going=_goes_on(request))
     peeked = request.peeked or peek(request.body)
     if request.dialect_id == "code-assist" and peeked.request is not UNSET:
         peeked = peek(bytes(peeked.request))
     name = _named(peeked)
     if name is not None:
-        return Session((request.model, request.client, name))
+        return Session((request.model, request.client, name), going=_goes_on(request))
     turns: Raw | UnsetType = UNSET
     for turns in (peeked.messages, peeked.input, peeked.contents):
         if turns is not UNSET:
@@ -103,7 +105,13 @@ def session_of(request: Request) -> Session | None:
         for part in (peeked.system, peeked.instructions, peeked.system_instruction)
         if part is not UNSET
     )
-    return Session((*gist, *before, _gist(told[:start]), _gist(told[start:end])), opening)
+    key = (*gist, *before, _gist(told[:start]), _gist(told[start:end]))
+    return Session(key, opening, going=not opening)
+
+
+def _goes_on(request: Request) -> bool:
+    """Tell whether the model has spoken before in this conversation."""
+    return any(word in request.body for word in _SPOKEN)
 
 
 def _named(peeked: Peeked) -> str | None:
@@ -170,7 +178,8 @@ def _gist(data: bytes) -> int:
         data = _BREAKPOINT.sub(b"", data)
     if len(data) > 2 * _GIST:
         data = data[:_GIST] + data[-_GIST:] + str(len(data)).encode()
-    return hash(data)
+    # The same in every process: several nodes must agree on a conversation without talking.
+    return int.from_bytes(blake2b(data, digest_size=8).digest())
 
 
 _MODEL: Final = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")', re.DOTALL)

@@ -34,8 +34,10 @@ from cliproxy.pipeline.ledger import WITHOUT
 from cliproxy.pipeline.patient import COMMENT, SPACE, alive_until
 from cliproxy.pipeline.peek import session_of
 from cliproxy.pipeline.upstream import ERROR_LIMIT
+from cliproxy.routing import quota
 from cliproxy.routing.affinity import Session
 from cliproxy.routing.cooldown import about_account
+from cliproxy.routing.load import Turn
 from cliproxy.routing.resolve import Candidate
 from cliproxy.tokens import openai
 from cliproxy.tokens.count import estimate
@@ -188,8 +190,11 @@ async def _round(
         )
         request.attempts.append(attempt)
         began = clock.monotonic()
+        turn: Turn | None = None
+        reply: Reply | None = None
         try:
-            reply = await _attempt(gateway, request, candidate)
+            turn = await pool.enter(candidate)
+            reply = await _attempt(gateway, request, candidate, turn)
         except GatewayError as err:
             attempt.status, attempt.reason, attempt.message = (
                 err.status,
@@ -209,7 +214,9 @@ async def _round(
                 pool.release(candidate)
                 go_on = err.next_account
             else:
-                go_on = pool.report(candidate, err, source=attempt.told, session=session)
+                go_on = pool.report(
+                    candidate, err, source=attempt.told, session=session, began=began
+                )
             if not go_on:
                 err.next_account = False
                 raise
@@ -227,6 +234,9 @@ async def _round(
             return reply
         finally:
             attempt.seconds = clock.monotonic() - began
+            # A stream runs until its upstream is let go of.
+            if turn is not None and (reply is None or reply.chunks is None):
+                turn.end()
     if failure is None:
         raise Unavailable(f"No account can serve {request.model!r} at the moment.")
     if failure.kind == "rate_limit":
@@ -236,14 +246,12 @@ async def _round(
     raise failure
 
 
-async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> Reply:
+async def _attempt(gateway: Gateway, request: Request, candidate: Candidate, turn: Turn) -> Reply:
     strict = gateway.settings.strict or request.strict
     if request.operation == "count" and not _can_count(candidate):
         return await _counted_here(request, candidate)
     asked = await _asked(gateway, request, candidate)
-    call = prepare(
-        request, candidate, strict=strict, asked=asked, rules=gateway.settings.payload
-    )
+    call = prepare(request, candidate, strict=strict, asked=asked, rules=gateway.settings.payload)
     request.attempts[-1].losses = call.losses
     exchange = None
     if request.entry is not None:
@@ -251,6 +259,8 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> 
     response = await gateway.transport.send(
         call.http, gateway.settings.patience.of(candidate), proxy=gateway.settings.proxy_url
     )
+    response.closed = turn.end
+    gateway.pool.observe(candidate, quota.read(response.headers, gateway.clock.now()))
     if exchange is not None:
         exchange.status, exchange.answer_headers = response.status, response.headers
         response.heard = exchange.answer.add
@@ -261,7 +271,7 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate) -> 
                 err.headers = {**passed(response.headers), **err.headers}
             if _forgotten(request, candidate, err):
                 response.close()
-                return await _attempt(gateway, request, candidate)
+                return await _attempt(gateway, request, candidate, turn)
             raise err  # noqa: TRY301  # one place closes the answer
         if request.operation == "count":
             return await answering.counted(request, call, response)

@@ -1,26 +1,54 @@
 """Beliefs about accounts: which of them would refuse now, why, and until when.
 
-A belief is about one model of one account, or about the whole account when its key or its bill is
-at fault. It has a source: what a header said, what a body said, or a guess from the tables below.
-A *hard* belief keeps the account from being asked; a *soft* one (a host that stumbled, a model it
-did not know) only puts it behind all others. When its time is over, one request tries; until that
-has its answer the others go elsewhere.
+A belief is about one model of one account, about a family of models that share a limit, or about
+the whole account when its key, its bill or its subscription is at fault. It has a source: what a
+header said, what a body said, or a guess from the tables below. A *hard* belief keeps the account
+from being asked; a *soft* one (a host that stumbled, a model it did not know) only puts it behind
+all others. When its time is over, one request tries; until that has its answer the others go
+elsewhere. Of a long wait that was announced, one request now and then finds out whether it is over
+before its time.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from typing import Any, Final, Literal
+import logging
+from datetime import UTC, datetime
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from cliproxy.base.clock import Clock
-from cliproxy.base.errors import GatewayError, UpstreamError, UpstreamRefused
+from cliproxy.base.errors import GatewayError
+from cliproxy.routing.quota import Quotas, family
+from cliproxy.routing.reasons import (
+    PASSING,
+    RETRIED,
+    ErrorRule,
+    Reason,
+    about_account,
+    about_limits,
+    error_rules,
+    is_whole,
+    reason_for,
+)
 from cliproxy.routing.resolve import Candidate
 
+__all__ = [
+    "RETRIED",
+    "Belief",
+    "Cooldowns",
+    "ErrorRule",
+    "Limits",
+    "Reason",
+    "Rule",
+    "Source",
+    "about_account",
+    "about_limits",
+    "error_rules",
+    "reason_for",
+]
+
 Source = Literal["header", "body", "guess"]
-Reason = Literal["rate_limit", "authentication", "billing", "permission", "not_found", "transient"]
 
 GUESSES: Final[dict[Reason, float]] = {
     "authentication": 1800.0,
@@ -31,48 +59,26 @@ GUESSES: Final[dict[Reason, float]] = {
 """Seconds when the upstream says nothing. Limits double from one second; stumbles have a key."""
 LIMIT_FIRST: Final = 1.0
 LIMIT_MOST: Final = 1800.0
+CHALLENGE_LEAST: Final = 10.0
 TRANSIENT: Final = 60.0
 FORCED: Final = 60.0
 """The least that an `…-and-cooldown` rule means."""
 PROBE_LEASE: Final = 60.0
 """Seconds after which a probe whose end nobody reported no longer keeps others from trying."""
+EARLY: Final = 60.0
+"""Seconds between two requests that try whether an announced wait is over before its time."""
+STRIKES: Final = 3
+"""Stumbles in a row after which also the conversations of an account leave it for a while."""
 
-RETRIED: Final = frozenset({403, 408, 425, 429, 500, 502, 503, 504, 529})
-"""Statuses after which all accounts may be tried once more."""
+_SOFT: Final = PASSING | {"permission", "not_found"}
+_EARLY: Final = frozenset({"rate_limit"})
+"""Reasons that are known to end before their time."""
+_SELDOM: Final = 0.25
+"""Where others can answer: share of the time it rests already, between two such tries."""
+_QUIET: Final = 30.0
+"""Waits shorter than this are not worth more than a line for those who look closely."""
 
-_WHOLE_ACCOUNT: Final = frozenset({"authentication", "billing"})
-_SOFT: Final = frozenset({"transient", "permission", "not_found"})
-_FAULTS: Final = frozenset({400, 405, 406, 409, 411, 413, 414, 415, 422})
-"""The request's own faults, which say nothing about an account."""
-_BILLING: Final = frozenset(
-    {"insufficient_quota", "insufficient_balance", "billing_error", "billing_not_active",
-     "billing_hard_limit_reached", "credit_balance_too_low"}
-)  # fmt: skip
-_WHOLE_LIMIT: Final = frozenset({"usage_limit_reached", "usage_not_included"})
-"""Limits of a subscription, whatever the model."""
-_OTHER_THINGS: Final = re.compile(
-    r"\b(items?|responses?|conversations?|files?|containers?|cached ?contents?)\b", re.IGNORECASE
-)
-
-
-class ErrorRule(Struct, frozen=True):
-    """What the owner wants done about some errors of an account."""
-
-    status: int
-    stop: bool
-    cool: bool
-    words: tuple[str, ...] = ()
-    patterns: tuple[re.Pattern[str], ...] = ()
-
-    def covers(self, error: GatewayError) -> bool:
-        """Tell whether the rule is about this error."""
-        if error.status != self.status:
-            return False
-        if not self.words and not self.patterns:
-            return True
-        raw = error.raw if isinstance(error, UpstreamRefused) else None
-        text = error.message if raw is None else raw.decode("utf-8", "replace")
-        return any(w in text for w in self.words) or any(p.search(text) for p in self.patterns)
+_log: Final = logging.getLogger("cliproxy.routing")
 
 
 class Rule(Struct, frozen=True):
@@ -92,9 +98,11 @@ class Limits(Struct, frozen=True):
     transient: float = TRANSIENT
     """Seconds after a stumble; 0 = none."""
     interval: float = 30.0
-    """Longest pause before another round."""
+    """Longest pause before another round, and longest wait for a place on a busy account."""
     credentials: int = 0
     """How many accounts a round may ask; 0 = all."""
+    early: float = EARLY
+    """Seconds between two tries of announced waits; 0 = none is tried before its time."""
     rule: Rule = Rule()
     rules: dict[str, Rule] = {}
     """By account id, where they differ from `rule`."""
@@ -105,23 +113,34 @@ class Limits(Struct, frozen=True):
 
 
 class Belief(Struct):
-    """What is thought about one model of one account, or about all of it."""
+    """What is thought about one model of one account, about a family, or about all of it."""
 
     reason: Reason
     source: Source
     until: float
     """On the monotonic clock."""
     failures: int = 1
-    """In a row."""
+    """In a row; what fails together counts once."""
     since: float = 0.0
     """When the failure was seen."""
     probing: float = 0.0
     """Until when a request that tries it keeps others away; 0 = nobody tries."""
+    began: float = 0.0
+    """When the first of the failures was seen that made it rest."""
+    tried: float = 0.0
+    """When a request last tried it before its time."""
+    strikes: int = 1
+    """Failures without an answer in between, each of them."""
 
     @property
     def hard(self) -> bool:
         """Whether asking is pointless, rather than merely unlikely to help."""
         return self.reason not in _SOFT or self.source != "guess"
+
+    @property
+    def passing(self) -> bool:
+        """Whether conversations stay with their account meanwhile."""
+        return self.reason in PASSING
 
 
 class Cooldowns:
@@ -131,151 +150,192 @@ class Cooldowns:
         self._clock = clock
         self._limits = limits
         self._beliefs: dict[tuple[str, str], Belief] = {}
+        self._quiet = 0.0
 
     def __bool__(self) -> bool:
         return bool(self._beliefs)
 
     def inherit(self, older: Cooldowns) -> None:
         """Take over the beliefs of cooldowns that these replace; both then share them."""
-        self._beliefs = older._beliefs
+        self._beliefs, self._quiet = older._beliefs, older._quiet
+
+    def clear(self, account: str | None = None) -> int:
+        """Forget what is believed of an account, or of all. Returns how many beliefs that were."""
+        keys = [key for key in self._beliefs if account is None or key[0] == account]
+        for key in keys:
+            del self._beliefs[key]
+        return len(keys)
 
     def about(self, candidate: Candidate) -> Belief | None:
         """Return the belief that decides about a candidate, in force or run out."""
-        account = candidate.account.id
-        whole = self._beliefs.get((account, ""))
-        model = self._beliefs.get((account, candidate.upstream_model))
-        if whole is None or model is None:
-            return whole or model
-        return max((whole, model), key=lambda b: (b.hard and b.until > self.now(), b.until))
+        found: Belief | None = None
+        for key in _keys(candidate):
+            belief = self._beliefs.get(key)
+            if belief is not None and (found is None or self._rank(belief) > self._rank(found)):
+                found = belief
+        return found
+
+    def _rank(self, belief: Belief) -> tuple[bool, float]:
+        return belief.hard and belief.until > self.now(), belief.until
 
     def now(self) -> float:
         """Return the time on the clock that beliefs are measured by."""
         return self._clock.monotonic()
 
+    def date(self, moment: float) -> float:
+        """Return a moment of that clock in seconds since the epoch."""
+        return self._clock.now() + moment - self.now()
+
+    def overdue(self, belief: Belief, now: float, *, pressing: bool) -> float | None:
+        """Return since when a wait may be tried before its end; None = it may not, or not yet.
+
+        Where nobody else can answer, that is `pressing`, as often as may be; else the more seldom
+        the longer it lasts.
+        """
+        every = self._limits.early
+        if every <= 0 or now < self._quiet or belief.reason not in _EARLY or belief.probing > now:
+            return None
+        if not pressing:
+            every = max(every, (now - belief.began) * _SELDOM)
+        since = max(belief.since, belief.tried) + every
+        return since if since <= now < belief.until else None
+
+    def probe(self, belief: Belief) -> None:
+        """Keep others from trying what a request is about to try."""
+        now = self.now()
+        belief.probing = now + PROBE_LEASE
+        if belief.until > now:
+            belief.tried = now
+            self._quiet = now + self._limits.early
+
     def succeeded(self, candidate: Candidate, began: float | None = None) -> None:
         """Forget what an answer has disproved: not what came to pass after it was asked for."""
-        for model in ("", candidate.upstream_model):
-            key = candidate.account.id, model
+        for key in _keys(candidate):
             belief = self._beliefs.get(key)
             if belief is not None and (began is None or began >= belief.since):
                 del self._beliefs[key]
+                if belief.tried:
+                    # Limits are often reset for all: the others may be tried at once.
+                    self._quiet = 0.0
 
     def released(self, candidate: Candidate) -> None:
         """Let others try what a request left without an answer."""
-        for model in ("", candidate.upstream_model):
-            if belief := self._beliefs.get((candidate.account.id, model)):
+        for key in _keys(candidate):
+            if belief := self._beliefs.get(key):
                 belief.probing = 0.0
 
     def failed(
-        self, candidate: Candidate, error: GatewayError, source: Source, *, forced: bool = False
-    ) -> Belief | None:
-        """Learn from a failure. Returns the belief it led to, if any."""
+        self,
+        candidate: Candidate,
+        error: GatewayError,
+        source: Source,
+        *,
+        forced: bool = False,
+        began: float | None = None,
+        quotas: Quotas | None = None,
+    ) -> None:
+        """Learn from a failure, and from the limits that its answer named."""
+        now = self.now()
+        account, reason = candidate.account, reason_for(error)
+        probed = {k for k in _keys(candidate) if (b := self._beliefs.get(k)) and b.probing > now}
         self.released(candidate)
-        reason = reason_for(error)
-        if not forced and (reason is None or not self._limits.of(candidate.account.id).cooling):
-            return None
+        # That it does not serve a model is no matter of cooling.
+        lacking = reason == "not_found" and error.status in {400, 422}
+        cooling = lacking or self._limits.of(account.id).cooling
+        if not forced and (reason is None or not cooling):
+            return
         reason = reason or "transient"
-        key = candidate.account.id, "" if _is_whole(reason, error) else candidate.upstream_model
+        told = error.retry_after or 0.0
+        whole = some = 0.0
+        if reason == "rate_limit" and quotas:
+            whole, some = quotas.refusing(candidate, self._clock.now())
+        where = "" if is_whole(reason, error) else candidate.upstream_model
+        rows: list[tuple[str, float, Source]] = []
+        if whole or some:
+            date = self._clock.now()
+            if some:
+                hint = 0.0 if whole else told
+                rows.append((f"~{family(candidate)}", max(some - date, hint), "header"))
+            if whole:
+                hint = 0.0 if some else told
+                rows.append(("", max(whole - date, hint), "header"))
+        else:
+            rows.append((where, told, source if told > 0 else "guess"))
+        for place, seconds, said in rows:
+            key = account.id, place
+            self._learn(
+                candidate,
+                key,
+                reason,
+                said,
+                seconds=seconds,
+                forced=forced,
+                began=began,
+                probed=key in probed,
+            )
+
+    def _learn(
+        self,
+        candidate: Candidate,
+        key: tuple[str, str],
+        reason: Reason,
+        source: Source,
+        *,
+        seconds: float,
+        forced: bool,
+        began: float | None,
+        probed: bool,
+    ) -> None:
         now = self.now()
         known = self._beliefs.get(key)
-        if known is not None and known.until > now:
+        held = known is not None and known.until > now
+        failures = strikes = 1
+        if known is not None:
             # Requests that were on their way together tell the same thing once.
-            failures = known.failures
-        else:
-            failures = known.failures + 1 if known is not None else 1
-        told = error.retry_after
-        if told is not None and told > 0:
-            seconds = told
-        else:
-            source = "guess"
+            failures = known.failures if held else known.failures + 1
+            newer = began is None or began >= known.since
+            known.strikes = strikes = known.strikes + newer
+        if source == "guess":
             seconds = self._guess(reason, failures)
         if forced:
             seconds = max(seconds, FORCED)
         until = now + min(seconds, self._limits.most)
         if until <= now:
-            return None
-        belief = Belief(reason, source, until, failures, since=now)
-        if known is not None and known.until > now:
-            # What holds longer or stronger stays; a guess does not prolong.
+            return
+        belief = Belief(reason, source, until, failures, since=now, strikes=strikes, began=now)
+        if known is not None and held:
+            belief.began = known.began
+            # What holds longer or stronger stays; a guess does not prolong. But who tried before
+            # the time was over knows better what is left of it.
             later = known.until >= until or source == "guess"
-            if known.hard > belief.hard or (known.hard == belief.hard and later and not forced):
-                return known
+            kept = known.hard == belief.hard and later and not forced
+            if known.hard > belief.hard or (kept and not (probed and source != "guess")):
+                return
         self._beliefs[key] = belief
-        return belief
+        if known is None or not held or belief.hard > known.hard:
+            self._tell(candidate, belief, key[1])
+
+    def _tell(self, candidate: Candidate, belief: Belief, place: str) -> None:
+        seconds = belief.until - self.now()
+        _log.log(
+            logging.WARNING if belief.hard and seconds >= _QUIET else logging.INFO,
+            "%s (%s) %s %s until %s UTC: %s (%s)",
+            candidate.account.label,
+            candidate.account.id,
+            "rests" if belief.hard else "comes last",
+            f"for {place.removeprefix('~')}" if place else "for all models",
+            f"{datetime.fromtimestamp(self.date(belief.until), UTC):%Y-%m-%d %H:%M:%S}",
+            belief.reason,
+            "guessed" if belief.source == "guess" else f"its {belief.source} said so",
+        )
 
     def _guess(self, reason: Reason, failures: int) -> float:
-        if reason == "rate_limit":
-            return min(LIMIT_FIRST * 2.0 ** min(failures - 1, 30), LIMIT_MOST)
+        if reason in {"rate_limit", "challenge"}:
+            seconds = min(LIMIT_FIRST * 2.0 ** min(failures - 1, 30), LIMIT_MOST)
+            return max(seconds, CHALLENGE_LEAST) if reason == "challenge" else seconds
         return GUESSES.get(reason, self._limits.transient)
 
 
-def reason_for(error: GatewayError) -> Reason | None:
-    """Name what a failure says about the account; None when it says nothing."""
-    if not isinstance(error, UpstreamError) or error.status in _FAULTS:
-        return None
-    if error.status == 402 or (error.code or "").lower() in _BILLING:
-        return "billing"
-    match error.status:
-        case 401:
-            return "authentication"
-        case 403:
-            return "permission"
-        case 404:
-            # Something else than the model was looked for: another request will find its own.
-            elsewhere = error.code != "model_not_found" and _OTHER_THINGS.search(error.message)
-            return None if elsewhere else "not_found"
-        case 429:
-            return "rate_limit"
-        case _:
-            return "transient"
-
-
-def about_account(error: GatewayError) -> bool:
-    """Tell whether a failure is that of the whole account, whatever was asked of it."""
-    return reason_for(error) in _WHOLE_ACCOUNT
-
-
-def about_limits(error: GatewayError) -> bool:
-    """Tell whether a failure is more than a stumble."""
-    return reason_for(error) in _WHOLE_ACCOUNT | {"rate_limit"}
-
-
-def error_rules(written: Iterable[Any]) -> tuple[ErrorRule, ...]:
-    """Read the `request-scoped-errors` of an entry; what is not a rule is left out."""
-    rules = []
-    for row in written:
-        if not isinstance(row, dict):
-            continue
-        action = str(row.get("action", "stop")).strip().lower()
-        try:
-            status = int(row.get("status", 0))
-        except (TypeError, ValueError):
-            continue
-        rules.append(
-            ErrorRule(
-                status,
-                stop=action.startswith("stop"),
-                cool=action.endswith("-and-cooldown"),
-                words=_texts(row.get("match")),
-                patterns=tuple(_pattern(text) for text in _texts(row.get("match-regexr"))),
-            )
-        )
-    return tuple(rules)
-
-
-def _is_whole(reason: Reason, error: GatewayError) -> bool:
-    return reason in _WHOLE_ACCOUNT or (
-        reason == "rate_limit" and (error.code or "").lower() in _WHOLE_LIMIT
-    )
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    items = value if isinstance(value, list | tuple) else [value]
-    return tuple(str(item) for item in items if item)
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except re.error:
-        return re.compile(re.escape(text))
+def _keys(candidate: Candidate) -> tuple[tuple[str, str], ...]:
+    account, model = candidate.account.id, candidate.upstream_model
+    return (account, ""), (account, model), (account, f"~{family(candidate)}")

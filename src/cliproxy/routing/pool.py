@@ -7,15 +7,19 @@ would refuse is left out.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import GatewayError, RateLimited, UpstreamError
 from cliproxy.routing.affinity import Affinity, Session
-from cliproxy.routing.cooldown import PROBE_LEASE, RETRIED, Cooldowns, Limits, Source, reason_for
+from cliproxy.routing.cooldown import Cooldowns, Limits, Source
+from cliproxy.routing.load import Turn
+from cliproxy.routing.plan import Planner, Preview
 from cliproxy.routing.policy import policy
+from cliproxy.routing.quota import Quota, Quotas
+from cliproxy.routing.reasons import PASSING, RETRIED, goes_on, reason_for
 from cliproxy.routing.resolve import Candidate
 
 _BACKOFF: Final = 0.5
@@ -37,16 +41,23 @@ class Pool:
         *,
         limits: Limits | None = None,
         affinity_ttl: float = 0.0,
+        max_in_flight: int = 0,
         clock: Clock = SYSTEM_CLOCK,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._policy = policy(strategy)
-        self._rings: dict[tuple[str, str], int] = {}
         self._clock = clock
         self._chance = chance
         self._limits = limits or Limits()
         self._cooldowns = Cooldowns(clock, self._limits)
         self._affinity = Affinity(clock, affinity_ttl)
+        self._quotas = Quotas()
+        self._planner = Planner(
+            policy(strategy, self),
+            self._cooldowns,
+            self._affinity,
+            credentials=self._limits.credentials,
+        )
+        self._planner.most = max(0, max_in_flight)
         self.sticky: Final = affinity_ttl > 0
         """Whether conversations are worth recognising."""
 
@@ -54,7 +65,10 @@ class Pool:
         """Go on with what another pool has learnt, which this one replaces."""
         self._cooldowns.inherit(older._cooldowns)
         self._affinity.inherit(older._affinity)
+        self._quotas = older._quotas
+        self._planner.load = older._planner.load
 
+    # ---- before an attempt --------------------------------------------------------------------
     def plan(
         self, candidates: Sequence[Candidate], session: Session | None = None
     ) -> list[Candidate]:
@@ -64,15 +78,63 @@ class Pool:
         of them are tried before the next account, and each use begins with the next one.
         Raises `RateLimited` when every candidate is known to refuse.
         """
-        if self._cooldowns:
-            plan = self._careful(candidates, session)
-        else:
-            plan = self._planned(candidates, session)
-        most = self._limits.credentials
-        if most > 0:
-            asked = list(dict.fromkeys(c.account.id for c in plan))[:most]
-            plan = [c for c in plan if c.account.id in asked]
-        return plan
+        draft = self._planner.draft(candidates, session)
+        if not draft.plan and draft.refusing:
+            if session is not None and draft.lost is not None:
+                self._affinity.drop(session.key, draft.lost)
+            raise self._all_cooling(draft.refusing)
+        self._planner.begin(draft, session)
+        return draft.plan
+
+    def preview(self, candidates: Sequence[Candidate], session: Session | None = None) -> Preview:
+        """Return what `plan` would return now, and why, and change nothing.
+
+        The plan is empty where `plan` would raise.
+        """
+        draft = self._planner.draft(candidates, session)
+        return Preview(tuple(draft.plan), self._planner.fates(candidates, draft))
+
+    def begin(self, candidate: Candidate) -> Turn:
+        """Count an attempt as running. `end` the turn when the last byte was read, or at failure.
+
+        The place is taken whether or not there is one; `enter` waits for it.
+        """
+        return self._planner.load.begin(candidate.account.id)
+
+    async def enter(self, candidate: Candidate) -> Turn:
+        """Wait until the account may run one more request, and count it.
+
+        Raises `RateLimited` (another account may be asked) when that takes longer than the longest
+        pause between two rounds.
+        """
+        planner = self._planner
+        return await planner.load.enter(candidate.account.id, planner.most, self._limits.interval)
+
+    def running(self, account: str) -> int:
+        """Return how many requests an account has running or waiting."""
+        return self._planner.load.running(account)
+
+    def pace(self, candidate: Candidate) -> float:
+        """Return how far a candidate's limits lag behind their time; 1 = even, or unknown."""
+        return self._quotas.pace(candidate, self._clock.now()) if self._quotas else 1.0
+
+    # ---- after it -----------------------------------------------------------------------------
+    def observe(self, candidate: Candidate, quotas: Iterable[Quota]) -> None:
+        """Learn what an answer, good or bad, says is left; of a bad one before its `report`."""
+        if quotas:
+            self._quotas.observe(candidate, quotas)
+
+    def quotas(self, candidate: Candidate) -> list[Quota]:
+        """Return what is known of a candidate's limits."""
+        return self._quotas.of(candidate)
+
+    def clear(self, account: str | None = None) -> int:
+        """Forget what is believed of an account, or of all: its next request finds out.
+
+        Returns how many beliefs that were. What runs, and which conversations are bound, stays.
+        """
+        self._quotas.clear(account)
+        return self._cooldowns.clear(account)
 
     def report(
         self,
@@ -85,7 +147,8 @@ class Pool:
     ) -> bool:
         """Learn how an attempt ended.
 
-        `source` is where an error's `retry_after` stood, `began` when the attempt was made.
+        `source` is where an error's `retry_after` stood, `began` when the attempt was made (on
+        the monotonic clock), so that an answer to something older disproves nothing newer.
         Returns whether another account is to be tried.
         """
         target = candidate.account.id, candidate.upstream_model
@@ -95,18 +158,22 @@ class Pool:
             if session is not None and (session.opening or self._affinity.get(session.key) is None):
                 self._affinity.bind(session.key, target)
             return False
-        on, cool, forced = error.next_account, True, False
+        on, cool, forced = goes_on(error), True, False
         if isinstance(error, UpstreamError):
             for rule in self._limits.of(candidate.account.id).errors:
                 if rule.covers(error):
                     on, cool, forced = not rule.stop, rule.cool, rule.cool
                     break
         if cool:
-            self._cooldowns.failed(candidate, error, source, forced=forced)
+            self._cooldowns.failed(
+                candidate, error, source, forced=forced, began=began, quotas=self._quotas
+            )
         else:
             self._cooldowns.released(candidate)
-        if session is not None and reason_for(error) not in (None, "transient"):
-            self._affinity.drop(session.key, target)
+        if session is not None:
+            reason = reason_for(error)
+            if reason is not None and reason not in PASSING:
+                self._affinity.drop(session.key, target)
         return on
 
     def release(self, candidate: Candidate) -> None:
@@ -150,47 +217,6 @@ class Pool:
         spread = min(wait / 4, _JITTER, limits.interval - wait)
         return wait + spread * self._chance()
 
-    def _careful(self, candidates: Sequence[Candidate], session: Session | None) -> list[Candidate]:
-        """Plan around those that would refuse."""
-        about, now = self._cooldowns.about, self._cooldowns.now()
-        free: list[Candidate] = []
-        stumbled: list[Candidate] = []
-        waiting: list[Candidate] = []
-        for candidate in candidates:
-            belief = about(candidate)
-            if belief is None or belief.until <= now:
-                free.append(candidate)
-                continue
-            if belief.hard:
-                waiting.append(candidate)
-            else:
-                stumbled.append(candidate)
-            if session is not None and belief.reason != "transient":
-                target = candidate.account.id, candidate.upstream_model
-                self._affinity.drop(session.key, target)
-        if not free and not stumbled:
-            raise self._all_cooling(waiting)
-        plan = self._planned(free, session) if free else []
-        # Whoever's time is over is tried by one request. All others, and that one for its second
-        # choice, take those first that are known to answer.
-        probes = [c for c in plan if about(c) is not None]
-        if probes:
-            first = plan[0]
-            belief = about(first)
-            keep = belief is not None and belief.probing <= now
-            if belief is not None and keep:
-                belief.probing = now + PROBE_LEASE
-                probes.remove(first)
-            plan = [c for c in plan if c not in probes] + probes
-        # Weight 0 means never, whatever happens to the others.
-        stumbled = [c for c in stumbled if c.account.weight > 0]
-        stumbled.sort(key=lambda c: (-c.account.priority, self._until(c)))
-        return plan + stumbled
-
-    def _until(self, candidate: Candidate) -> float:
-        belief = self._cooldowns.about(candidate)
-        return belief.until if belief is not None else 0.0
-
     def _all_cooling(self, candidates: Sequence[Candidate]) -> RateLimited:
         wait = self.soonest(candidates) or 0.0
         reasons: dict[str, str] = {}
@@ -211,43 +237,6 @@ class Pool:
             f"{at:%Y-%m-%d %H:%M:%S} UTC, {_spoken(wait)} from now.",
             retry_after=wait,
         )
-
-    def _planned(self, candidates: Sequence[Candidate], session: Session | None) -> list[Candidate]:
-        if session is not None and not session.opening:
-            target = self._affinity.get(session.key)
-            if target is not None:
-                for candidate in candidates:
-                    if (candidate.account.id, candidate.upstream_model) == target:
-                        others = self._ordered(candidates, used=False)
-                        return [candidate, *(c for c in others if c is not candidate)]
-        return self._ordered(candidates)
-
-    def _ordered(self, candidates: Sequence[Candidate], *, used: bool = True) -> list[Candidate]:
-        tiers: dict[int, dict[str, list[Candidate]]] = {}
-        for candidate in candidates:
-            accounts = tiers.setdefault(candidate.account.priority, {})
-            accounts.setdefault(candidate.account.id, []).append(candidate)
-        plan: list[Candidate] = []
-        for priority in sorted(tiers, reverse=True):
-            accounts = tiers[priority]
-            order = self._policy.order(
-                f"{candidates[0].client_model}\0{priority}",
-                [ring[0] for ring in accounts.values()],
-                used=used,
-            )
-            for candidate in order:
-                # Only the account that is tried first has used its turn.
-                plan += self._turned(accounts[candidate.account.id], used=used and not plan)
-        return plan
-
-    def _turned(self, ring: list[Candidate], *, used: bool) -> list[Candidate]:
-        if len(ring) == 1:
-            return ring
-        key = (ring[0].account.id, ring[0].client_model)
-        start = self._rings.get(key, 0) % len(ring)
-        if used:
-            self._rings[key] = start + 1
-        return [*ring[start:], *ring[:start]]
 
 
 def _spoken(seconds: float) -> str:

@@ -50,6 +50,8 @@ class UpstreamResponse:
         self._deadline = deadline
         self.heard: Callable[[bytes], None] | None = None
         """Hears every piece of the body that is read."""
+        self.closed: Callable[[], None] | None = None
+        """Hears that nobody reads any more."""
         self.status: Final = response.status
         self.headers: Final = {k.lower(): v for k, v in response.headers.items()}
 
@@ -101,6 +103,8 @@ class UpstreamResponse:
     def close(self) -> None:
         """Let go of the connection at once; it is reused only if the body was read to its end."""
         self._response.close()
+        if self.closed is not None:
+            self.closed()
 
 
 class Transport:

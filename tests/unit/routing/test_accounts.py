@@ -6,6 +6,7 @@ import pytest
 from msgspec import structs
 
 from cliproxy.account.model import Account, ModelRule, ThinkingRule
+from cliproxy.app.runtime import Runtime
 from cliproxy.config.load import load_text
 from cliproxy.config.schema import Config
 from cliproxy.routing.accounts import accounts_from_config, local_account
@@ -144,3 +145,18 @@ def test_the_embedded_model_is_an_account_of_last_resort():
     )
     assert local_account(config).models[0].visible == "local/model"
     assert local_account(config).id != account.id
+
+
+@pytest.mark.parametrize(("written", "first"), [(0, "aaaa"), (1, "abca"), (2, "aabb")])
+def test_how_many_requests_an_account_may_run_comes_from_the_configuration(written, first):
+    text = "local-model: {enable: false}\n"
+    text += f"routing: {{strategy: fill-first, max-in-flight: {written}}}\nopenai-compatibility:\n"
+    for name in "abc":
+        text += f"  - {{name: {name}, base-url: 'http://h', models: [{{name: m}}]}}\n"
+    gateway = Runtime(load_text(text, path=Path("c.yaml")).config).app.generation.gateway
+    asked = ""
+    for _ in range(4):
+        candidate = gateway.pool.plan(gateway.registry.resolve("m"))[0]
+        gateway.pool.begin(candidate)
+        asked += candidate.account.label
+    assert asked == first

@@ -1,7 +1,9 @@
 """A conversation keeps to the account that answered it, as long as that one answers."""
 
 import json
+import random
 import string
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -123,7 +125,10 @@ def test_a_stumble_does_not(status):
     pool, candidates, clock = pool_of()
     turn(pool, candidates, "k")
     assert turn(pool, candidates, "k", status)[0] == "a"
-    assert turn(pool, candidates, "k") != "a"
+    assert turn(pool, candidates, "k") == "a", "its cache is worth more than one stumble"
+    for _ in range(3):
+        assert turn(pool, candidates, "k", status)[0] == "a"
+    assert turn(pool, candidates, "k") != "a", "three in a row are more than a stumble"
     clock.time += 61
     assert turn(pool, candidates, "k") == "a"
 
@@ -169,6 +174,149 @@ def test_when_all_are_at_their_limit_a_conversation_changes_nothing_about_it():
         pool.report(candidate, UpstreamRefused("x", status=429, retry_after=20.0))
     with pytest.raises(RateLimited):
         pool.plan(candidates, Session("k"))
+
+
+def test_a_name_that_was_looked_up_only_is_not_kept_alive():
+    clock = FakeClock()
+    memory = Affinity(clock, 100.0)
+    memory.bind("k", A)
+    clock.time += 99
+    assert memory.peek("k") == A
+    clock.time += 1
+    assert memory.peek("k") is None
+    assert memory.peek("other") is None
+
+
+def test_of_a_thousand_conversations_with_stumbles_nearly_all_turns_begin_with_their_account():
+    chance = random.Random(23)
+    pool, candidates, clock = pool_of(" ".join(f"a{n}" for n in range(10)))
+    own, at_home, turns = {}, 0, 0
+    for number in range(20):
+        for key in chance.sample(range(1000), 1000):
+            clock.time += 0.2
+            session = Session(key, opening=number == 0)
+            for asked, candidate in enumerate(pool.plan(candidates, session)):
+                if key in own and asked == 0:
+                    turns += 1
+                    at_home += candidate.account.id == own[key]
+                if chance.random() < 0.05:
+                    pool.report(candidate, UpstreamRefused("x", status=503), session=session)
+                    continue
+                pool.report(candidate, session=session)
+                own.setdefault(key, candidate.account.id)
+                break
+    assert turns == 19_000
+    assert at_home >= 0.95 * turns
+
+
+def test_a_dead_account_is_not_asked_by_each_of_its_conversations():
+    pool, candidates, clock = pool_of("a b")
+    for key in range(50):
+        pool.report(candidates[0], session=Session(key))
+    asked = 0
+    for key in range(50):
+        for candidate in pool.plan(candidates, Session(key)):
+            if candidate.account.id == "a":
+                asked += 1
+                pool.report(candidate, UpstreamRefused("x", status=503), session=Session(key))
+                continue
+            pool.report(candidate, session=Session(key))
+            break
+    assert asked == 3
+    clock.time += 61
+    pool.report(candidates[0])
+    assert pool.plan(candidates, Session(7))[0].account.id == "a", "they come back"
+
+
+def test_requests_that_were_on_their_way_together_stumble_once():
+    pool, candidates, clock = pool_of("a b")
+    turn(pool, candidates, "k")
+    began, clock.time = clock.time, clock.time + 1
+    for _ in range(5):
+        pool.report(candidates[0], UpstreamRefused("x", status=503), began=began)
+        clock.time += 1
+    assert pool.plan(candidates, Session("k"))[0].account.id == "a"
+    for _ in range(2):
+        pool.report(candidates[0], UpstreamRefused("x", status=503), began=clock.time)
+    assert pool.plan(candidates, Session("k"))[0].account.id == "b"
+
+
+# ---- begun elsewhere --------------------------------------------------------------------------
+def homes(names, keys=2000, **more):
+    pool, candidates, _ = pool_of(names, **more)
+    return {
+        key: pool.plan(candidates, Session(("m", "client", f"s{key}"), going=True))[0].account.id
+        for key in range(keys)
+    }
+
+
+def test_nodes_agree_without_talking_whatever_they_did_before():
+    pool, candidates, _ = pool_of()
+    for key in "xyz":
+        turn(pool, candidates, key, opening=True)
+    for key, home in homes("a b c", 50).items():
+        session = Session(("m", "client", f"s{key}"), going=True)
+        assert pool.plan(list(reversed(candidates)), session)[0].account.id == home
+
+
+def test_the_agreement_is_the_same_in_every_process_and_version():
+    assert "".join(homes("a b c d e", 20).values()) == "dddbebcadbaaaaceeaba"
+
+
+@pytest.mark.parametrize("strategy", ["round-robin", "least-in-flight", "quota-aware"])
+def test_they_are_spread_evenly(strategy):
+    counts = Counter(homes("a b c d e", strategy=strategy).values())
+    assert set(counts) == set("abcde")
+    assert all(320 < count < 480 for count in counts.values())
+
+
+def test_only_the_conversations_of_an_account_that_comes_or_goes_move():
+    before, after = homes("a b c d e"), homes("a b c d")
+    moved = {key for key in before if before[key] != after[key]}
+    assert moved == {key for key, home in before.items() if home == "e"}
+    assert 0.15 < len(moved) / len(before) < 0.25
+
+
+def test_shares_follow_weights_where_weights_count():
+    accounts = [
+        Account(n, "h", n, models=(ModelRule("m"),), weight=w) for n, w in (("a", 3), ("b", 1))
+    ]
+    candidates = Registry(accounts, Config()).resolve("m")
+    pool = Pool("weighted-round-robin", affinity_ttl=60.0, clock=FakeClock())
+    counts = Counter(
+        pool.plan(candidates, Session(key, going=True))[0].account.id for key in range(2000)
+    )
+    assert 0.7 < counts["a"] / 2000 < 0.8
+
+
+def test_filling_the_first_is_not_given_up_for_it():
+    assert set(homes("a b c", 50, strategy="fill-first").values()) == {"a"}
+
+
+def test_priority_comes_before_and_a_binding_comes_first():
+    assert set(homes("a b c", 50, priorities={"c": 1}).values()) == {"c"}
+    pool, candidates, _ = pool_of()
+    for candidate in candidates:
+        session = Session(candidate.account.id, going=True)
+        pool.report(candidate, session=session)
+        assert pool.plan(candidates, session)[0] is candidate
+
+
+def test_when_its_account_is_resting_the_next_in_its_own_order_answers():
+    pool, candidates, _ = pool_of("a b c d")
+    session = Session("k", going=True)
+    first, second = pool.plan(candidates, session)[:2]
+    pool.report(first, UpstreamRefused("x", status=429, retry_after=30.0))
+    assert pool.plan(candidates, session)[0] is second
+
+
+def test_among_models_behind_one_name_nodes_agree_too():
+    firsts = set()
+    for _ in range(3):
+        pool, candidates, _ = pool_of("a b", models="m1 m2 m3")
+        for _ in range(3):
+            firsts.add(pool.plan(candidates, Session("k", going=True))[0].upstream_model)
+    assert len(firsts) == 1
 
 
 # ---- which conversation it is -----------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Accounts that would refuse are left alone, for as long as they said and no longer."""
 
+import json
 import re
 from pathlib import Path
 
@@ -21,11 +22,13 @@ from cliproxy.base.errors import (
 )
 from cliproxy.config.load import load_text
 from cliproxy.config.schema import Config
+from cliproxy.dialects._errors import read_openai_error
 from cliproxy.routing.accounts import accounts_from_config, limits_from_config
 from cliproxy.routing.cooldown import Cooldowns, Limits, Rule, error_rules, reason_for
 from cliproxy.routing.pool import Pool
 from cliproxy.routing.resolve import Registry
 
+BOT_CHECK = "a bot-check page"
 STATUSES = (401, 402, 403, 404, 408, 425, 429, 500, 502, 503, 504, 529)
 
 
@@ -99,6 +102,20 @@ class World:
         (refused(500), "transient", 60, False),
         (refused(503, 7), "transient", 7, False),
         (refused(529), "transient", 60, False),
+        (refused(401, code="invalid_grant"), "authentication", 1800, True),
+        (refused(400, code="invalid_grant"), "authentication", 1800, True),
+        (refused(400, message="Your credit balance is too low."), "billing", 1800, True),
+        (refused(400, code="model_not_supported"), "not_found", 43200, False),
+        (refused(422, message="Unsupported model: x"), "not_found", 43200, False),
+        (
+            refused(400, message="The model 'g-9.1' is not supported here."),
+            "not_found",
+            43200,
+            False,
+        ),
+        (refused(400, message="Sorry. Model x-1.5 is not available"), "not_found", 43200, False),
+        (refused(403, message=f"It sent {BOT_CHECK}."), "challenge", 10, False),
+        (refused(503, message=f"It sent {BOT_CHECK}."), "challenge", 10, False),
         (UpstreamUnreachable("x"), "transient", 60, False),
         (UpstreamTimeout("x"), "transient", 60, False),
         (UpstreamBroken("x"), "transient", 60, False),
@@ -119,11 +136,17 @@ def test_each_failure_has_its_reason_its_time_and_its_reach(error, reason, secon
         *(refused(status) for status in (400, 405, 409, 413, 415, 422)),
         refused(404, message="Item with id 'rs_1' not found."),
         refused(404, message="Previous response with id 'resp_1' not found."),
+        refused(400, message="Images are not supported by this model."),
+        refused(400, message="'tools' is not supported with this model."),
+        refused(403, code="context_length_exceeded"),
+        refused(500, code="string_above_max_length"),
+        refused(404, code="content_policy_violation"),
+        refused(429, message="Usage credits are required for fast mode."),
         BadRequest("x"),
         TooLarge("x"),
         Unsupported("x"),
     ],
-    ids=lambda e: f"{type(e).__name__}-{e.status}",
+    ids=lambda e: f"{type(e).__name__}-{e.status}-{e.code}-{e.message[:12]}",
 )
 def test_a_request_at_fault_says_nothing_about_the_account(error):
     world = World()
@@ -135,6 +158,48 @@ def test_a_request_at_fault_says_nothing_about_the_account(error):
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_request_at_fault_is_not_tried_elsewhere(status):
     assert not World().fail("a", UpstreamRefused("x", status=status, next_account=False))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused(500, code="context_length_exceeded"),
+        refused(403, code="content_policy_violation"),
+        refused(429, message="Fast request rejected."),
+    ],
+    ids=lambda e: str(e.status),
+)
+def test_nor_when_its_status_blames_the_account(error):
+    assert not World().fail("a", error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UpstreamRefused("x", status=400, code="model_not_supported", next_account=False),
+        UpstreamRefused("x", status=400, code="invalid_grant", next_account=False),
+        UpstreamRefused("Your credit balance is too low", status=400, next_account=False),
+    ],
+    ids=lambda e: e.code,
+)
+def test_an_account_at_fault_is_not_the_last_one_although_its_status_blames_the_request(error):
+    assert World().fail("a", error)
+
+
+def test_what_an_account_does_not_serve_is_remembered_also_where_cooling_is_disabled():
+    world = World(rules={"a": Rule(cooling=False)})
+    world.fail("a", refused(400, code="model_not_supported"))
+    assert world.plan() == "ba"
+
+
+def test_bot_checks_double_from_ten_seconds_and_only_come_last():
+    world, seen = World(), []
+    for _ in range(8):
+        world.fail("a", refused(403, message=BOT_CHECK))
+        seen.append(world.left("a"))
+        assert world.plan() == "ba"
+        world.clock.time += seen[-1]
+    assert seen == [10, 10, 10, 10, 16, 32, 64, 128]
 
 
 def test_limits_without_a_hint_double_up_to_half_an_hour_and_begin_anew_after_success():
@@ -308,6 +373,176 @@ def test_max_retry_credentials_bounds_how_many_accounts_one_round_asks():
     assert world.plan() == "bc"
 
 
+# ---- when to come back, as it is written ------------------------------------------------------
+SOON = "Thu, 01 Jan 2026 00:00:30 GMT"
+DATE = {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}
+BEGINNING = 1_767_225_600
+
+
+@pytest.mark.parametrize(
+    ("headers", "error", "seconds"),
+    [
+        ({"Retry-After": "30"}, {}, 30),
+        ({"Retry-After": SOON}, {}, 30),
+        ({}, {"type": "usage_limit_reached", "resets_at": BEGINNING + 30}, 30),
+        ({}, {"type": "usage_limit_reached", "resets_in_seconds": 30}, 30),
+        ({}, {}, 1),
+        ({"Retry-After": "0"}, {}, 1),
+        ({"Retry-After": "-5"}, {}, 1),
+        ({"Retry-After": "soon"}, {}, 1),
+        ({"Retry-After": str(10 * 365 * 86400)}, {}, 3600),
+        ({"Retry-After": "Fri, 01 Jan 2036 00:00:00 GMT"}, {}, 3600),
+        ({"Retry-After": "9" * 400}, {}, 1),
+        ({}, {"resets_at": BEGINNING + 10 * 365 * 86400}, 3600),
+        ({}, {"resets_in_seconds": 1e300}, 3600),
+        ({"Retry-After": "Mon, 01 Jan 1990 00:00:00 GMT"}, {}, 1),
+    ],
+    ids=lambda v: str(v)[:40],
+)
+def test_however_the_wait_is_written_it_is_kept_and_bounded(headers, error, seconds):
+    world = World(most=3600.0)
+    body = json.dumps({"error": {"message": "No.", **error}}).encode()
+    world.fail("a", read_openai_error(429, {**DATE, **headers}, body, "openai-chat"))
+    assert world.left("a") == pytest.approx(seconds)
+    assert world.plan() == "b"
+    world.clock.time += seconds + 1
+    assert world.plan() == "ab"
+
+
+# ---- waits that end before their time ---------------------------------------------------------
+def play(world, resets, seconds, every=1.0, names="ab"):
+    """Ask every second; a is at its limit until it `resets`. Returns who answered, who refused."""
+    answered, refusals, began = [], [], world.clock.time
+    while world.clock.time < began + seconds:
+        now = world.clock.time - began
+        try:
+            plan = world.plan()
+        except RateLimited:
+            plan = ""
+            answered.append((now, ""))
+        for name in plan:
+            if name == "a" and now < resets:
+                refusals.append(now)
+                world.fail("a", refused(429, 18_000 - now))
+                continue
+            world.succeed(name, began=world.clock.time)
+            answered.append((now, name))
+            break
+        world.clock.time += every
+    return answered, refusals
+
+
+@pytest.mark.parametrize("resets", [30, 61, 90, 119])
+def test_a_limit_that_is_reset_early_is_noticed_within_a_minute_by_one_try_at_most(resets):
+    world = World()
+    answered, refusals = play(world, resets, 400)
+    back = next(now for now, name in answered if name == "a")
+    assert back - resets <= 60
+    assert len(refusals) <= 2, "the first refusal, and one try"
+    assert len(answered) == 400, "no client felt it"
+    assert all(name == "a" for now, name in answered if now >= back)
+
+
+@pytest.mark.parametrize("resets", [600, 3600, 14_000])
+def test_a_later_reset_is_noticed_within_a_quarter_of_the_time_that_has_passed(resets):
+    answered, refusals = play(World(), resets, 18_500)
+    back = next(now for now, name in answered if name == "a")
+    assert back - resets <= max(60, 0.25 * back)
+    assert len(refusals) <= 25
+    assert len(answered) == 18_500
+
+
+@pytest.mark.parametrize("resets", [30, 600, 3600])
+def test_where_nobody_else_can_answer_it_is_noticed_within_a_minute_whenever_it_is(resets):
+    world = World("a")
+    answered, _ = play(world, resets, resets + 100)
+    back = next(now for now, name in answered if name == "a")
+    assert back - resets <= 60
+
+
+def test_at_most_one_try_a_minute_is_made_of_all():
+    world = World("a b c d")
+    for name in "abc":
+        world.fail(name, refused(429, 18_000))
+    tried = []
+    for _ in range(600):
+        world.clock.time += 1
+        first = world.plan()[0]
+        if first != "d":
+            tried.append(first)
+            world.fail(first, refused(429, 18_000))
+    assert len(tried) <= 10
+    assert set(tried) == set("abc")
+
+
+def test_when_one_is_back_the_others_are_tried_at_once():
+    world = World("a b c d")
+    for name in "abc":
+        world.fail(name, refused(429, 18_000))
+    world.clock.time += 61
+    assert world.plan() == "ad"
+    assert world.plan() == "d"
+    world.succeed("a")
+    assert world.plan() == "bad"
+
+
+@pytest.mark.parametrize("error", [refused(401), refused(402), refused(429, 50)])
+def test_keys_bills_and_short_waits_are_not_tried_before_their_time(error):
+    world = World()
+    world.fail("a", error)
+    world.clock.time += min(world.left("a"), 1000) - 1
+    assert world.plan() == "b"
+
+
+def test_who_tried_early_knows_better_how_long_it_still_takes():
+    world = World()
+    world.fail("a", refused(429, 18_000))
+    world.clock.time += 61
+    assert world.plan() == "ab"
+    world.fail("a", refused(429, 100))
+    assert world.left("a") == 100
+
+
+def test_trying_early_can_be_switched_off():
+    world = World(early=0.0)
+    world.fail("a", refused(429, 18_000))
+    world.clock.time += 17_000
+    assert world.plan() == "b"
+
+
+def test_a_try_never_uses_up_the_accounts_that_a_round_may_ask():
+    world = World("a b c", credentials=1)
+    world.fail("a", refused(429, 20))
+    world.fail("b", refused(429, 18_000))
+    world.clock.time += 21
+    assert world.plan() == "ac"
+    world.clock.time += 41
+    assert world.plan()[0] in "ab"
+    assert len(world.plan()) >= 1
+
+
+# ---- the log ----------------------------------------------------------------------------------
+def test_the_log_says_once_who_begins_to_rest_why_and_until_when(caplog):
+    caplog.set_level("INFO", "cliproxy.routing")
+    world = World("a b")
+    for _ in range(3):
+        world.fail("a", refused(429, 600, message="sk-secret"), source="header")
+        world.fail("b", refused(500))
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
+        (
+            "WARNING",
+            "a (a) rests for m until 2027-01-15 08:26:40 UTC: rate_limit (its header said so)",
+        ),
+        ("INFO", "b (b) comes last for m until 2027-01-15 08:17:40 UTC: transient (guessed)"),
+    ]
+
+
+def test_the_log_names_the_reach(caplog):
+    world = World()
+    world.fail("a", refused(401))
+    assert "rests for all models" in caplog.text
+
+
 # ---- further rounds ---------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("retries", "turn", "interval", "error", "pause"),
@@ -440,7 +675,7 @@ def test_what_is_no_rule_is_left_out_and_a_broken_pattern_is_taken_as_text():
     )
 )
 def test_whatever_happens_a_plan_is_an_order_of_accounts_or_a_truthful_refusal(steps):
-    world = World("a b c", "round-robin", most=5000.0)
+    world = World("a b c", "round-robin", most=5000.0, early=0.0)
     for account, status, hint, passing in steps:
         if status == 200:
             world.succeed(account)
