@@ -284,7 +284,7 @@ NOT_SERVED: Final = ("interactions-api-key", "xai-api-key", "vertex-api-key")
 
 NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
     Config: frozenset(
-        {"auth-dir", "trusted-proxies",  
+        {"auth-dir", "trusted-proxies",
 
          "usage-statistics-enabled", "redis-usage-queue-retention-seconds",
          "save-cooldown-status", "auth-auto-refresh-workers",

@@ -31,7 +31,7 @@ async def ask(gate, keys, given=None, *, header="authorization", peer="127.0.0.1
     return 200, ""
 
 
-@pytest.mark.parametrize("kept", ["secret", HASH])
+@pytest.mark.parametrize("kept", ["secret", HASH], ids=["plain", "hashed"])
 @pytest.mark.parametrize(
     ("header", "given", "status"),
     [
