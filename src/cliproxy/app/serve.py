@@ -14,6 +14,7 @@ import uvicorn
 
 from cliproxy.app.debug import DebugServer
 from cliproxy.app.runtime import Runtime, check_binding, log_folder
+from cliproxy.app.start import hash_management_key
 from cliproxy.app.watch import ConfigWatch
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.tasks import spawn
@@ -37,6 +38,7 @@ def serve(config: Config, *, announce: Callable[[str], None], watched: Path | No
         def apply(loaded: Loaded) -> None:
             runtime.reload(loaded.config)
             log_by(loaded.config)
+            hash_management_key(watched, loaded.config.remote_management.secret_key)
             spawn(server.debug_by(loaded.config), name="debug-endpoint")
 
         server.watch = ConfigWatch(watched, apply)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from pathlib import Path
+from typing import Final
 
 from cliproxy.base.errors import ConfigError
+from cliproxy.config.edit import NotEditable, set_value
+from cliproxy.config.tree import NotYaml
 from cliproxy.config.write import atomic_write, starter
+from cliproxy.server.gate import hashed, is_hashed
+
+_log: Final = logging.getLogger(__name__)
 
 
 def find_config(given: str | None) -> Path | None:
@@ -40,3 +47,23 @@ def ensure_config(path: Path) -> tuple[Path, bool]:
     text = starter(f"sk-{secrets.token_urlsafe(24)}", f"mk-{secrets.token_urlsafe(24)}")
     atomic_write(path, text.encode())
     return path, True
+
+
+def hash_management_key(path: Path, key: str) -> bool:
+    """Put the hash of a plain management key in its place in the file; tell whether it was done.
+
+    Everything else in the file stays as it is. A file that cannot be written keeps the plain key,
+    which works as well.
+    """
+    key = key.strip()
+    if not key or is_hashed(key):
+        return False
+    try:
+        # Bytes, so that line ends and a byte order mark stay too.
+        text = path.read_bytes().decode("utf-8")
+        edited = set_value(text, ("remote-management", "secret-key"), hashed(key))
+        atomic_write(path, edited.encode("utf-8"))
+    except (OSError, NotEditable, NotYaml, ValueError) as err:
+        _log.warning("the management key stays in %s as it is: %s", path, err)
+        return False
+    return True

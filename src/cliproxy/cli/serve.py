@@ -7,7 +7,12 @@ import sys
 from msgspec import structs
 
 from cliproxy.app.serve import log_by, serve
-from cliproxy.app.start import ensure_config, find_config, home_config
+from cliproxy.app.start import (
+    ensure_config,
+    find_config,
+    hash_management_key,
+    home_config,
+)
 from cliproxy.config.load import load
 
 
@@ -30,7 +35,9 @@ def command(config_path: str | None, host: str | None, port: int | None) -> None
         _say(f"Wrote a first configuration: {path}")
         if config.api_keys:
             _say(f"Your client key (shown once; it is in that file): {config.api_keys[0]}")
-            _say(f"The management key (likewise): {config.remote_management.secret_key}")
+            key = config.remote_management.secret_key
+            _say(f"The management key (shown once; the file keeps its hash): {key}")
+    hash_management_key(path, config.remote_management.secret_key)
     serve(
         config,
         announce=lambda url: _say(f"cliproxy is listening on {url} (config: {path})"),
