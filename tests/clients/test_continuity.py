@@ -64,6 +64,7 @@ def say(client, history, text):
 @pytest.mark.parametrize("first", DIALECTS)
 @pytest.mark.parametrize("client", DIALECTS)
 def test_no_switch_at_any_turn_is_refused(strict, proxy, client, first, second):
+    strict.reset()
     for at, tools, thinking in itertools.product(range(1, LAST), (True, False), (True, False)):
         history = start(client)
         for turn in range(LAST):

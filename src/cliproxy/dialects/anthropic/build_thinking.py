@@ -122,14 +122,21 @@ def _allowed(req: IRRequest, caps: Caps, body: Obj, wire: Obj, losses: Losses) -
 
 
 def _pending_without_thinking(messages: list[Obj]) -> bool:
-    """Tell whether the last assistant turn waits for results and has no thinking block."""
+    """Tell whether a turn whose calls are still being answered does not begin with thinking.
+
+    Such a turn reaches back over results to what the user said last; every part of it counts.
+    """
     for message in reversed(messages):
-        if message.get("role") != "assistant":
-            continue
         content = message.get("content")
         blocks = content if isinstance(content, list) else []
         kinds = [block.get("type") for block in blocks]
+        if message.get("role") != "assistant":
+            if "tool_result" not in kinds:
+                return False
+            # Also with the user's words after the results, the turn before is still open.
+            continue
         if "tool_use" not in kinds:
             return False
-        return not any(kind in ("thinking", "redacted_thinking") for kind in kinds)
+        if kinds[0] not in ("thinking", "redacted_thinking"):
+            return True
     return False

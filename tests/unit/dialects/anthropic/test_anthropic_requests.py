@@ -1112,3 +1112,35 @@ def test_a_budget_is_raised_no_further_than_the_model_goes():
     body = built(foreign(thinking=ThinkingConfig("level", level="max")), caps).body
     assert body["max_tokens"] == 64000
     assert body["thinking"]["budget_tokens"] == 63999
+
+
+@pytest.mark.parametrize(
+    ("first", "thinks"),
+    [([], False), ([{"type": "thinking", "thinking": "Hm.", "signature": "EsSig"}], True)],
+    ids=["not-thought-of", "thought-of"],
+)
+def test_edge_134_every_part_of_an_open_turn_counts(first, thinks):
+    """The turn reaches back over its results to what the user said last."""
+
+    def called(number, before):
+        call = {"type": "tool_use", "id": f"toolu_{number}", "name": "f", "input": {}}
+        result = {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": "r"}
+        return [
+            {"role": "assistant", "content": [*before, call]},
+            {"role": "user", "content": [result]},
+        ]
+
+    thought = [{"type": "thinking", "thinking": "Ah.", "signature": "EsSig2"}]
+    body = {
+        "model": "m",
+        "max_tokens": 9000,
+        "thinking": {"type": "enabled", "budget_tokens": 2048},
+        "tools": [{"name": "f", "input_schema": {"type": "object", "properties": {}}}],
+        "messages": [
+            {"role": "user", "content": "Go."},
+            *called(1, first),
+            *called(2, thought),
+        ],
+    }
+    built = DIALECT.build(DIALECT.parse(body, ParseMeta()), Caps(model="claude-sonnet-4-5"))
+    assert (built.body.get("thinking", {}).get("type") == "enabled") is thinks
