@@ -590,7 +590,12 @@ def test_what_others_need_is_not_deleted(text, path):
         delete(text, path)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1: 2}, b"x", object()], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), float("inf"), {1: 2}, b"x", object()],
+    ids=repr,
+    ids=lambda value: type(value).__name__,
+)
 def test_what_json_does_not_know_is_not_written(value):
     with pytest.raises(NotEditable):
         set_value("a: 1\n", ("a",), value)
