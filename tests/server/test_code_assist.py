@@ -124,3 +124,15 @@ class TestAccess:
         with httpx.Client(base_url=proxy.url, trust_env=False) as client:
             answer = client.post("/v1beta/models/to-gemini:generateContent", json={})
         assert answer.status_code == 401
+
+    def test_its_own_login_is_not_taken_for_a_guess_at_a_key(self, proxy):
+        for _ in range(30):
+            assert self.ask(proxy, {"authorization": "Bearer ya29.its-own-login"}) == 200
+        answer = post(proxy, "/v1internal:generateContent", body("gemini"), key=KEY)
+        assert answer.status_code == 200
+
+    def test_guesses_from_elsewhere_are_counted(self, proxy):
+        told = {"x-forwarded-for": "203.0.113.9"}
+        seen = [self.ask(proxy, told, key="wrong") for _ in range(22)]
+        assert seen[0] == 403
+        assert seen[-1] == 429

@@ -20,6 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from cliproxy.transport.proxy import is_loopback
 
+Loop = asyncio.AbstractEventLoop
+
 _log: Final = logging.getLogger(__name__)
 _LONGEST: Final = 30.0
 """Seconds that a profile may take."""
@@ -85,7 +87,8 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         else:
             asked = parse_qs(target.query).get("seconds", ["5"])[0]
             seconds = float(asked) if asked.replace(".", "", 1).isdigit() else 5.0
-            status, text = "200 OK", await asyncio.to_thread(page, min(seconds, _LONGEST))
+            loop = asyncio.get_running_loop()
+            status, text = "200 OK", await asyncio.to_thread(page, min(seconds, _LONGEST), loop)
         body = text.encode("utf-8", "replace")
         head = (
             f"HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -99,17 +102,17 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         writer.close()
 
 
-def _tasks(seconds: float) -> str:  # noqa: ARG001  # pages are called alike
-    loops = [t for t in gc.get_objects() if isinstance(t, asyncio.Task) and not t.done()]
-    out = [f"{len(loops)} tasks\n"]
-    for task in loops[:_MOST]:
+def _tasks(seconds: float, loop: Loop) -> str:  # noqa: ARG001  # pages are called alike
+    found = list(asyncio.all_tasks(loop))
+    out = [f"{len(found)} tasks\n"]
+    for task in found[:_MOST]:
         frames = task.get_stack(limit=1)
         where = f"{frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else "?"
         out.append(f"{task.get_name()}  {where}")
     return "\n".join(out) + "\n"
 
 
-def _threads(seconds: float) -> str:  # noqa: ARG001
+def _threads(seconds: float, loop: Loop) -> str:  # noqa: ARG001
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     out = []
     for ident, frame in sys._current_frames().items():  # noqa: SLF001  # the documented way
@@ -117,13 +120,13 @@ def _threads(seconds: float) -> str:  # noqa: ARG001
     return "\n".join(out)
 
 
-def _memory(seconds: float) -> str:  # noqa: ARG001
+def _memory(seconds: float, loop: Loop) -> str:  # noqa: ARG001
     found = Counter(type(item).__qualname__ for item in gc.get_objects())
     lines = [f"{count:9d}  {name}" for name, count in found.most_common(_MOST)]
     return f"collections: {gc.get_stats()}\n\n" + "\n".join(lines) + "\n"
 
 
-def _profile(seconds: float) -> str:
+def _profile(seconds: float, loop: Loop) -> str:  # noqa: ARG001
     main = threading.main_thread().ident
     own = threading.get_ident()
     stacks: Counter[str] = Counter()
@@ -139,7 +142,7 @@ def _profile(seconds: float) -> str:
     return "".join(f"{stack} {count}\n" for stack, count in stacks.most_common())
 
 
-_PAGES: Final[dict[str, Callable[[float], str]]] = {
+_PAGES: Final[dict[str, Callable[[float, Loop], str]]] = {
     "/debug/tasks": _tasks,
     "/debug/threads": _threads,
     "/debug/memory": _memory,

@@ -6,13 +6,11 @@ from msgspec import Struct, structs
 
 from cliproxy.base import json, redact
 from cliproxy.base.errors import GatewayError
-from cliproxy.config.payload import Rules, compile_rules
-from cliproxy.config.schema import Config
 from cliproxy.dialects import DIALECTS
 from cliproxy.ir.loss import Loss
-from cliproxy.pipeline.calls import prepare
+from cliproxy.pipeline.calls import prepare, target_of
 from cliproxy.pipeline.context import Request
-from cliproxy.pipeline.gateway import Gateway
+from cliproxy.pipeline.gateway import Gateway, Settings
 from cliproxy.pipeline.peek import session_of
 from cliproxy.routing.resolve import Candidate
 
@@ -56,7 +54,6 @@ class Choice(Struct, frozen=True):
 
 def explain(
     gateway: Gateway,
-    config: Config,
     model: str,
     *,
     dialect: str = "openai-chat",
@@ -72,11 +69,9 @@ def explain(
     candidates = gateway.registry.resolve(model, provider=provider)
     session = session_of(request) if gateway.pool.sticky and len(candidates) > 1 else None
     fates = gateway.pool.preview(candidates, session).fates
-    strict = config.fidelity == "strict"
-    rules = compile_rules(config.payload).rules
     return [
         structs.replace(
-            _choice(request, fate.candidate, config, rules, strict=strict),
+            _choice(request, fate.candidate, gateway.settings),
             state=fate.code,
             because=fate.reason,
             until=fate.until,
@@ -103,9 +98,7 @@ def _request(model: str, dialect: str, body: json.Obj | None, *, stream: bool) -
     )
 
 
-def _choice(
-    request: Request, candidate: Candidate, config: Config, rules: Rules, *, strict: bool
-) -> Choice:
+def _choice(request: Request, candidate: Candidate, settings: Settings) -> Choice:
     account = candidate.account
     known = Choice(
         provider=account.provider,
@@ -116,7 +109,8 @@ def _choice(
         model=candidate.upstream_model + candidate.suffix,
     )
     try:
-        call = prepare(request, candidate, strict=strict, rules=rules)
+        target = target_of(request, candidate)
+        call = prepare(request, target, strict=settings.strict, rules=settings.payload)
     except GatewayError as err:
         return structs.replace(known, error=err.message)
     return structs.replace(
@@ -126,6 +120,6 @@ def _choice(
         url=redact.url(call.http.url),
         headers={name: redact.header(name, value) for name, value in call.http.headers.items()},
         body=json.loads(call.http.body),
-        proxy=redact.url(call.http.proxy or config.proxy_url or ""),
+        proxy=redact.url(call.http.proxy or settings.proxy_url or ""),
         losses=call.losses,
     )

@@ -16,7 +16,6 @@ from cliproxy.app.explain import SAMPLES, explain
 from cliproxy.base import json
 from cliproxy.base.errors import GatewayError
 from cliproxy.base.json import Json, Obj
-from cliproxy.config.schema import Config
 from cliproxy.server.gate import Gate, ManagementKeys, Refused
 
 if TYPE_CHECKING:
@@ -87,10 +86,8 @@ async def _explain(runtime: Runtime, rest: str, query: Mapping[str, str], body: 
     given, provider = asked.get("body"), asked.get("provider")
     if not isinstance(given, dict | None) or not isinstance(provider, str | None):
         raise Refused(400, "invalid body")
-    config: Config = runtime.config
     choices = explain(
         runtime.app.generation.gateway,
-        config,
         model,
         dialect=dialect,
         body=given,
@@ -113,23 +110,22 @@ async def _requests(runtime: Runtime, rest: str, query: Mapping[str, str], body:
 
 async def _cooldowns(runtime: Runtime, rest: str, query: Mapping[str, str], body: Any) -> Json:  # noqa: ARG001
     gateway = runtime.app.generation.gateway
-    found: list[Json] = []
+    found: dict[tuple[str, str], Json] = {}
     for listed in gateway.registry.list_models():
         for fate in gateway.pool.preview(gateway.registry.resolve(listed.id)).fates:
             if fate.until is None:
                 continue
-            entry: Obj = {
-                "account": fate.candidate.account.id,
-                "label": fate.candidate.account.label,
-                "model": fate.candidate.upstream_model,
+            account, model = fate.candidate.account, fate.candidate.upstream_model
+            found[account.id, model] = {
+                "account": account.id,
+                "label": account.label,
+                "model": model,
                 "state": fate.code,
                 "reason": fate.reason,
                 "source": fate.source,
                 "until": fate.until,
             }
-            if entry not in found:
-                found.append(entry)
-    return {"cooldowns": found}
+    return {"cooldowns": list(found.values())}
 
 
 async def _clear(runtime: Runtime, rest: str, query: Mapping[str, str], body: Any) -> Json:  # noqa: ARG001

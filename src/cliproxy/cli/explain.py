@@ -29,7 +29,7 @@ def command(
     _, config = loaded(config_path)
     gateway = Runtime(config).app.generation.gateway
     try:
-        choices = explain(gateway, config, model, dialect=dialect, body=_body(body), stream=stream)
+        choices = explain(gateway, model, dialect=dialect, body=_body(body), stream=stream)
     except GatewayError as err:
         raise ConfigError(
             f"This request would be refused with {err.status}: {err.message}"

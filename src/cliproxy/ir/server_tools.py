@@ -80,6 +80,15 @@ def code_args(code: Any) -> str:
     return json.dumps_str({"code": _text(code)})
 
 
+def joined(content: Any) -> str:
+    """Return the texts of a list of parts, or the text itself."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else ()
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
 def mcp_payload(output: Any, error: Any = None) -> dict[str, Any]:
     """Return the neutral payload of a call to an MCP server."""
     payload: dict[str, Any] = {"output": _text(output)}

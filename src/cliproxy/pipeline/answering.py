@@ -86,7 +86,7 @@ async def stream(
         bytes_held, rest = await _held(passing.stream(response), watch)
         chunks = _resumed(bytes_held, rest)
         if call.renamed is not None:
-            chunks = _changed(chunks, call.renamed)
+            chunks = _each(chunks, call.renamed)
         keeper = _keeper(candidate)
     else:
         chunks = await _translated(gateway, request, call, response, watch=watch, failed=failed)
@@ -123,7 +123,7 @@ async def _translated(
     if request.dialect_id in WITHOUT:
         listener = Listener(gateway.ledger, request.client)
         listener.hear(pending)
-        rest = _heard(rest, listener)
+        rest = _each(rest, listener.hear)
     if request.kept:
         pending = _anonymous(pending)
     writer = request.dialect.writer(request.ir(), request.framing)
@@ -166,21 +166,12 @@ async def _resumed(
             yield chunk
 
 
-async def _changed(
-    chunks: AsyncGenerator[bytes, None], change: Callable[[bytes], bytes]
-) -> AsyncGenerator[bytes, None]:
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            yield change(chunk)
-
-
-async def _heard(
-    events: AsyncGenerator[list[Event], None], listener: Listener
-) -> AsyncGenerator[list[Event], None]:
-    async with aclosing(events):
-        async for batch in events:
-            listener.hear(batch)
-            yield batch
+async def _each(
+    items: AsyncGenerator[_T, None], change: Callable[[_T], _T]
+) -> AsyncGenerator[_T, None]:
+    async with aclosing(items):
+        async for item in items:
+            yield change(item)
 
 
 async def _written(

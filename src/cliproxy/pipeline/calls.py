@@ -66,36 +66,52 @@ class Prepared(Struct):
         return "lossy" if self.losses else "exact"
 
 
-def passes_verbatim(request: Request, candidate: Candidate) -> bool:
-    """Tell whether a candidate can be sent the client's own bytes."""
+class Target(Struct, frozen=True):
+    """A candidate, and what that means for one request."""
+
+    candidate: Candidate
+    provider: Provider
+    dialect: Dialect
+    caps: Caps
+    verbatim: bool
+    """It can be sent the client's own bytes."""
+
+
+def target_of(request: Request, candidate: Candidate) -> Target:
+    """Look at a candidate, once for each attempt: bodies can be large."""
     account = candidate.account
-    return request.operation == "compact" or (
-        providers.get(account.provider).dialect == request.dialect_id
+    provider = providers.get(account.provider)
+    verbatim = request.operation == "compact" or (
+        provider.dialect == request.dialect_id
         and not candidate.suffix
         # Signatures of other vendors, from earlier turns elsewhere, would be refused.
         and not may_hold(request.body)
         and (request.continued is None or request.continued.account == account.id)
     )
+    return Target(
+        candidate,
+        provider,
+        dialects.get(provider.dialect),
+        provider.caps(candidate.caps, account),
+        verbatim,
+    )
 
 
 def prepare(
     request: Request,
-    candidate: Candidate,
+    target: Target,
     *,
     strict: bool,
     asked: IRRequest | None = None,
     rules: Rules = NO_RULES,
 ) -> Prepared:
-    """Write the call for one candidate. Raises `BadRequest` when the request is at fault.
+    """Write the call for one target. Raises `BadRequest` when the request is at fault.
 
     `asked` is the request to translate when it is not simply what the client sent. `rules` are the
     owner's last word on what is generated from; counting and compacting have bodies of their own.
     """
-    account = candidate.account
-    provider = providers.get(account.provider)
-    dialect = dialects.get(provider.dialect)
-    caps = provider.caps(candidate.caps, account)
-    verbatim = passes_verbatim(request, candidate)
+    candidate, provider, dialect = target.candidate, target.provider, target.dialect
+    caps, verbatim = target.caps, target.verbatim
     if request.operation != "generate":
         rules = NO_RULES
     rewritten = False
@@ -139,7 +155,7 @@ def prepare(
     if verbatim and candidate.force_name and candidate.upstream_model != candidate.client_model:
         renamed = Renamed(candidate.upstream_model, candidate.client_model)
     return Prepared(
-        provider.prepare(call, account),
+        provider.prepare(call, candidate.account),
         provider,
         dialect,
         caps,

@@ -11,11 +11,11 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from cliproxy.ir.events import BlockStart, Event, Signature, ThinkingBreak, ThinkingDelta
 from cliproxy.ir.fold import Answer
-from cliproxy.ir.request import IRRequest, Message, Part, Thinking, ToolCall
+from cliproxy.ir.request import IRRequest, Message, Part, Sig, Thinking, ToolCall
 
 WITHOUT: Final = frozenset({"openai-chat"})
 """Dialects whose clients send no signatures back."""
@@ -91,48 +91,54 @@ class Ledger:
             self._bytes -= turn.size
 
 
+class _Thought(Struct):
+    start: BlockStart
+    pieces: list[str] = field(default_factory=list)
+    signature: Sig | None = None
+
+    def whole(self) -> Thinking:
+        """Return the reasoning as history has it."""
+        return Thinking(
+            "".join(self.pieces),
+            self.signature or self.start.signature,
+            redacted=self.start.kind == "redacted",
+            item_id=self.start.item_id,
+            raw=self.start.raw,
+        )
+
+
 class Listener:
-    """Hears a stream of events and tells the ledger when it is over."""
+    """Hears a stream of events and tells the ledger of each call at once.
+
+    The client may answer a call before it saw the end.
+    """
 
     def __init__(self, ledger: Ledger, client: str) -> None:
         self._ledger = ledger
         self._client = client
-        self._thoughts: dict[int, Thinking] = {}
+        self._thoughts: dict[int, _Thought] = {}
         self._calls: list[str] = []
 
-    def hear(self, events: list[Event]) -> None:
-        """Take note of what was thought and called."""
+    def hear(self, events: list[Event]) -> list[Event]:
+        """Take note of what was thought and called; return the events."""
+        thoughts = self._thoughts
         for event in events:
             match event:
-                case ThinkingDelta():
-                    self._add(event.index, event.text)
-                case ThinkingBreak():
-                    self._add(event.index, _BREAK)
-                case Signature() if event.index in self._thoughts:
-                    thought = self._thoughts[event.index]
-                    self._thoughts[event.index] = structs.replace(thought, signature=event.sig)
+                case ThinkingDelta() if event.index in thoughts:
+                    thoughts[event.index].pieces.append(event.text)
+                case ThinkingBreak() if event.index in thoughts:
+                    thoughts[event.index].pieces.append(_BREAK)
+                case Signature() if event.index in thoughts:
+                    thoughts[event.index].signature = event.sig
                 case BlockStart(kind="thinking" | "redacted"):
-                    self._thoughts[event.index] = Thinking(
-                        signature=event.signature,
-                        redacted=event.kind == "redacted",
-                        item_id=event.item_id,
-                        raw=event.raw,
-                    )
+                    thoughts[event.index] = _Thought(event)
                 case BlockStart(kind="tool_call"):
                     self._calls.append(event.id)
-                    # At once: the client may answer a call before it saw the end.
-                    self.close()
+                    told = [thought.whole() for thought in thoughts.values()]
+                    self._ledger.remember(self._client, self._calls, told)
                 case _:
                     pass
-
-    def close(self) -> None:
-        """Tell the ledger."""
-        self._ledger.remember(self._client, self._calls, self._thoughts.values())
-
-    def _add(self, index: int, text: str) -> None:
-        thought = self._thoughts.get(index)
-        if thought is not None:
-            self._thoughts[index] = structs.replace(thought, text=thought.text + text)
+        return events
 
 
 def hear_whole(ledger: Ledger, client: str, answer: Answer) -> None:

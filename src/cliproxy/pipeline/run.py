@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Final
 
-from cliproxy import dialects, providers
+from cliproxy import providers
 from cliproxy.base.errors import (
     GatewayError,
     NotFound,
@@ -26,7 +26,7 @@ from cliproxy.base.tasks import cancel, own
 from cliproxy.ir.request import IRRequest
 from cliproxy.ir.thinking import split_suffix
 from cliproxy.pipeline import answering, continuing, media
-from cliproxy.pipeline.calls import Prepared, passes_verbatim, prepare
+from cliproxy.pipeline.calls import Prepared, Target, prepare, target_of
 from cliproxy.pipeline.context import Attempt, Reply, Request, reason_of
 from cliproxy.pipeline.gateway import Gateway
 from cliproxy.pipeline.headers import passed
@@ -250,8 +250,9 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate, tur
     strict = gateway.settings.strict or request.strict
     if request.operation == "count" and not _can_count(candidate):
         return await _counted_here(request, candidate)
-    asked = await _asked(gateway, request, candidate)
-    call = prepare(request, candidate, strict=strict, asked=asked, rules=gateway.settings.payload)
+    target = target_of(request, candidate)
+    asked = await _asked(gateway, request, target)
+    call = prepare(request, target, strict=strict, asked=asked, rules=gateway.settings.payload)
     request.attempts[-1].losses = call.losses
     exchange = None
     if request.entry is not None:
@@ -295,12 +296,12 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate, tur
     return reply
 
 
-async def _asked(gateway: Gateway, request: Request, candidate: Candidate) -> IRRequest | None:
+async def _asked(gateway: Gateway, request: Request, target: Target) -> IRRequest | None:
     """Return the request to translate; None when the client's own bytes are sent.
 
     In it is what the client had no place for, and what the upstream could not fetch.
     """
-    if passes_verbatim(request, candidate):
+    if target.verbatim:
         return None
     asked = request.ir()
     if request.dialect_id in WITHOUT:
@@ -308,16 +309,10 @@ async def _asked(gateway: Gateway, request: Request, candidate: Candidate) -> IR
     guard = gateway.guard
     if guard is None or b"://" not in request.body:
         return asked
-    account = candidate.account
-    provider = providers.get(account.provider)
-    caps = provider.caps(candidate.caps, account)
-    dialect = dialects.get(provider.dialect)
-    if caps.remote_images and dialect.document_urls:
-        return asked
     return await media.inline(
         asked,
-        caps,
-        dialect,
+        target.caps,
+        target.dialect,
         guard,
         known=request.fetched,
         proxy=gateway.settings.proxy_url,

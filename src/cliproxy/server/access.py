@@ -40,6 +40,10 @@ LOCAL: Final = Client("this-machine", "none")
 _NOT_LOCAL: Final = ("origin", "forwarded", "x-forwarded-for", "x-real-ip", "cf-connecting-ip")
 
 
+class _WrongKey(Unauthenticated):
+    """A key was sent, and it is none of ours: what is counted."""
+
+
 class Access:
     """Checks client keys. Built anew for each configuration; `failures` outlives it."""
 
@@ -63,6 +67,15 @@ class Access:
         if self.open:
             return ANYBODY
         self._failures.admit(peer)
+        try:
+            return self._find(headers, query, loopback=loopback)
+        except _WrongKey:
+            self._failures.record(peer)
+            raise
+
+    def _find(
+        self, headers: Mapping[str, str], query: Mapping[str, str], *, loopback: bool
+    ) -> Client:
         supplied = False
         sample = False
         for source, value in _places(headers, query):
@@ -87,8 +100,7 @@ class Access:
                 "machine only. Put a key of your own under api-keys in the configuration."
             )
         if supplied:
-            self._failures.record(peer)
-            raise Unauthenticated(
+            raise _WrongKey(
                 "Invalid API key. Use one of the keys listed under api-keys in the proxy's "
                 "configuration."
             )
@@ -106,12 +118,17 @@ class Access:
         machine may come without one. A web page or somebody behind a proxy may not: they look
         local and are not. Raises `Forbidden` for everybody else without a key.
         """
-        local = loopback and not any(name in headers for name in _NOT_LOCAL)
+        if self.open:
+            return ANYBODY
+        if loopback and not any(name in headers for name in _NOT_LOCAL):
+            try:
+                return self._find(headers, query, loopback=True)
+            except Unauthenticated:
+                # Not a guess: the program's own login. It changes nothing but a label.
+                return LOCAL
         try:
             return self.check(headers, query, peer=peer, loopback=loopback)
         except Unauthenticated as err:
-            if local:
-                return LOCAL
             raise Forbidden(
                 "The Code Assist routes are open to this machine only; from elsewhere send one of "
                 "the proxy's api-keys as x-api-key."

@@ -30,7 +30,7 @@ from cliproxy.pipeline.gateway import Gateway
 from cliproxy.pipeline.peek import peek
 from cliproxy.pipeline.run import run
 from cliproxy.server import bodies, models, stored
-from cliproxy.server.access import Access
+from cliproxy.server.access import Access, Client
 from cliproxy.server.asgi import (
     JSON_TYPE,
     RawHeaders,
@@ -226,12 +226,8 @@ class App:
     ) -> None:
         generation = self.generation
         query = _query(scope)
-        access = generation.access
-        check = access.check if route.dialect != "code-assist" else access.check_code_assist
-        client = check(headers, query, peer=_peer(scope), loopback=is_loopback(_peer(scope)))
-        body = await bodies.read_body(receive, generation.max_body)
-        if encoding := headers.get("content-encoding"):
-            body = bodies.decode(body, encoding, generation.max_body)
+        client = _client(generation.access, scope, route, headers, query)
+        body = await bodies.receive_body(receive, headers, generation.max_body)
         if entry is not None:
             entry.body = body
         peeked = peek(body)
@@ -321,14 +317,10 @@ class App:
     ) -> bytes:
         generation = self.generation
         query = _query(scope)
-        client = generation.access.check(
-            headers, query, peer=_peer(scope), loopback=is_loopback(_peer(scope))
-        )
+        client = _client(generation.access, scope, route, headers, query)
         asked = stored.Asked(route, scope["method"], client.label, query)
         if asked.method == "POST":
-            asked.body = await bodies.read_body(receive, generation.max_body)
-            if encoding := headers.get("content-encoding"):
-                asked.body = bodies.decode(asked.body, encoding, generation.max_body)
+            asked.body = await bodies.receive_body(receive, headers, generation.max_body)
         return stored.serve(generation.gateway.responses, asked)
 
     async def _get(
@@ -344,9 +336,7 @@ class App:
         else:
             generation = self.generation
             query = _query(scope)
-            generation.access.check(
-                headers, query, peer=_peer(scope), loopback=is_loopback(_peer(scope))
-            )
+            _client(generation.access, scope, route, headers, query)
             body = models.body(generation.gateway.registry, route, headers, query)
         await answer(send, 200, body, [*reply, JSON_TYPE], head=head)
 
@@ -387,6 +377,15 @@ def _query(scope: Scope) -> dict[str, str]:
 
 def _forwarded_query(query: dict[str, str]) -> str:
     return "&".join(f"{k}={v}" for k, v in query.items() if k == "beta" and v.isalnum())
+
+
+def _client(
+    access: Access, scope: Scope, route: Route, headers: dict[str, str], query: dict[str, str]
+) -> Client:
+    """Return who asks. Raises a `GatewayError` for who may not."""
+    peer = _peer(scope)
+    check = access.check_code_assist if route.dialect == "code-assist" else access.check
+    return check(headers, query, peer=peer, loopback=is_loopback(peer))
 
 
 def _peer(scope: Scope) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cliproxy.base.errors import BadRequest, TooLarge, UnsupportedEncoding
@@ -46,6 +46,13 @@ async def read_body(receive: Receive, limit: int) -> bytes:
             if size > limit:
                 raise too_large(limit)
             return b"".join(parts)
+
+
+async def receive_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
+    """Read the whole body and undo its encoding. Raises as `read_body` and `decode` do."""
+    body = await read_body(receive, limit)
+    encoding = headers.get("content-encoding")
+    return decode(body, encoding, limit) if encoding else body
 
 
 def too_large(limit: int) -> TooLarge:

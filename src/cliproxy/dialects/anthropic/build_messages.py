@@ -12,6 +12,7 @@ from cliproxy.base.json import Obj
 from cliproxy.dialects import where
 from cliproxy.dialects._listed import unlisted
 from cliproxy.dialects._merge import merged
+from cliproxy.dialects._telling import Telling
 from cliproxy.dialects._unread import report_system
 from cliproxy.dialects.anthropic import citations, server_tools
 from cliproxy.dialects.anthropic.build_tools import control
@@ -146,25 +147,8 @@ def _system_block(text: SystemText, *, own: bool) -> Obj:
     return block
 
 
-class _Writer:
+class _Writer(Telling):
     """Decides what can be said, then says it."""
-
-    def __init__(
-        self,
-        caps: Caps,
-        names: NameMap,
-        losses: Losses,
-        paths: where.Paths,
-        ran: Pairs,
-        *,
-        own: bool,
-    ) -> None:
-        self._caps = caps
-        self._paths = paths
-        self._ran = ran
-        self._names = names
-        self._losses = losses
-        self._own = own
 
     # ---- keeping ------------------------------------------------------------------------------
     def keep(self, parts: Sequence[Part], path: str, role: str) -> list[Part]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cliproxy.base.json import Json, Obj
+from cliproxy.base.json import Obj
 from cliproxy.dialects.anthropic import citations
 from cliproxy.ir.names import safe_id
-from cliproxy.ir.server_tools import CODE, MCP, TIMEOUT, UNAVAILABLE, Ran, mcp_payload, ran
+from cliproxy.ir.server_tools import CODE, MCP, TIMEOUT, UNAVAILABLE, Ran, joined, mcp_payload, ran
 
 _ERRORS = ("invalid_tool_input", "too_many_requests", TIMEOUT, UNAVAILABLE)
 _RESULT = "_tool_result"
@@ -33,7 +33,7 @@ def payload_of(wire: Obj) -> Any:
         case "code_execution":
             return _ran(content if isinstance(content, dict) else {}).payload()
         case "mcp":
-            text = _joined(content)
+            text = joined(content)
             if wire.get("is_error"):
                 return mcp_payload("", text or "The call failed.")
             return mcp_payload(text)
@@ -45,14 +45,6 @@ def _ran(content: Obj) -> Ran:
     if error := content.get("error_code"):
         return Ran(error=str(error), return_code=1)
     return ran(content)
-
-
-def _joined(content: Json) -> str:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else ()
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
-    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def call(kind: str, call_id: str, name: str, label: str | None) -> Obj | None:

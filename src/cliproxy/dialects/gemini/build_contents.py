@@ -12,6 +12,7 @@ from cliproxy.base.json import Obj
 from cliproxy.dialects import where
 from cliproxy.dialects._listed import unlisted
 from cliproxy.dialects._merge import merged
+from cliproxy.dialects._telling import Telling
 from cliproxy.dialects._unread import report_system
 from cliproxy.dialects.gemini import code
 from cliproxy.dialects.gemini.wire import DUMMY_SIGNATURE, SIGNED
@@ -126,7 +127,7 @@ def _ends(
         losses.add(where.message(req, 0), "the API begins with the user", "info", "synthesised")
 
 
-class _Writer:
+class _Writer(Telling):
     """Decides what can be said, then says it."""
 
     def __init__(
@@ -139,12 +140,7 @@ class _Writer:
         *,
         own: bool,
     ) -> None:
-        self._caps = caps
-        self._paths = paths
-        self._ran = ran
-        self._names = names
-        self._losses = losses
-        self._own = own
+        super().__init__(caps, names, losses, paths, ran, own=own)
         self._called: dict[str, str] = {}
         """Names of the calls written so far, by their ids: results must be called the same."""
         self._must_sign = bool(SIGNED.match(caps.model.rsplit("/", 1)[-1]))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cliproxy.base.json import Obj
 from cliproxy.dialects import where
 from cliproxy.dialects._merge import merged
+from cliproxy.dialects._telling import Telling
 from cliproxy.dialects._unread import report_system
 from cliproxy.dialects.openai_responses import server_tools
 from cliproxy.dialects.openai_responses.wire import CALL_ID_LIMIT, CONTENT
@@ -84,24 +85,7 @@ def _kept_elsewhere(req: IRRequest) -> bool:
     return bool(meta.previous_response_id or meta.conversation or req.extras.get("prompt"))
 
 
-class _Writer:
-    def __init__(
-        self,
-        caps: Caps,
-        names: NameMap,
-        losses: Losses,
-        paths: where.Paths,
-        ran: Pairs,
-        *,
-        own: bool,
-    ) -> None:
-        self._ran = ran
-        self._caps = caps
-        self._paths = paths
-        self._names = names
-        self._losses = losses
-        self._own = own
-
+class _Writer(Telling):
     def own(self, extras: Obj | None) -> Obj:
         """Return what only this dialect has, for a client of this dialect."""
         return extras or {} if self._own else {}

@@ -17,6 +17,7 @@ from cliproxy.ir.server_tools import (
     UNAVAILABLE,
     Ran,
     code_args,
+    joined,
     mcp_payload,
     python,
     ran,
@@ -66,13 +67,7 @@ def _error(value: Json) -> str | None:
     said = value.get("message")
     if isinstance(said, str) and said:
         return said
-    content = value.get("content")
-    parts = content if isinstance(content, list) else ()
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
-    text = "\n".join(text for text in texts if isinstance(text, str))
-    if text:
-        return text
-    return content if isinstance(content, str) and content else json.dumps_str(value)
+    return joined(value.get("content")) or json.dumps_str(value)
 
 
 # ---- writing ----------------------------------------------------------------------------------
