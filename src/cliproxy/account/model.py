@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from cliproxy.account.credential import Credential
 from cliproxy.base.redact import Secret
 
 Kind = Literal["key", "oauth", "service", "linked", "local"]
@@ -69,6 +70,17 @@ class Account(Struct, frozen=True):
     weight: int = 1
     names: tuple[str, ...] = ()
     """Other names a client may pin it by: its entry's name."""
+    credential: Credential | None = None
+    """The login behind it, whose tokens change while it is used; None for keys."""
+    project: str = ""
+    """The cloud project its requests are made in, where the provider has projects."""
+
+    @property
+    def token(self) -> str:
+        """What proves who we are now: the login's access token, else the key."""
+        if self.credential is not None:
+            return self.credential.token
+        return self.secret.reveal()
 
 
 def stable_id(kind: str, *facts: str) -> str:

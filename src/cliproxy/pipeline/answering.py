@@ -199,7 +199,7 @@ def _anonymous(events: list[Event]) -> list[Event]:
 
 def _keeper(candidate: Candidate) -> str:
     """Return the account whose upstream keeps the answer too, if it does."""
-    keeps = providers.get(candidate.account.provider).keeps_responses
+    keeps = providers.able(candidate.account, "keep")
     return candidate.account.id if keeps else ""
 
 

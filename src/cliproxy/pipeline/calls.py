@@ -19,9 +19,9 @@ from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import IRRequest
 from cliproxy.ir.restore import Restore
 from cliproxy.pipeline.context import Fidelity, Request
-from cliproxy.pipeline.peek import replace_model
+from cliproxy.pipeline.peek import replace_model, session_of
 from cliproxy.pipeline.rewrite import apply, apply_to_bytes, context_of
-from cliproxy.providers.base import Call, Provider
+from cliproxy.providers.base import About, Call, Provider
 from cliproxy.routing.resolve import Candidate
 
 NO_RULES: Final = Rules()
@@ -72,29 +72,44 @@ class Target(Struct, frozen=True):
     candidate: Candidate
     provider: Provider
     dialect: Dialect
-    caps: Caps
-    verbatim: bool
-    """It can be sent the client's own bytes."""
+    about: About
+    verbatim: bytes | None = None
+    """The client's own bytes, when they can be sent."""
+
+    @property
+    def caps(self) -> Caps:
+        """What is known of the model there."""
+        return self.about.caps
 
 
 def target_of(request: Request, candidate: Candidate) -> Target:
     """Look at a candidate, once for each attempt: bodies can be large."""
     account = candidate.account
     provider = providers.get(account.provider)
-    verbatim = request.operation == "compact" or (
-        provider.dialect == request.dialect_id
+    spoken = provider.speaks(account)
+    own = next((d for d in spoken if d == request.dialect_id), None)
+    if provider.wants_session and request.session is None:
+        request.session = session_of(request)
+    about = About(
+        operation=request.operation,
+        dialect=own or spoken[0],
+        caps=provider.caps(candidate.caps, account),
+        account=account,
+        stream=request.stream and request.operation == "generate",
+        session=request.session.name if request.session is not None else "",
+    )
+    verbatim = None
+    if request.operation == "compact":
+        verbatim = request.body
+    elif (
+        own is not None
         and not candidate.suffix
         # Signatures of other vendors, from earlier turns elsewhere, would be refused.
         and not may_hold(request.body)
         and (request.continued is None or request.continued.account == account.id)
-    )
-    return Target(
-        candidate,
-        provider,
-        dialects.get(provider.dialect),
-        provider.caps(candidate.caps, account),
-        verbatim,
-    )
+    ):
+        verbatim = provider.verbatim(request.body, about)
+    return Target(candidate, provider, dialects.get(about.dialect), about, verbatim)
 
 
 def prepare(
@@ -111,17 +126,18 @@ def prepare(
     owner's last word on what is generated from; counting and compacting have bodies of their own.
     """
     candidate, provider, dialect = target.candidate, target.provider, target.dialect
-    caps, verbatim = target.caps, target.verbatim
+    about, caps = target.about, target.caps
+    verbatim = target.verbatim is not None
     if request.operation != "generate":
         rules = NO_RULES
     rewritten = False
-    if verbatim:
-        body = request.body
+    if target.verbatim is not None:
+        body = target.verbatim
         if not request.model_in_path and candidate.upstream_model != request.model:
             body = replace_model(body, candidate.upstream_model)
         if rules:
             before = body
-            body = apply_to_bytes(rules, body, context_of(request, candidate, provider.dialect))
+            body = apply_to_bytes(rules, body, context_of(request, candidate, about.dialect))
             rewritten = body is not before
         losses: tuple[Loss, ...] = ()
         restore = Restore()
@@ -137,19 +153,21 @@ def prepare(
             losses = where.named(asked, losses)
         if strict:
             refuse_losses(losses)
-        provider.adjust(built.body, request.operation, caps)
+        provider.adjust(built.body, about)
         if rules:
-            apply(rules, built.body, context_of(request, candidate, provider.dialect))
+            apply(rules, built.body, context_of(request, candidate, about.dialect))
         body = json.dumps(built.body)
     call = Call(
         operation=request.operation,
+        dialect=about.dialect,
         model=candidate.upstream_model,
-        stream=request.stream and request.operation == "generate",
+        stream=about.stream,
         body=body,
         verbatim=verbatim,
         headers=headers,
         client_headers=request.headers,
         query=request.query,
+        session=about.session,
     )
     renamed = None
     if verbatim and candidate.force_name and candidate.upstream_model != candidate.client_model:

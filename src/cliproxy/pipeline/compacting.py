@@ -49,9 +49,7 @@ async def compact(gateway: Gateway, request: Request) -> Reply:
     if not items and request.continued is None and not body.get("previous_response_id"):
         raise BadRequest("The field 'input' is missing or empty.", param="input")
     written = json.dumps(body)
-    if any(providers.get(c.account.provider).compacts for c in candidates) and not may_hold(
-        written
-    ):
+    if any(providers.able(c.account, "compact") for c in candidates) and not may_hold(written):
         inner = structs.replace(request, operation="compact", body=written, continued=None)
         inner.peeked = None
         try:

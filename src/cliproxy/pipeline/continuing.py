@@ -126,7 +126,7 @@ def able(request: Request, candidates: list[Candidate]) -> list[Candidate]:
     conversation = _conversation(peeked.conversation)
     if peeked.previous_response_id is None and conversation is None:
         return candidates
-    keeping = [c for c in candidates if providers.get(c.account.provider).keeps_responses]
+    keeping = [c for c in candidates if providers.able(c.account, "keep")]
     if keeping:
         return keeping
     if conversation is not None:

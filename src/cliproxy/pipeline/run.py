@@ -138,7 +138,7 @@ async def _served(gateway: Gateway, request: Request, model: str, provider: str 
     pool = gateway.pool
     session = None
     if request.operation == "compact":
-        candidates = [c for c in candidates if providers.get(c.account.provider).compacts]
+        candidates = [c for c in candidates if providers.able(c.account, "compact")]
     if request.dialect_id == continuing.DIALECT:
         continuing.continue_from(gateway, request)
         candidates = continuing.able(request, candidates)
@@ -301,7 +301,7 @@ async def _asked(gateway: Gateway, request: Request, target: Target) -> IRReques
 
     In it is what the client had no place for, and what the upstream could not fetch.
     """
-    if target.verbatim:
+    if target.verbatim is not None:
         return None
     asked = request.ir()
     if request.dialect_id in WITHOUT:
@@ -344,7 +344,7 @@ def _forgotten(request: Request, candidate: Candidate, err: GatewayError) -> boo
 
 
 def _can_count(candidate: Candidate) -> bool:
-    return providers.get(candidate.account.provider).counts_tokens
+    return providers.able(candidate.account, "count")
 
 
 async def _counted_here(request: Request, candidate: Candidate) -> Reply:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final, cast
 
-from cliproxy.providers.base import Provider
+from cliproxy.account.model import Account
+from cliproxy.providers.base import Ability, Provider
 
 _TABLE: Final[dict[str, str]] = {
     "claude": "cliproxy.providers.claude:PROVIDER",
@@ -35,6 +36,11 @@ def get(provider: str) -> Provider:
         found = cast("Provider", getattr(import_module(module), name))
         _loaded[row] = found
     return found
+
+
+def able(account: Account, what: Ability) -> bool:
+    """Tell whether an account's host can do something that not all can."""
+    return get(account.provider).able(what, account)
 
 
 def _row(provider: str) -> str:

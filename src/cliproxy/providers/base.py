@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import ClassVar, Final, Literal, Protocol
 
 from msgspec import Struct
 
@@ -14,6 +14,11 @@ from cliproxy.base.json import Obj
 from cliproxy.dialects import Operation
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.request import DialectId
+
+Ability = Literal["count", "keep", "compact", "whole"]
+"""`count`: it has a token-count endpoint. `keep`: an answer can be leant on by its id in a later
+request. `compact`: it makes a long conversation short (`/responses/compact`). `whole`: it answers
+in one piece when asked to; otherwise it only ever streams."""
 
 USER_AGENT: Final = f"cliproxy/{__version__}"
 
@@ -47,6 +52,8 @@ class Call(Struct, frozen=True):
     """
 
     operation: Operation
+    dialect: DialectId
+    """What the body is written in: one of those the provider speaks."""
     model: str
     stream: bool
     body: bytes
@@ -54,31 +61,79 @@ class Call(Struct, frozen=True):
     headers: Mapping[str, str]
     client_headers: Mapping[str, str]
     query: str = ""
+    session: str = ""
+    """What stands for the conversation, stable over its turns; "" when nothing does."""
+
+
+class About(Struct, frozen=True):
+    """What a translated body is for."""
+
+    operation: Operation
+    dialect: DialectId
+    caps: Caps
+    account: Account
+    stream: bool
+    session: str = ""
 
 
 class Provider(Protocol):
     """One upstream host family. Stateless."""
 
     name: str
-    dialect: DialectId
-    counts_tokens: bool
-    """Whether its API has a token-count endpoint."""
-    keeps_responses: bool
-    """Whether an answer can be leant on by its id in a later request."""
-    compacts: bool
-    """Whether its API makes a long conversation short (`/responses/compact`)."""
+    wants_session: bool
+    """Whether its calls name the conversation they belong to."""
+
+    def speaks(self, account: Account) -> tuple[DialectId, ...]:
+        """Return its dialects: a client's own is used when it is among them, else the first."""
+        ...
+
+    def able(self, what: Ability, account: Account) -> bool:
+        """Tell whether it can do something that not all hosts can."""
+        ...
 
     def caps(self, caps: Caps, account: Account) -> Caps:
         """Refine what the catalogue says about a model with what this host adds or refuses."""
         ...
 
-    def adjust(self, body: Obj, operation: Operation, caps: Caps) -> None:
+    def adjust(self, body: Obj, about: About) -> None:
         """Apply the host's quirks to a translated body, in place."""
+        ...
+
+    def verbatim(self, body: bytes, about: About) -> bytes | None:
+        """Return a client's own body as it is to be sent; None when it must be translated."""
         ...
 
     def prepare(self, call: Call, account: Account) -> HttpRequest:
         """Address the call: URL, credentials, headers."""
         ...
+
+
+class Host:
+    """What most providers have in common; each says what differs."""
+
+    name: str
+    dialects: ClassVar[tuple[DialectId, ...]]
+    abilities: ClassVar[frozenset[Ability]] = frozenset({"whole"})
+    wants_session: bool = False
+
+    def speaks(self, account: Account) -> tuple[DialectId, ...]:
+        """Return `dialects`."""
+        return self.dialects
+
+    def able(self, what: Ability, account: Account) -> bool:
+        """Look it up in `abilities`."""
+        return what in self.abilities
+
+    def caps(self, caps: Caps, account: Account) -> Caps:
+        """Return what the catalogue or the account's configuration says."""
+        return caps
+
+    def adjust(self, body: Obj, about: About) -> None:
+        """Leave the body as it was built."""
+
+    def verbatim(self, body: bytes, about: About) -> bytes | None:
+        """Send the client's own bytes, unless it wants one piece of a host that only streams."""
+        return body if about.stream or self.able("whole", about.account) else None
 
 
 def client_headers(call: Call) -> dict[str, str]:

@@ -7,40 +7,27 @@ from urllib.parse import urlsplit
 
 from cliproxy.account.model import Account
 from cliproxy.base.http import HttpRequest
-from cliproxy.base.json import Obj
-from cliproxy.dialects import Operation
-from cliproxy.ir.caps import Caps
-from cliproxy.ir.request import DialectId
-from cliproxy.providers.base import Call, account_headers, base_headers, join
+from cliproxy.providers.base import Call, Host, account_headers, base_headers, join
 
 BASE: Final = "https://api.anthropic.com"
 VERSION: Final = "2023-06-01"
 """The `anthropic-version` every SDK sends; there has been no later one."""
 
 
-class Claude:
+class Claude(Host):
     """`POST {base}/v1/messages`."""
 
     name: str = "claude"
-    dialect: DialectId = "anthropic"
-    counts_tokens: bool = True
-    keeps_responses: bool = False
-    compacts: bool = False
-
-    def caps(self, caps: Caps, account: Account) -> Caps:  # protocol
-        """Return what the catalogue says."""
-        return caps
-
-    def adjust(self, body: Obj, operation: Operation, caps: Caps) -> None:
-        """Leave the body as it was built."""
+    dialects = ("anthropic",)
+    abilities = frozenset({"whole", "count"})
 
     def prepare(self, call: Call, account: Account) -> HttpRequest:
         """Address the call: `x-api-key` at Anthropic itself, a bearer token elsewhere."""
         base = account.base_url or BASE
         headers = base_headers(call, forward=True)
         headers.setdefault("anthropic-version", VERSION)
-        if account.secret:
-            key = account.secret.reveal()
+        if account.token:
+            key = account.token
             if urlsplit(base).hostname == "api.anthropic.com":
                 headers["x-api-key"] = key
             else:

@@ -8,40 +8,31 @@ from urllib.parse import quote
 from cliproxy.account.model import Account
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Obj
-from cliproxy.dialects import Operation
-from cliproxy.ir.caps import Caps
-from cliproxy.ir.request import DialectId
-from cliproxy.providers.base import Call, account_headers, base_headers, join
+from cliproxy.providers.base import About, Call, Host, account_headers, base_headers, join
 
 BASE: Final = "https://generativelanguage.googleapis.com"
 
 
-class Gemini:
+class Gemini(Host):
     """`POST {base}/v1beta/models/{model}:{method}`."""
 
     name: str = "gemini"
-    dialect: DialectId = "gemini"
-    counts_tokens: bool = True
-    keeps_responses: bool = False
-    compacts: bool = False
+    dialects = ("gemini",)
+    abilities = frozenset({"whole", "count"})
 
-    def caps(self, caps: Caps, account: Account) -> Caps:  # protocol
-        """Return what the catalogue says."""
-        return caps
-
-    def adjust(self, body: Obj, operation: Operation, caps: Caps) -> None:
+    def adjust(self, body: Obj, about: About) -> None:
         """Keep `maxOutputTokens` within the model's limit, which the API otherwise refuses."""
         config = body.get("generationConfig")
-        if caps.max_output and isinstance(config, dict):
+        if about.caps.max_output and isinstance(config, dict):
             asked = config.get("maxOutputTokens")
-            if isinstance(asked, int) and asked > caps.max_output:
-                config["maxOutputTokens"] = caps.max_output
+            if isinstance(asked, int) and asked > about.caps.max_output:
+                config["maxOutputTokens"] = about.caps.max_output
 
     def prepare(self, call: Call, account: Account) -> HttpRequest:
         """Address the call."""
         headers = base_headers(call, forward=True)
-        if account.secret:
-            headers["x-goog-api-key"] = account.secret.reveal()
+        if account.token:
+            headers["x-goog-api-key"] = account.token
         account_headers(headers, call, account)
         if call.operation == "count":
             method = "countTokens"

@@ -13,28 +13,23 @@ from msgspec import structs
 from cliproxy.account.model import Account
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Obj
-from cliproxy.dialects import Operation
 from cliproxy.ir.caps import Caps
-from cliproxy.ir.request import DialectId
-from cliproxy.providers.base import Call, base_headers
+from cliproxy.providers.base import About, Call, Host, base_headers
 
 ADDRESS: Final = "local://llama"
 
 
-class Local:
+class Local(Host):
     """`POST local://llama/v1/chat/completions`."""
 
     name: str = "local"
-    dialect: DialectId = "openai-chat"
-    counts_tokens: bool = False
-    keeps_responses: bool = False
-    compacts: bool = False
+    dialects = ("openai-chat",)
 
     def caps(self, caps: Caps, account: Account) -> Caps:  # protocol
         """Say what llama.cpp's chat endpoint takes."""
         return structs.replace(caps, remote_images=False, custom_tools=False)
 
-    def adjust(self, body: Obj, operation: Operation, caps: Caps) -> None:
+    def adjust(self, body: Obj, about: About) -> None:
         """Keep the prompt's key-value cache between turns."""
         body.setdefault("cache_prompt", True)
 

@@ -34,6 +34,11 @@ class Session(Struct, frozen=True):
     going: bool = False
     """Something came before. When nobody here knows who answered, its name decides."""
 
+    @property
+    def name(self) -> str:
+        """What stands for the conversation outside, the same on all nodes: 32 hex digits."""
+        return blake2b(repr(self.key).encode(), digest_size=16).hexdigest()
+
 
 class Affinity:
     """Which conversation is bound to what."""

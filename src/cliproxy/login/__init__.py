@@ -1,0 +1,48 @@
+"""How accounts are got and kept: one file per provider, each a set of talks (`flow.py`)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final, cast
+
+from cliproxy.login.flow import Login
+
+_TABLE: Final[dict[str, str]] = {
+    "antigravity": "cliproxy.login.antigravity:LOGIN",
+    "claude": "cliproxy.login.claude:LOGIN",
+    "codex": "cliproxy.login.codex:LOGIN",
+    "gemini-cli": "cliproxy.login.gemini_cli:LOGIN",
+    "iflow": "cliproxy.login.iflow:LOGIN",
+    "kimi": "cliproxy.login.kimi:LOGIN",
+    "qwen": "cliproxy.login.qwen:LOGIN",
+    "vertex": "cliproxy.login.vertex:LOGIN",
+    "xai": "cliproxy.login.xai:LOGIN",
+}
+_ALSO: Final = {
+    "anthropic": "claude",
+    "openai": "codex",
+    "gemini": "gemini-cli",
+    "google": "gemini-cli",
+    "anti-gravity": "antigravity",
+    "x-ai": "xai",
+    "x.ai": "xai",
+    "grok": "xai",
+}
+"""Other words for a provider."""
+
+
+def named(word: str) -> str | None:
+    """Return the provider that a word means; None when there is no login of that name."""
+    provider = _ALSO.get(word.lower(), word.lower())
+    return provider if provider in _TABLE else None
+
+
+def providers() -> tuple[str, ...]:
+    """Return all providers that have logins."""
+    return tuple(_TABLE)
+
+
+def get(provider: str) -> Login:
+    """Return how accounts of a provider are got and kept. Raises `KeyError`."""
+    module, _, name = _TABLE[provider].partition(":")
+    return cast("Login", getattr(import_module(module), name))
