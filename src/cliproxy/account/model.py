@@ -31,6 +31,8 @@ class ModelRule(Struct, frozen=True):
     display_name: str = ""
     max_context: int = 0
     force_mapping: bool = False
+    fork: bool = False
+    """The model keeps its own name beside the alias."""
     image: bool = False
     input_modalities: tuple[str, ...] = ()
     output_modalities: tuple[str, ...] = ()
@@ -74,6 +76,10 @@ class Account(Struct, frozen=True):
     """The login behind it, whose tokens change while it is used; None for keys."""
     project: str = ""
     """The cloud project its requests are made in, where the provider has projects."""
+    plan: str = ""
+    """The subscription, where it decides which models there are."""
+    aliases: tuple[ModelRule, ...] = ()
+    """Other names for models of the provider's catalogue."""
 
     @property
     def token(self) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Final
 
 from msgspec import structs
 
 from cliproxy.account.model import Account
+from cliproxy.app.accounts import auth_folder, keeper_of, settings_of
 from cliproxy.app.management import Management
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import ConfigError
@@ -16,6 +18,7 @@ from cliproxy.base.http import Timeouts
 from cliproxy.config import schema
 from cliproxy.config.payload import compile_rules
 from cliproxy.config.schema import Config
+from cliproxy.keeper.keeper import CHECK, Keeper, unheard
 from cliproxy.observe.files import Keep, directory
 from cliproxy.observe.request_log import RequestLog
 from cliproxy.pipeline.commit import CommitPolicy
@@ -50,6 +53,7 @@ class Runtime:
         self._failures = Failures(SYSTEM_CLOCK)
         self._local = _local_server(config)
         self._transport = Transport(self._local)
+        self.keeper = self._new_keeper(config)
         self.app = App(self._generation(config))
         self.app.management = Management(self, Gate(SYSTEM_CLOCK))
 
@@ -58,8 +62,23 @@ class Runtime:
         """The accounts that are served."""
         return tuple(self.app.generation.gateway.registry.accounts)
 
+    def _new_keeper(self, config: Config) -> Keeper:
+        keeper = keeper_of(config, self._transport, self._clock)
+        keeper.changed = self._logins_changed
+        return keeper
+
+    def _logins_changed(self, names: set[str]) -> None:
+        """Serve by other logins from the next request on."""
+        self._exchange(self.config)
+        pool = self.app.generation.gateway.pool
+        for account in self.accounts:
+            if account.credential is not None and account.credential.name in names:
+                # Whoever logged in anew, or changed something, wants it tried.
+                pool.clear(account.id)
+
     def _generation(self, config: Config) -> Generation:
-        accounts = accounts_from_config(config)
+        logins = self.keeper.credentials()
+        accounts = accounts_from_config(config, logins)
         if self._local is not None and (config.local_model.enable or not accounts):
             accounts.append(local_account(config))
         registry = Registry(accounts, config)
@@ -67,7 +86,7 @@ class Runtime:
             registry=registry,
             pool=Pool(
                 config.routing.strategy,
-                limits=limits_from_config(config),
+                limits=limits_from_config(config, logins),
                 affinity_ttl=(
                     config.routing.session_affinity_ttl if config.routing.session_affinity else 0.0
                 ),
@@ -90,6 +109,7 @@ class Runtime:
             ),
             clock=self._clock,
             guard=_guard(config),
+            keeper=self.keeper,
             responses=ResponseStore(
                 max_bytes=int(config.responses.max_size_mb * 1024 * 1024),
                 ttl=config.responses.ttl,
@@ -111,6 +131,18 @@ class Runtime:
         Raises `ConfigError` and changes nothing when it cannot be served.
         """
         check_binding(structs.replace(config, host=self.config.host))
+        if auth_folder(config) != auth_folder(self.config):
+            self.keeper.changed = unheard
+            self.keeper = self._new_keeper(config)
+        self.keeper.settings = settings_of(config, os.environ)
+        self._exchange(config)
+        for name in _AT_START:
+            if getattr(config, name) != getattr(self.config, name):
+                _log.warning("%s takes effect at the next start", name.replace("_", "-"))
+        self.config = config
+
+    def _exchange(self, config: Config) -> None:
+        """Build the next generation beside the running one, and exchange them."""
         generation = self._generation(config)
         before = self.app.generation.gateway
         generation.gateway.pool.inherit(before.pool)
@@ -118,10 +150,15 @@ class Runtime:
         if generation.gateway.responses is not None and before.responses is not None:
             generation.gateway.responses.adopt(before.responses)
         self.app.generation = generation
-        for name in _AT_START:
-            if getattr(config, name) != getattr(self.config, name):
-                _log.warning("%s takes effect at the next start", name.replace("_", "-"))
-        self.config = config
+
+    async def run(self) -> None:
+        """Look after the logins, until cancelled."""
+        while True:
+            try:
+                self.keeper.check()
+            except Exception:  # noqa: BLE001  # one bad file must not end the care for all others
+                _log.exception("looking after the logins failed")
+            await self._clock.sleep(CHECK)
 
     async def close(self) -> None:
         """Let go of connections and of the embedded model."""

@@ -32,7 +32,7 @@ def serve(config: Config, *, announce: Callable[[str], None], watched: Path | No
     check_binding(config)
     runtime = Runtime(config, checked=config.debug)
     server = _Server(uvicorn.Config(runtime.app, **_options(config)), announce)
-    server.cliproxy = config
+    server.cliproxy, server.runtime = config, runtime
     if watched is not None:
 
         def apply(loaded: Loaded) -> None:
@@ -73,6 +73,7 @@ class _Server(uvicorn.Server):
         self._announce = announce
         self.watch: ConfigWatch | None = None
         self.cliproxy: Config = Config()
+        self.runtime: Runtime | None = None
         self._debug = DebugServer()
 
     async def debug_by(self, config: Config) -> None:
@@ -89,6 +90,8 @@ class _Server(uvicorn.Server):
             _settle_memory()
             if self.watch is not None:
                 spawn(self.watch.run(), name="config-watch")
+            if self.runtime is not None:
+                spawn(self.runtime.run(), name="logins")
             await self.debug_by(self.cliproxy)
             scheme = "https" if self.config.is_ssl else "http"
             host = self.config.host or "127.0.0.1"

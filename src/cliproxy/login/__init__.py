@@ -42,6 +42,11 @@ def providers() -> tuple[str, ...]:
     return tuple(_TABLE)
 
 
+def known(provider: str) -> bool:
+    """Tell whether there are logins of a provider."""
+    return provider in _TABLE
+
+
 def get(provider: str) -> Login:
     """Return how accounts of a provider are got and kept. Raises `KeyError`."""
     module, _, name = _TABLE[provider].partition(":")

@@ -211,6 +211,10 @@ class Login(Protocol):
     lead: float
     """Seconds before its end that an access token is renewed; 0 = when it is needed."""
 
+    def renewable(self, fields: Obj) -> bool:
+        """Tell whether the fields hold what a refresh needs: usually a refresh token."""
+        ...
+
     def login(self, setting: Setting, way: str) -> Talk[LoggedIn]:
         """Log in. Raises `Problem`."""
         ...
@@ -230,6 +234,13 @@ class Login(Protocol):
     def models(self, fields: Obj, setting: Setting) -> Talk[list[ModelFound]] | None:
         """Return the account's models; None where the provider does not tell. Raises `Problem`."""
         ...
+
+
+def has_refresh_token(fields: Obj) -> bool:
+    """Tell whether there is a refresh token, at the top or in a `token` object."""
+    token = fields.get("token")
+    nested = token.get("refresh_token") if isinstance(token, dict) else None
+    return any(isinstance(t, str) and t for t in (fields.get("refresh_token"), nested))
 
 
 # ---- what talks share ---------------------------------------------------------------------------

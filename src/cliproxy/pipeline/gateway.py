@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.config.payload import Rules
+from cliproxy.keeper.keeper import Keeper
 from cliproxy.pipeline.commit import CommitPolicy
 from cliproxy.pipeline.kept import ResponseStore
 from cliproxy.pipeline.ledger import Ledger
@@ -52,5 +53,7 @@ class Gateway(Struct):
     guard: Guard | None = None
     """How files named by address are fetched; None when they are not."""
     ledger: Ledger = field(default_factory=Ledger)
+    keeper: Keeper | None = None
+    """Who keeps the logins' tokens fresh; None when there are only keys."""
     responses: ResponseStore | None = None
     """Where answers are kept; None when nothing is."""

@@ -21,6 +21,7 @@ from cliproxy.base.errors import (
     Unsupported,
     UpstreamBroken,
     UpstreamError,
+    UpstreamRefused,
 )
 from cliproxy.base.tasks import cancel, own
 from cliproxy.ir.request import IRRequest
@@ -246,14 +247,20 @@ async def _round(
     raise failure
 
 
-async def _attempt(gateway: Gateway, request: Request, candidate: Candidate, turn: Turn) -> Reply:
+async def _attempt(
+    gateway: Gateway, request: Request, candidate: Candidate, turn: Turn, *, renewed: bool = False
+) -> Reply:
     strict = gateway.settings.strict or request.strict
     if request.operation == "count" and not _can_count(candidate):
         return await _counted_here(request, candidate)
+    keeper, login = gateway.keeper, candidate.account.credential
+    if keeper is not None and login is not None:
+        await keeper.ready(candidate.account)
     target = target_of(request, candidate)
     asked = await _asked(gateway, request, target)
     call = prepare(request, target, strict=strict, asked=asked, rules=gateway.settings.payload)
     request.attempts[-1].losses = call.losses
+    token = candidate.account.token
     exchange = None
     if request.entry is not None:
         exchange = request.entry.call(call.http, candidate.account.label)
@@ -271,8 +278,21 @@ async def _attempt(gateway: Gateway, request: Request, candidate: Candidate, tur
             if gateway.settings.pass_headers:
                 err.headers = {**passed(response.headers), **err.headers}
             if _forgotten(request, candidate, err):
+                response.closed = None
                 response.close()
-                return await _attempt(gateway, request, candidate, turn)
+                return await _attempt(gateway, request, candidate, turn, renewed=renewed)
+            if (
+                keeper is not None
+                and login is not None
+                and not renewed
+                and isinstance(err, UpstreamRefused)
+                and target.provider.stale(err)
+                and await keeper.renew(login, spent=token)
+            ):
+                # The upstream ended the token before its time.
+                response.closed = None
+                response.close()
+                return await _attempt(gateway, request, candidate, turn, renewed=True)
             raise err  # noqa: TRY301  # one place closes the answer
         if request.operation == "count":
             return await answering.counted(request, call, response)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from cliproxy import __version__
 from cliproxy.account.model import Account
+from cliproxy.base.errors import UpstreamRefused
 from cliproxy.base.http import HOP_BY_HOP, HttpRequest
 from cliproxy.base.json import Obj
 from cliproxy.dialects import Operation
@@ -103,6 +104,10 @@ class Provider(Protocol):
         """Return a client's own body as it is to be sent; None when it must be translated."""
         ...
 
+    def stale(self, err: UpstreamRefused) -> bool:
+        """Tell whether a refusal means that the access token is no longer good."""
+        ...
+
     def prepare(self, call: Call, account: Account) -> HttpRequest:
         """Address the call: URL, credentials, headers."""
         ...
@@ -134,6 +139,10 @@ class Host:
     def verbatim(self, body: bytes, about: About) -> bytes | None:
         """Send the client's own bytes, unless it wants one piece of a host that only streams."""
         return body if about.stream or self.able("whole", about.account) else None
+
+    def stale(self, err: UpstreamRefused) -> bool:
+        """Take 401 for it."""
+        return err.status == 401
 
 
 def client_headers(call: Call) -> dict[str, str]:

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
+from cliproxy.account.credential import Credential
 from cliproxy.account.model import Account, ModelRule, ThinkingRule, stable_id
 from cliproxy.base.redact import Secret
 from cliproxy.config.schema import Compat, Config, Entry, Model
 from cliproxy.routing.cooldown import TRANSIENT, Limits, Rule, error_rules
+from cliproxy.routing.logins import accounts_of
 
 LOCAL_NAME = "smollm2"
 
 
-def accounts_from_config(config: Config) -> list[Account]:
-    """Return the accounts that the configuration holds, in its order, each with a unique id."""
-    return _distinct([account for account, _ in _written(config)])
+class _Own(Struct, frozen=True):
+    """What an account says about its failures; None = as in general."""
+
+    disable_cooling: bool | None = None
+    request_retry: int | None = None
+    errors: Sequence[Any] = ()
 
 
-def limits_from_config(config: Config) -> Limits:
+def accounts_from_config(config: Config, logins: Sequence[Credential] = ()) -> list[Account]:
+    """Return the configuration's accounts in its order, then the logins', each with its own id."""
+    return _distinct([account for account, _ in _written(config, logins)])
+
+
+def limits_from_config(config: Config, logins: Sequence[Credential] = ()) -> Limits:
     """Return how long and how often failing accounts are left alone or asked again."""
     rule = Rule(cooling=not config.disable_cooling, retries=max(0, config.request_retry))
-    written = list(_written(config))
+    written = list(_written(config, logins))
     rules: dict[str, Rule] = {}
     for account, (_, entry) in zip(_distinct([a for a, _ in written]), written, strict=True):
         off, retries = entry.disable_cooling, entry.request_retry
         own = Rule(
             cooling=rule.cooling if off is None else not off,
             retries=rule.retries if retries is None or retries < 0 else retries,
-            errors=error_rules(entry.request_scoped_errors),
+            errors=error_rules(entry.errors),
         )
         if own != rule:
             rules[account.id] = own
@@ -44,18 +55,46 @@ def limits_from_config(config: Config) -> Limits:
     )
 
 
-def _written(config: Config) -> Iterator[tuple[Account, Entry | Compat]]:
+def _written(config: Config, logins: Sequence[Credential] = ()) -> Iterator[tuple[Account, _Own]]:
     for provider, entries in (
         ("gemini", config.gemini_api_key),
         ("claude", config.claude_api_key),
         ("codex", config.codex_api_key),
+        ("xai", config.xai_api_key),
+        ("vertex", config.vertex_api_key),
     ):
         for entry in entries:
-            yield _of_entry(provider, entry), entry
+            yield _of_entry(provider, entry, config), _own(entry)
     for host in config.openai_compatibility:
         if not host.disabled:
             for account in _of_host(host):
-                yield account, host
+                yield account, _own(host)
+    for credential in logins:
+        own = _own_of(credential, config)
+        for account in accounts_of(credential, config):
+            yield account, own
+
+
+def _own(entry: Entry | Compat) -> _Own:
+    return _Own(entry.disable_cooling, entry.request_retry, entry.request_scoped_errors)
+
+
+def _own_of(credential: Credential, config: Config) -> _Own:
+    fields = credential.fields
+    retries = fields.get("request_retry", fields.get("request-retry"))
+    errors = fields.get("request_scoped_errors", fields.get("request-scoped-errors"))
+    general = config.oauth_request_scoped_errors.get(credential.provider)
+    cooling = "disable_cooling" in fields or "disable-cooling" in fields
+    return _Own(
+        (credential.flag("disable_cooling") or credential.flag("disable-cooling"))
+        if cooling
+        else None,
+        retries if isinstance(retries, int) and not isinstance(retries, bool) else None,
+        [
+            *(errors if isinstance(errors, list) else ()),
+            *(general if isinstance(general, list | tuple) else ()),
+        ],
+    )
 
 
 def local_account(config: Config) -> Account:
@@ -81,7 +120,7 @@ def local_account(config: Config) -> Account:
     )
 
 
-def _of_entry(provider: str, entry: Entry) -> Account:
+def _of_entry(provider: str, entry: Entry, config: Config) -> Account:
     base, proxy, prefix = (
         entry.base_url.strip().rstrip("/"),
         entry.proxy_url.strip(),
@@ -94,7 +133,7 @@ def _of_entry(provider: str, entry: Entry) -> Account:
         provider=provider,
         label=entry.name or f"{provider}-apikey",
         secret=Secret(entry.api_key.strip()),
-        base_url=base,
+        base_url=base or _mirror(config, provider),
         proxy_url=proxy or None,
         headers=_headers(entry.headers),
         models=_models(entry.models),
@@ -104,6 +143,13 @@ def _of_entry(provider: str, entry: Entry) -> Account:
         weight=entry.weight,
         names=(entry.name,) if entry.name else (),
     )
+
+
+def _mirror(config: Config, provider: str) -> str:
+    """Return the owner's address of a provider's API; "" = the usual one."""
+    endpoints = config.endpoints.get(provider)
+    api = endpoints.get("api") if isinstance(endpoints, dict) else None
+    return api.strip().rstrip("/") if isinstance(api, str) else ""
 
 
 def _of_host(host: Compat) -> list[Account]:

@@ -53,6 +53,32 @@ def of_provider(provider: str) -> dict[str, ModelInfo]:
     return found
 
 
+def of_account(account: Account) -> dict[str, ModelInfo]:
+    """Return the models that an account's provider lists for its plan; all of them if unknown."""
+    if account.provider == "codex" and account.plan:
+        return _of_plan(account.provider, _PLANS.get(account.plan, "pro"))
+    return of_provider(account.provider)
+
+
+_PLANS: Final[dict[str, str]] = {
+    "free": "free",
+    "go": "free",
+    "plus": "plus",
+    "team": "team",
+    "business": "team",
+    "enterprise": "team",
+    "edu": "team",
+    "education": "team",
+}
+"""Codex: which plan's list holds for a subscription; those not named here have the longest."""
+
+
+@cache
+def _of_plan(provider: str, plan: str) -> dict[str, ModelInfo]:
+    found = {m.id: m for m in models() if m.provider == provider and m.plan in (plan, "all", "")}
+    return found or of_provider(provider)
+
+
 @cache
 def by_id(model: str) -> ModelInfo | None:
     """Return a model wherever it is listed, vendors' own lists first.

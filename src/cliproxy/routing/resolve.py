@@ -236,8 +236,15 @@ def _models(account: Account) -> Iterable[tuple[str, str, ModelRule | None]]:
         for rule in rules.values():
             yield rule.visible, rule.name, rule
     elif not account.provider.startswith("openai-compatible"):
-        for name in catalog.of_provider(account.provider):
-            yield name, name, None
+        names = catalog.of_account(account)
+        renamed: dict[str, bool] = {}
+        for rule in account.aliases:
+            renamed[rule.name] = renamed.get(rule.name, False) or rule.fork
+        for name in names:
+            if renamed.get(name, True):
+                yield name, name, None
+        for rule in account.aliases:
+            yield rule.alias, rule.name, rule
 
 
 def _listed(account: Account, name: str, upstream: str, rule: ModelRule | None) -> ListedModel:
@@ -247,7 +254,7 @@ def _listed(account: Account, name: str, upstream: str, rule: ModelRule | None) 
     return ListedModel(
         id=name,
         owned_by=info.owned_by
-        if info and rule is None
+        if info and (rule is None or account.credential is not None)
         else account.label
         if rule
         else account.provider,

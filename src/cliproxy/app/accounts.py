@@ -1,0 +1,71 @@
+"""The keeper of logins, as the configuration wants it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from cliproxy import login
+from cliproxy.base.clock import Clock
+from cliproxy.config.schema import Config
+from cliproxy.keeper.directory import PRIVATE, DirectoryStore
+from cliproxy.keeper.keeper import Keeper, Settings
+from cliproxy.login.flow import Client
+from cliproxy.transport.client import Transport
+
+SECRETS: Final = {
+    "gemini-cli": "GEMINI_OAUTH_CLIENT_SECRET",
+    "antigravity": "ANTIGRAVITY_OAUTH_CLIENT_SECRET",
+    "iflow": "IFLOW_OAUTH_CLIENT_SECRET",
+}
+"""Environment variables with the secrets of OAuth clients that need one."""
+
+
+def auth_folder(config: Config) -> Path:
+    """Return the folder of the credential files."""
+    return Path(config.auth_dir).expanduser()
+
+
+def keeper_of(config: Config, transport: Transport, clock: Clock) -> Keeper:
+    """Return the keeper of the logins in the configured folder."""
+    folder = auth_folder(config)
+    return Keeper(
+        DirectoryStore(folder),
+        transport,
+        clock=clock,
+        settings=settings_of(config, os.environ),
+        journal=folder / PRIVATE,
+    )
+
+
+def settings_of(config: Config, env: Mapping[str, str]) -> Settings:
+    """Return what the configuration and the environment say about logins."""
+    endpoints: dict[str, dict[str, str]] = {}
+    for word, written in config.endpoints.items():
+        provider = login.named(word) or word
+        if isinstance(written, Mapping):
+            endpoints[provider] = {
+                str(k): v.strip().rstrip("/") for k, v in written.items() if isinstance(v, str)
+            }
+    clients: dict[str, Client] = {}
+    for provider, variable in SECRETS.items():
+        clients[provider] = Client("", env.get(variable, "").strip())
+    for word, written in config.oauth_clients.items():
+        provider = login.named(word) or word
+        if isinstance(written, Mapping):
+            known = clients.get(provider, Client(""))
+            clients[provider] = Client(
+                _text(written, "id", "client-id") or known.id,
+                _text(written, "secret", "client-secret") or known.secret,
+            )
+    return Settings(endpoints, clients, config.proxy_url or None)
+
+
+def _text(written: Mapping[Any, Any], *keys: str) -> str:
+    for key in keys:
+        value = written.get(key)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+    return ""

@@ -1,0 +1,473 @@
+"""Logins while the proxy runs: loaded, kept fresh, written back, never lost.
+
+All refreshing goes through `renew`: once per login at a time, in this process (tasks wait for the
+one that runs) and between processes (a lease, then the file is read again: somebody else may have
+been faster). What a refresh brought is put into the `Credential` first and to the disk afterwards;
+a disk that refuses is tried again, the login works meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct, field
+
+from cliproxy import login
+from cliproxy.account.credential import Credential, State
+from cliproxy.account.model import Account
+from cliproxy.base.clock import SYSTEM_CLOCK, Clock
+from cliproxy.base.errors import UpstreamError, UpstreamUnreachable
+from cliproxy.base.json import Json, Obj
+from cliproxy.base.tasks import own, spawn
+from cliproxy.keeper.journal import Journal
+from cliproxy.keeper.linked import linked_file, read_linked, with_link, without_tokens
+from cliproxy.keeper.store import Conflict, Store, Stored, merged
+from cliproxy.keeper.talking import converse
+from cliproxy.login.flow import Client, LoggedIn, Problem, Setting
+from cliproxy.transport.client import Transport
+
+_log: Final = logging.getLogger("cliproxy.accounts")
+CHECK: Final = 5.0
+"""Seconds between two looks at what is to be refreshed or has changed on the disk."""
+AGAIN: Final = 60.0
+"""Seconds in which a login is not refreshed twice ahead of need, whatever the clock does."""
+AFTER_FAILURE: Final = 300.0
+"""Seconds until a refresh that failed is tried again ahead of need."""
+ON_DEMAND: Final = 10.0
+"""Seconds until a refresh that failed is tried again for a request."""
+SKEW: Final = 30.0
+"""Seconds before its end that a token is no longer sent: clocks differ, requests take time."""
+AT_ONCE: Final = 16
+_FINAL: Final = frozenset({"needs_login", "revoked"})
+
+
+class Settings(Struct, frozen=True):
+    """What the configuration says about logins."""
+
+    endpoints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    clients: Mapping[str, Client] = field(default_factory=dict)
+    proxy: str | None = None
+
+
+class _Times(Struct):
+    """When something was last done about a login, on the monotonic clock."""
+
+    tried: float = float("-inf")
+    failed: float = float("-inf")
+    unsaved: Obj | None = None
+    """What is in memory and not on the disk: the base it was made from."""
+
+
+class Keeper:
+    """Keeps the logins of one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        transport: Transport,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        settings: Settings | None = None,
+        journal: Path | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.store = store
+        self._transport = transport
+        self._clock = clock
+        self._journal = Journal(journal)
+        self._credentials: dict[str, Credential] = {}
+        self._running: dict[str, asyncio.Task[bool]] = {}
+        self._times: dict[str, _Times] = {}
+        self._stamp: object = None
+        self._links: dict[str, object] = {}
+        self.changed: Callable[[set[str]], None] = unheard
+        """Hears the names of logins that came, went, or were edited otherwise than by a refresh."""
+        self._take(self.store.snapshot())
+        self._stamp = self.store.stamp()
+
+    # ---- what there is --------------------------------------------------------------------------
+    def credentials(self) -> list[Credential]:
+        """Return all logins, in the order of their names."""
+        return [self._credentials[name] for name in sorted(self._credentials)]
+
+    def find(self, name: str) -> Credential | None:
+        """Return a login by the name of its file."""
+        return self._credentials.get(name)
+
+    def setting(self, provider: str, **options: str) -> Setting:
+        """Return what talks with a provider may know."""
+        return Setting(
+            now=self._clock.now(),
+            endpoints=self.settings.endpoints.get(provider, {}),
+            client=self.settings.clients.get(provider, Client("")),
+            options=options,
+        )
+
+    # ---- for requests ---------------------------------------------------------------------------
+    async def ready(self, account: Account) -> None:
+        """Have a token that can be sent. Raises an `UpstreamError` when there can be none now."""
+        credential = account.credential
+        if credential is None:
+            return
+        expires = credential.expires
+        if credential.token and (expires is None or expires - SKEW > self._clock.now()):
+            return
+        if credential.token and not refreshable(credential):
+            # Nobody can say more than the upstream itself.
+            return
+        if not await self.renew(credential, spent=credential.token) and not (
+            credential.token and expires is not None and expires > self._clock.now()
+        ):
+            raise unusable(credential)
+
+    async def renew(self, credential: Credential, *, spent: str) -> bool:
+        """Replace an access token that is used up; tell whether there is another one now.
+
+        Any number of callers lead to one refresh. A login that must be renewed by its owner is not
+        asked for again.
+        """
+        self._follow_links()
+        if credential.token and credential.token != spent:
+            return True
+        if not refreshable(credential):
+            return False
+        times = self._of(credential)
+        running = self._running.get(credential.name)
+        if running is None:
+            if credential.state in _FINAL:
+                return False
+            if self._clock.monotonic() < times.failed + ON_DEMAND:
+                return False
+            running = own(self._renew(credential, spent))
+            self._running[credential.name] = running
+            running.add_done_callback(lambda _: self._running.pop(credential.name, None))
+        # Whoever waits may go away; the refresh must not.
+        return await asyncio.shield(running)
+
+    async def complete(self, credential: Credential) -> bool:
+        """Find out what a login lacks before it can be used; tell whether something was found."""
+        talk = login.get(credential.provider).complete(
+            credential.fields, self.setting(credential.provider)
+        )
+        if talk is None:
+            return False
+        found = await converse(talk, self._transport, self._clock, proxy=self._proxy(credential))
+        if not found:
+            return False
+        await self._keep(credential, {**credential.fields, **found})
+        self.changed({credential.name})
+        return True
+
+    # ---- ahead of need --------------------------------------------------------------------------
+    def check(self) -> None:
+        """Look once: at the files, and at who needs a new token soon."""
+        self.reload()
+        now = self._clock.monotonic()
+        for credential in self._credentials.values():
+            times = self._of(credential)
+            if times.unsaved is not None:
+                spawn(self._save_again(credential), name="save-login")
+            if len(self._running) >= AT_ONCE:
+                return
+            if (
+                credential.name not in self._running
+                and now >= max(times.tried + AGAIN, times.failed + AFTER_FAILURE)
+                and due(credential, self._clock.now())
+            ):
+                spawn(self.renew(credential, spent=credential.token), name="refresh-login")
+
+    def reload(self) -> None:
+        """Take over what others have written."""
+        self._follow_links()
+        stamp = self.store.stamp()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._take(self.store.snapshot())
+
+    # ---- by the owner ---------------------------------------------------------------------------
+    async def save(self, name: str, fields: Obj) -> Credential:
+        """Keep a login under a name, new or instead of what is there. Raises `OSError`."""
+        known = await self.store.get(name)
+        version = known.version if known is not None else None
+        while True:
+            try:
+                written = await self.store.put(name, without_tokens(fields), version)
+            except Conflict as err:
+                version = err.now.version if err.now is not None else None
+            else:
+                break
+        self._stamp = None
+        credential = self._credentials.get(name)
+        if credential is None:
+            credential = self._credentials[name] = Credential(name, with_link(fields), written)
+        else:
+            credential.fields, credential.version = with_link(fields), written
+        self._renewed(credential)
+        self.changed({name})
+        return credential
+
+    async def edit(self, name: str, changes: Mapping[str, Json]) -> Credential:
+        """Set fields of a login; None removes one. Raises `KeyError`, `OSError`."""
+        credential = self._credentials[name]
+        fields = {**credential.fields, **changes}
+        wanted = {key: value for key, value in fields.items() if value is not None}
+        await self._write(credential, wanted)
+        self.changed({name})
+        return credential
+
+    async def delete(self, name: str) -> bool:
+        """Remove a login; tell whether there was one."""
+        gone = await self.store.delete(name)
+        if self._credentials.pop(name, None) is not None:
+            self._times.pop(name, None)
+            self.changed({name})
+        return gone
+
+    async def add(self, new: LoggedIn) -> Credential:
+        """Keep a login that has just been made; what its owner set on an older one stays."""
+        old = self._credentials.get(new.name)
+        fields = {**old.fields, **new.fields} if old is not None else dict(new.fields)
+        return await self.save(new.name, fields)
+
+    # ---- within ---------------------------------------------------------------------------------
+    def _of(self, credential: Credential) -> _Times:
+        return self._times.setdefault(credential.name, _Times())
+
+    def _proxy(self, credential: Credential) -> str | None:
+        return credential.text("proxy_url") or credential.text("proxy-url") or self.settings.proxy
+
+    def _take(self, found: list[Stored]) -> None:
+        changed: set[str] = set()
+        names = {stored.name for stored in found}
+        for name in [n for n in self._credentials if n not in names]:
+            del self._credentials[name]
+            changed.add(name)
+        for stored in found:
+            credential = self._credentials.get(stored.name)
+            if credential is None:
+                self._credentials[stored.name] = Credential(
+                    stored.name, with_link(stored.fields), stored.version
+                )
+                changed.add(stored.name)
+            elif credential.version != stored.version and not self._unsaved(credential):
+                credential.fields = with_link(stored.fields)
+                credential.version = stored.version
+                self._renewed(credential)
+                changed.add(stored.name)
+        if changed:
+            self.changed(changed)
+
+    def _unsaved(self, credential: Credential) -> bool:
+        return self._of(credential).unsaved is not None
+
+    def _renewed(self, credential: Credential) -> None:
+        """Take note that somebody has put other tokens into a login."""
+        credential.state, credential.problem, credential.retry_at = "ok", "", 0.0
+        self._times.pop(credential.name, None)
+
+    def _follow_links(self) -> None:
+        changed: set[str] = set()
+        for credential in self._credentials.values():
+            path = linked_file(credential.fields)
+            if path is None:
+                continue
+            try:
+                seen = path.stat()
+            except OSError:
+                continue
+            mark = (seen.st_mtime_ns, seen.st_size)
+            if self._links.get(credential.name) == mark:
+                continue
+            self._links[credential.name] = mark
+            fields = read_linked(credential.fields)
+            if fields is not None and fields != credential.fields:
+                credential.fields = fields
+                self._renewed(credential)
+                changed.add(credential.name)
+        if changed:
+            self.changed(changed)
+
+    async def _renew(self, credential: Credential, spent: str) -> bool:
+        times = self._of(credential)
+        times.tried = self._clock.monotonic()
+        credential.state = "refreshing"
+        try:
+            async with self.store.lease(credential.name):
+                await self._read_again(credential)
+                if credential.token and credential.token != spent:
+                    _log.info("%s was refreshed by another process", credential.name)
+                    self._well(credential)
+                    return True
+                await self._refresh(credential)
+        except Problem as err:
+            times.failed = self._clock.monotonic()
+            wait = err.retry_after or 0.0
+            times.failed += max(0.0, wait - ON_DEMAND)
+            credential.state = _STATES.get(err.kind, "network")
+            credential.problem = err.message
+            credential.retry_at = self._clock.now() + max(wait, ON_DEMAND)
+            _log.warning("%s could not be refreshed: %s", credential.name, err.message)
+            return False
+        except BaseException:
+            credential.state = "network"
+            credential.problem = "the refresh was broken off"
+            raise
+        self._well(credential)
+        _log.info("%s has a new token", credential.name)
+        return True
+
+    def _well(self, credential: Credential) -> None:
+        credential.state, credential.problem, credential.retry_at = "ok", "", 0.0
+
+    async def _refresh(self, credential: Credential) -> None:
+        """Get a new token for a login that this process has the lease of. Raises `Problem`."""
+        name, used = credential.name, credential.refresh_token
+        if not self._journal.begin(name, used):
+            raise Problem(
+                "needs_login",
+                "The answers to the last refreshes were lost, so its refresh token may be spent; "
+                "using it again could end the login. Log in again.",
+            )
+        talk = login.get(credential.provider).refresh(
+            credential.fields, self.setting(credential.provider)
+        )
+        try:
+            changes = await converse(
+                talk, self._transport, self._clock, proxy=self._proxy(credential)
+            )
+        except Problem as err:
+            if err.kind != "unknown_outcome":
+                self._journal.end(name, used)
+            raise
+        await self._keep(credential, {**credential.fields, **changes})
+        # Only now: until the new token is on the disk the old one must not be trusted.
+        if not self._unsaved(credential):
+            self._journal.end(name, used)
+
+    async def _read_again(self, credential: Credential) -> None:
+        stored = await self.store.get(credential.name)
+        if (
+            stored is not None
+            and stored.version != credential.version
+            and not self._unsaved(credential)
+        ):
+            credential.fields = with_link(stored.fields)
+            credential.version = stored.version
+
+    async def _keep(self, credential: Credential, fields: Obj) -> None:
+        """Use new fields from now on, and write them; a disk that refuses is tried again."""
+        base = credential.fields
+        try:
+            await self._write(credential, fields)
+        except OSError as err:
+            _log.error(  # the owner needs the sentence, not the stack
+                "%s cannot be written (%s); the new token is kept in memory and written later",
+                credential.name,
+                err,
+            )
+            times = self._of(credential)
+            if times.unsaved is None:
+                times.unsaved = base
+            credential.fields = fields
+
+    async def _write(self, credential: Credential, fields: Obj) -> None:
+        """Write fields made from the credential's own, merged with what others wrote meanwhile."""
+        base, version = credential.fields, credential.version
+        credential.fields = fields
+        ours: Obj = fields
+        while True:
+            try:
+                written = await self.store.put(
+                    credential.name, without_tokens(ours), version or None
+                )
+            except Conflict as err:
+                if err.now is None:
+                    # Deleted meanwhile: it is not brought back.
+                    self._credentials.pop(credential.name, None)
+                    return
+                ours = merged(base, fields, err.now.fields)
+                version = err.now.version
+            except OSError:
+                credential.fields = base
+                raise
+            else:
+                credential.fields, credential.version = with_link(ours), written
+                self._of(credential).unsaved = None
+                return
+
+    async def _save_again(self, credential: Credential) -> None:
+        times = self._of(credential)
+        base, fields = times.unsaved, credential.fields
+        if base is None:
+            return
+        credential.fields = base
+        try:
+            await self._write(credential, fields)
+        except OSError:
+            credential.fields = fields
+        else:
+            _log.info("%s was written at last", credential.name)
+
+
+_STATES: Final[dict[str, State]] = {
+    "needs_login": "needs_login",
+    "revoked": "revoked",
+    "limited": "limited",
+    "refused": "needs_login",
+}
+
+
+def unheard(names: set[str]) -> None:
+    """Be told in vain."""
+    del names
+
+
+def refreshable(credential: Credential) -> bool:
+    """Tell whether a new token can be got without a person, and is ours to get."""
+    if linked_file(credential.fields) is not None or not login.known(credential.provider):
+        return False
+    return login.get(credential.provider).renewable(credential.fields)
+
+
+def due(credential: Credential, now: float) -> bool:
+    """Tell whether a login is to be refreshed ahead of need. `now` is in Unix seconds."""
+    if credential.state in _FINAL or credential.flag("disabled") or not refreshable(credential):
+        return False
+    lead = login.get(credential.provider).lead
+    if lead <= 0:
+        return False
+    expires, refreshed = credential.expires, credential.refreshed
+    if expires is not None:
+        return expires - now <= lead
+    return refreshed is None or now - refreshed >= lead
+
+
+def unusable(credential: Credential) -> UpstreamError:
+    """Return what a request is told of a login that has no token to send."""
+    who = f"The login {credential.label} ({credential.provider})"
+    if linked_file(credential.fields) is not None:
+        return UpstreamError(
+            f"{who} has ended; it belongs to another program: run that once, and it goes on.",
+            status=401,
+            code="login_ended",
+        )
+    match credential.state:
+        case "network":
+            return UpstreamUnreachable(f"{who} could not be refreshed: {credential.problem}")
+        case "limited":
+            return UpstreamError(
+                f"{who} could not be refreshed yet: {credential.problem}",
+                status=429,
+                code="rate_limit_exceeded",
+            )
+        case _:
+            why = credential.problem or "there is no refresh token"
+            return UpstreamError(
+                f"{who} must be made anew with cliproxy login: {why}",
+                status=401,
+                code="login_ended",
+            )
