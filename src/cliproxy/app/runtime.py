@@ -19,6 +19,7 @@ from cliproxy.config import schema
 from cliproxy.config.payload import compile_rules
 from cliproxy.config.schema import Config
 from cliproxy.keeper.keeper import CHECK, Keeper, unheard
+from cliproxy.keeper.logins import Logins
 from cliproxy.observe.files import Keep, directory
 from cliproxy.observe.request_log import RequestLog
 from cliproxy.pipeline.commit import CommitPolicy
@@ -54,6 +55,7 @@ class Runtime:
         self._local = _local_server(config)
         self._transport = Transport(self._local)
         self.keeper = self._new_keeper(config)
+        self.logins = Logins(lambda: self.keeper, self._transport, clock)
         self.app = App(self._generation(config))
         self.app.management = Management(self, Gate(SYSTEM_CLOCK))
 
@@ -162,6 +164,7 @@ class Runtime:
 
     async def close(self) -> None:
         """Let go of connections and of the embedded model."""
+        await self.logins.close()
         await self._transport.close()
         if self._local is not None:
             await self._local.stop()

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from cliproxy import __version__
 from cliproxy.base.errors import ConfigError
+from cliproxy.cli.flags import translated
 
 app: Final = App(
     name="cliproxy",
@@ -60,6 +61,126 @@ def models(
         Print JSON instead of a table.
     """
     from cliproxy.cli.models import command  # noqa: PLC0415  # lazy by design
+
+    command(config, as_json=as_json)
+
+
+@app.command
+def login(
+    provider: str,
+    file: Path | None = None,
+    *,
+    config: str | None = None,
+    browser: bool = True,
+    device: Annotated[bool, Parameter(negative="")] = False,
+    cookie: Annotated[bool, Parameter(negative="")] = False,
+    proxy: str | None = None,
+    callback_port: int = 0,
+    project: str = "",
+    alias: str = "",
+    location: str = "",
+    prefix: str = "",
+) -> None:
+    """Add an account by logging in; of Vertex by the key file of a service account.
+
+    Parameters
+    ----------
+    provider
+        claude, codex, gemini, antigravity, qwen, iflow, kimi, xai or vertex.
+    file
+        Vertex only: the service account's key.
+    config
+        Configuration file, found as `serve` finds it.
+    browser
+        Open the browser; --no-browser prints the address only.
+    device
+        Log in by typing a code on any other device.
+    cookie
+        iFlow only: log in by the browser's cookie, read from the terminal.
+    proxy
+        Proxy for this login.
+    callback_port
+        Local port for the browser's answer instead of the provider's usual one.
+    project
+        Gemini only: the Google Cloud project; ALL for every one.
+    alias
+        How to call an account whose provider does not say whose it is.
+    location
+        Vertex only: the region.
+    prefix
+        Vertex only: models are called prefix/model.
+    """
+    from getpass import getpass  # noqa: PLC0415  # lazy by design
+
+    from cliproxy import login as logins  # noqa: PLC0415
+    from cliproxy.app.logging_in import Wish  # noqa: PLC0415
+    from cliproxy.cli.login import command  # noqa: PLC0415
+
+    options = {
+        "project_id": project,
+        "alias": alias,
+        "location": location,
+        "prefix": prefix,
+        "cookie": getpass("Cookie (BXAuth=…): ") if cookie else "",
+    }
+    wish = Wish(
+        provider=logins.named(provider) or provider,
+        way="device" if device else "cookie" if cookie else "",
+        browser=browser,
+        proxy=proxy,
+        port=callback_port,
+        options={key: value for key, value in options.items() if value},
+    )
+    command(config, provider, file, wish)
+
+
+@app.command(name="import")
+def import_(
+    *only: str,
+    config: str | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    link: Annotated[bool, Parameter(negative="")] = False,
+    copy: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Add the logins of Claude Code, Codex, Gemini CLI and others on this machine.
+
+    A linked login is read where its program keeps it and never refreshed here; a copied one is ours
+    from then on.
+
+    Parameters
+    ----------
+    only
+        Programs or providers; all by default.
+    config
+        Configuration file, found as `serve` finds it.
+    dry_run
+        Show what would be added, and change nothing.
+    link
+        Link all of them. Default: link where a copy would log the program out, else copy.
+    copy
+        Copy all of them.
+    """
+    from cliproxy.cli.importing import command  # noqa: PLC0415  # lazy by design
+
+    command(config, only, "link" if link else "copy" if copy else None, dry_run=dry_run)
+
+
+@app.command
+def accounts(
+    *,
+    config: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """List the accounts and the state of their logins.
+
+    Parameters
+    ----------
+    config
+        Configuration file, found as `serve` finds it.
+    as_json
+        Print JSON instead of a table.
+    """
+    from cliproxy.cli.accounts import command  # noqa: PLC0415  # lazy by design
 
     command(config, as_json=as_json)
 
@@ -151,7 +272,7 @@ def doctor(
 def run() -> None:
     """Run the command in `sys.argv`; configuration faults end with status 1 and one sentence."""
     try:
-        app(_double_dashes(sys.argv[1:]))
+        app(translated(_double_dashes(sys.argv[1:])))
     except ConfigError as err:
         sys.stderr.write(f"cliproxy: {err}\n")
         sys.exit(1)
