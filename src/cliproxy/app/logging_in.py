@@ -148,7 +148,7 @@ def add_file(config: Config, name: str, fields: dict[str, object]) -> Path:
     async def work() -> None:
         transport = Transport()
         try:
-            await keeper_of(config, transport, SYSTEM_CLOCK).save(name, dict(fields))  # type: ignore[arg-type]
+            await keeper_of(config, transport, SYSTEM_CLOCK).save(name, dict(fields))
         finally:
             await transport.close()
 

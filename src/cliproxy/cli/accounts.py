@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from cliproxy.account.model import Account
 from cliproxy.app.runtime import Runtime
 from cliproxy.base import json, redact
-from cliproxy.cli.config import loaded
+from cliproxy.cli.config import loaded_or_empty
 from cliproxy.cli.tables import table
 
 
 def command(config_path: str | None, *, as_json: bool) -> None:
     """Print every account, its settings and the state of its login. Raises `ConfigError`."""
-    _, config = loaded(config_path)
+    config = loaded_or_empty(config_path)
     runtime = Runtime(config)
     accounts = list(runtime.accounts)
     used = {a.credential.name for a in accounts if a.credential is not None}

@@ -55,12 +55,7 @@ def translated(argv: list[str]) -> list[str]:
         elif name not in _IGNORED:
             kept.append(word)
     if vertex is not None:
-        return [
-            "login",
-            "vertex",
-            vertex,
-            *_without(kept, {"--project", "--callback-port", "--no-browser"}),
-        ]
+        return ["login", "vertex", vertex, *_without(kept, _LOGIN_ONLY - {"--prefix"})]
     chosen = next((name for name in _LOGINS if name in logins), None)
     if chosen is not None:
         return ["login", *_LOGINS[chosen], *_without(kept, {"--prefix"})]

@@ -10,7 +10,7 @@ from pathlib import Path
 from cliproxy.app.accounts import keeper_of
 from cliproxy.app.logging_in import add_file
 from cliproxy.base.clock import SYSTEM_CLOCK
-from cliproxy.cli.config import loaded
+from cliproxy.cli.config import loaded_or_empty
 from cliproxy.cli.tables import table
 from cliproxy.keeper.importing import Found, Mode, entry, find
 from cliproxy.transport.client import Transport
@@ -20,7 +20,7 @@ def command(
     config_path: str | None, only: tuple[str, ...], mode: Mode | None, *, dry_run: bool
 ) -> None:
     """Add the logins that other programs on this machine have. Raises `ConfigError`."""
-    _, config = loaded(config_path)
+    config = loaded_or_empty(config_path)
     keeper = keeper_of(config, Transport(), SYSTEM_CLOCK)
     found = find(Path.home(), os.environ, keeper.credentials(), only)
     if not found:

@@ -8,7 +8,6 @@ from pathlib import Path
 from cliproxy import login
 from cliproxy.app.logging_in import Wish, add_file, log_in
 from cliproxy.app.start import ensure_config, find_config, home_config
-from cliproxy.base import json
 from cliproxy.base.errors import ConfigError
 from cliproxy.config.load import load
 from cliproxy.config.schema import Config
@@ -41,17 +40,13 @@ def _vertex(config: Config, file: Path | None, wish: Wish) -> None:
     if file is None:
         raise ConfigError("Name the service account's key: cliproxy login vertex KEY.json")
     try:
-        value = json.loads(file.read_bytes())
-    except (OSError, json.InvalidJson) as err:
-        raise ConfigError(f"{file} cannot be read: {err}") from err
-    if not isinstance(value, dict):
-        raise ConfigError(f"{file} is not a service account's key: it is not a JSON object.")
-    try:
         new = imported(
-            value,
+            file.read_bytes(),
             location=wish.options.get("location", ""),
             prefix=wish.options.get("prefix", ""),
         )
+    except OSError as err:
+        raise ConfigError(f"{file} cannot be read: {err}") from err
     except Problem as err:
         raise ConfigError(f"{file}: {err.message}") from err
     path = add_file(config, new.name, new.fields)
