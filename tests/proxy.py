@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,13 @@ class Proxy:
     def __init__(self, config: str, *, checked: bool = True) -> None:
         if "api-keys" not in config:
             config = f"api-keys: [{KEY}]\n{config}"
+        self._folder = tempfile.TemporaryDirectory(prefix="auth-")
+        if "auth-dir" not in config:
+            config = f"auth-dir: {self._folder.name}\n{config}"
+        self._folder = tempfile.TemporaryDirectory(prefix="cliproxy-test-")
+        if "auth-dir" not in config:
+            # Nothing of the person who runs the tests is read or written.
+            config = f'auth-dir: "{self._folder.name}"\n{config}'
         self.loaded = load_text(config, path=Path("config.yaml"))
         self._checked = checked
         self._ready = threading.Event()
@@ -49,6 +57,9 @@ class Proxy:
             self._server.should_exit = True
             self._thread.join(20)
             assert not self._thread.is_alive(), "the proxy did not stop"
+        self._folder.cleanup()
+        if self.url:
+            self._folder.cleanup()
             assert not self.witness.faults, "\n\n".join(self.witness.faults)
 
     @property

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec import Struct, field
 
@@ -25,9 +25,18 @@ from cliproxy.base.json import Json, Obj
 from cliproxy.base.tasks import own, spawn
 from cliproxy.keeper.journal import Journal
 from cliproxy.keeper.linked import linked_file, read_linked, with_link, without_tokens
+from cliproxy.keeper.questions import Questions
 from cliproxy.keeper.store import Conflict, Store, Stored, merged
 from cliproxy.keeper.talking import converse
-from cliproxy.login.flow import Client, LoggedIn, Problem, Setting
+from cliproxy.login.flow import (
+    Client,
+    LoggedIn,
+    ModelFound,
+    Problem,
+    Report,
+    Setting,
+    Talk,
+)
 from cliproxy.transport.client import Transport
 
 _log: Final = logging.getLogger("cliproxy.accounts")
@@ -42,6 +51,7 @@ ON_DEMAND: Final = 10.0
 SKEW: Final = 30.0
 """Seconds before its end that a token is no longer sent: clocks differ, requests take time."""
 AT_ONCE: Final = 16
+T = TypeVar("T")
 _FINAL: Final = frozenset({"needs_login", "revoked"})
 
 
@@ -82,6 +92,7 @@ class Keeper:
         self._credentials: dict[str, Credential] = {}
         self._running: dict[str, asyncio.Task[bool]] = {}
         self._times: dict[str, _Times] = {}
+        self._questions = Questions(self, clock)
         self._stamp: object = None
         self._links: dict[str, object] = {}
         self.changed: Callable[[set[str]], None] = unheard
@@ -155,12 +166,39 @@ class Keeper:
         )
         if talk is None:
             return False
-        found = await converse(talk, self._transport, self._clock, proxy=self._proxy(credential))
+        found = await self.talk(talk, credential)
         if not found:
             return False
         await self._keep(credential, {**credential.fields, **found})
         self.changed({credential.name})
         return True
+
+    async def quota(self, credential: Credential) -> Report | None:
+        """Ask what is left of an account; None where its provider does not tell.
+
+        An answer is good for a minute, and whoever asks while another asks gets the same one.
+        Raises `Problem`.
+        """
+        return await self._questions.quota(credential)
+
+    async def models(self, credential: Credential) -> list[ModelFound] | None:
+        """Ask which models an account may use; None where its provider does not tell.
+
+        Raises `Problem`.
+        """
+        return await self._questions.models(credential)
+
+    async def talk(self, talk: Talk[T], credential: Credential) -> T:
+        """Talk with a login's provider, through the login's proxy. Raises `Problem`."""
+        return await converse(talk, self._transport, self._clock, proxy=self._proxy(credential))
+
+    async def usable(self, credential: Credential) -> None:
+        """Have a token that can be sent. Raises `Problem`."""
+        expires = credential.expires
+        if credential.token and (expires is None or expires - SKEW > self._clock.now()):
+            return
+        if refreshable(credential) and not await self.renew(credential, spent=credential.token):
+            raise Problem("network", credential.problem or "There is no token to ask with.")
 
     # ---- ahead of need --------------------------------------------------------------------------
     def check(self) -> None:
@@ -336,9 +374,7 @@ class Keeper:
             credential.fields, self.setting(credential.provider)
         )
         try:
-            changes = await converse(
-                talk, self._transport, self._clock, proxy=self._proxy(credential)
-            )
+            changes = await self.talk(talk, credential)
         except Problem as err:
             if err.kind != "unknown_outcome":
                 self._journal.end(name, used)
