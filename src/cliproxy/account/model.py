@@ -78,6 +78,8 @@ class Account(Struct, frozen=True):
     """The cloud project its requests are made in, where the provider has projects."""
     plan: str = ""
     """The subscription, where it decides which models there are."""
+    prompt_cache_key: bool = False
+    """The host takes a name of the conversation for its prompt cache."""
     aliases: tuple[ModelRule, ...] = ()
     """Other names for models of the provider's catalogue."""
 

@@ -11,7 +11,7 @@ from cliproxy import login
 from cliproxy.base.clock import Clock
 from cliproxy.config.schema import Config
 from cliproxy.keeper.directory import PRIVATE, DirectoryStore
-from cliproxy.keeper.keeper import Keeper, Settings
+from cliproxy.keeper.keeper import AT_ONCE, Keeper, Settings
 from cliproxy.login.flow import Client
 from cliproxy.transport.client import Transport
 
@@ -60,7 +60,10 @@ def settings_of(config: Config, env: Mapping[str, str]) -> Settings:
                 _text(written, "id", "client-id") or known.id,
                 _text(written, "secret", "client-secret") or known.secret,
             )
-    return Settings(endpoints, clients, config.proxy_url or None)
+    workers = config.auth_auto_refresh_workers
+    return Settings(
+        endpoints, clients, config.proxy_url or None, workers if workers > 0 else AT_ONCE
+    )
 
 
 def _text(written: Mapping[Any, Any], *keys: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from pathlib import Path
@@ -11,6 +12,7 @@ from msgspec import structs
 
 from cliproxy.account.model import Account
 from cliproxy.app.accounts import auth_folder, keeper_of, settings_of
+from cliproxy.app.cooldown_files import CooldownFiles
 from cliproxy.app.management import Management
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import ConfigError
@@ -36,6 +38,7 @@ from cliproxy.transport.client import Transport
 from cliproxy.transport.guard import Guard
 from cliproxy.transport.local import LocalModel, LocalServer, available, bundled_model
 from cliproxy.transport.proxy import is_loopback
+from cliproxy.usage.recorder import Usage
 
 _log: Final = logging.getLogger(__name__)
 _AT_START: Final = ("host", "port", "tls", "local_model")
@@ -55,8 +58,12 @@ class Runtime:
         self._local = _local_server(config)
         self._transport = Transport(self._local)
         self.keeper = self._new_keeper(config)
+        self._cooldowns = CooldownFiles(auth_folder(config), clock)
         self.logins = Logins(lambda: self.keeper, self._transport, clock)
+        self.usage = Usage(config, clock=clock)
         self.app = App(self._generation(config))
+        self.app.accounting.usage = self.usage
+        self._apply_usage(config)
         self.app.management = Management(self, Gate(SYSTEM_CLOCK))
 
     @property
@@ -136,12 +143,20 @@ class Runtime:
         if auth_folder(config) != auth_folder(self.config):
             self.keeper.changed = unheard
             self.keeper = self._new_keeper(config)
+            self._cooldowns = CooldownFiles(auth_folder(config), self._clock)
         self.keeper.settings = settings_of(config, os.environ)
         self._exchange(config)
+        self._apply_usage(config)
         for name in _AT_START:
             if getattr(config, name) != getattr(self.config, name):
                 _log.warning("%s takes effect at the next start", name.replace("_", "-"))
         self.config = config
+
+    def _apply_usage(self, config: Config) -> None:
+        managed = config.remote_management.secret_key.strip() or os.environ.get(
+            "MANAGEMENT_PASSWORD", ""
+        )
+        self.usage.apply(config, queued=bool(managed))
 
     def _exchange(self, config: Config) -> None:
         """Build the next generation beside the running one, and exchange them."""
@@ -153,21 +168,35 @@ class Runtime:
             generation.gateway.responses.adopt(before.responses)
         self.app.generation = generation
 
+    def load_cooldowns(self) -> None:
+        """Go on with the cooldowns that were in force when the proxy stopped."""
+        if self.config.save_cooldown_status:
+            self._cooldowns.load(self.app.generation.gateway.pool, self.accounts)
+
+    def save_cooldowns(self) -> None:
+        """Write the cooldowns that have changed, if they are to be kept."""
+        if self.config.save_cooldown_status:
+            self._cooldowns.save(self.app.generation.gateway.pool, self.accounts)
+
     async def run(self) -> None:
         """Look after the logins, until cancelled."""
+        self.load_cooldowns()
         while True:
             try:
                 self.keeper.check()
+                self.save_cooldowns()
             except Exception:  # noqa: BLE001  # one bad file must not end the care for all others
                 _log.exception("looking after the logins failed")
             await self._clock.sleep(CHECK)
 
     async def close(self) -> None:
         """Let go of connections and of the embedded model."""
+        self.save_cooldowns()
         await self.logins.close()
         await self._transport.close()
         if self._local is not None:
             await self._local.stop()
+        await asyncio.to_thread(self.usage.close)
 
 
 def check_binding(config: Config) -> None:

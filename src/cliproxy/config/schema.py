@@ -43,8 +43,10 @@ class Pprof(Section, frozen=True):
 class QuotaExceeded(Section, frozen=True):
     """What to try when a quota is used up."""
 
-    switch_project: bool = False
+    switch_project: bool = True
+    """Use all projects of a Google login; otherwise the first one alone."""
     switch_preview_model: bool = False
+    """Where a model can serve nobody, try its preview versions."""
     antigravity_credits: bool = False
 
 
@@ -109,6 +111,31 @@ class PromptCaching(Section, frozen=True):
 
     breakpoints: bool = True
     ttl: Literal["5m", "1h"] = "5m"
+
+
+class Kept(Section, frozen=True):
+    """How much is kept of what was used. Days are kept for ever."""
+
+    max_requests: int = 50_000
+    requests_ttl: float = 2592000.0
+    hours_ttl: float = 7776000.0
+    max_size_mb: float = 64.0
+
+
+class Price(Section, frozen=True):
+    """What a model costs, in USD per million tokens; None = as `input`, or as what is below."""
+
+    input: float = 0.0
+    cached: float | None = None
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
+    output: float = 0.0
+    above: int = 0
+    """Input tokens from which on the following apply; 0 = never."""
+    above_input: float | None = None
+    above_cached: float | None = None
+    above_cache_write: float | None = None
+    above_output: float | None = None
 
 
 class LocalModel(Section, frozen=True):
@@ -216,8 +243,11 @@ class Config(Section, frozen=True):
     logs_max_total_size_mb: int = 0
     error_logs_max_files: int = 10
     request_log: bool = False
-    usage_statistics_enabled: bool = False
+    usage_statistics_enabled: bool = True
     redis_usage_queue_retention_seconds: int = 60
+    usage: Kept = Kept()
+    prices: dict[str, Price] = field(default_factory=dict)
+    """By model, `provider/model` or a pattern of either."""
     proxy_url: str = ""
     force_model_prefix: bool = False
     passthrough_headers: bool = False
@@ -284,18 +314,16 @@ NOT_SERVED: Final = ("interactions-api-key", "xai-api-key", "vertex-api-key")
 
 NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
     Config: frozenset(
-        {"auth-dir", "trusted-proxies",
+        {"trusted-proxies",
 
-         "usage-statistics-enabled", "redis-usage-queue-retention-seconds",
-         "save-cooldown-status", "auth-auto-refresh-workers",
-         "quota-exceeded", "ws-auth",
+         "ws-auth",
          "disable-image-generation", "gpt-image-2-base-model", "video-result-auth-cache-ttl",
          "codex", "xai", "claude-code", "antigravity", "antigravity-signature-cache-enabled",
          "antigravity-signature-bypass-strict", "plugins", "credential-concurrency",
-         "credential-in-flight", "oauth-model-alias", "oauth-excluded-models",
-         "oauth-request-scoped-errors", "oauth-clients", "endpoints", "ampcode",
+         "credential-in-flight", "ampcode",
         }
     ),
+    QuotaExceeded: frozenset({"antigravity-credits"}),
     RemoteManagement: frozenset(
         {"disable-control-panel", "disable-auto-update-panel", "panel-github-repository"}
     ),

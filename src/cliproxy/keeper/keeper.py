@@ -61,6 +61,8 @@ class Settings(Struct, frozen=True):
     endpoints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     clients: Mapping[str, Client] = field(default_factory=dict)
     proxy: str | None = None
+    workers: int = AT_ONCE
+    """How many logins are renewed at once ahead of need."""
 
 
 class _Times(Struct):
@@ -209,7 +211,7 @@ class Keeper:
             times = self._of(credential)
             if times.unsaved is not None:
                 spawn(self._save_again(credential), name="save-login")
-            if len(self._running) >= AT_ONCE:
+            if len(self._running) >= self.settings.workers:
                 return
             if (
                 credential.name not in self._running

@@ -143,6 +143,19 @@ class Belief(Struct):
         return self.reason in PASSING
 
 
+class Kept(Struct, frozen=True):
+    """A belief as it is kept while nothing runs."""
+
+    account: str
+    model: str
+    """The upstream's model, `~` and a family, or "" for all of the account."""
+    reason: Reason
+    source: Source
+    until: float
+    """Unix seconds, whole."""
+    failures: int = 1
+
+
 class Cooldowns:
     """All beliefs. False when there are none."""
 
@@ -158,6 +171,26 @@ class Cooldowns:
     def inherit(self, older: Cooldowns) -> None:
         """Take over the beliefs of cooldowns that these replace; both then share them."""
         self._beliefs, self._quiet = older._beliefs, older._quiet
+
+    def kept(self) -> list[Kept]:
+        """Return what is worth remembering: what an upstream said and is in force."""
+        now = self.now()
+        return [
+            Kept(account, place, b.reason, b.source, float(round(self.date(b.until))), b.failures)
+            for (account, place), b in self._beliefs.items()
+            if b.source != "guess" and b.hard and b.until > now
+        ]
+
+    def believe(self, kept: Kept) -> bool:
+        """Take over a belief of before, unless something newer is known; tell whether it was."""
+        key, now = (kept.account, kept.model), self.now()
+        left = min(kept.until - self._clock.now(), self._limits.most)
+        if left <= 0 or key in self._beliefs:
+            return False
+        self._beliefs[key] = Belief(
+            kept.reason, kept.source, now + left, kept.failures, since=now, began=now
+        )
+        return True
 
     def clear(self, account: str | None = None) -> int:
         """Forget what is believed of an account, or of all. Returns how many beliefs that were."""

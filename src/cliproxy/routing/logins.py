@@ -49,7 +49,7 @@ def accounts_of(credential: Credential, config: Config) -> list[Account]:
         aliases=aliases_of(credential, config),
         excluded=_patterns(
             _either_list(credential, "excluded_models"),
-            config.oauth_excluded_models.get(provider),
+            _of_channel(config.oauth_excluded_models, provider),
         ),
         prefix=_prefix(credential.text("prefix")),
         priority=_whole(credential.fields.get("priority"), 0) or 0,
@@ -58,6 +58,8 @@ def accounts_of(credential: Credential, config: Config) -> list[Account]:
         plan=plan_of(credential),
     )
     projects = _projects(credential)
+    if not config.quota_exceeded.switch_project:
+        projects = projects[:1]
     if len(projects) < 2:
         return [structs.replace(account, project=projects[0] if projects else "")]
     return [
@@ -76,7 +78,7 @@ def aliases_of(credential: Credential, config: Config) -> tuple[ModelRule, ...]:
     found: dict[str, ModelRule] = {}
     for written in (
         _either_list(credential, "model_aliases"),
-        config.oauth_model_alias.get(credential.provider),
+        _of_channel(config.oauth_model_alias, credential.provider),
     ):
         for row in written if isinstance(written, list | tuple) else ():
             if not isinstance(row, Mapping):
@@ -102,6 +104,11 @@ def plan_of(credential: Credential) -> str:
     auth = claims(credential.text("id_token")).get(_OPENAI)
     told = auth.get("chatgpt_plan_type") if isinstance(auth, Mapping) else None
     return str(told or credential.text("plan_type")).strip().lower()
+
+
+def _of_channel(written: Mapping[str, Any], provider: str) -> Any:
+    """Return what is written for a provider, in whatever case."""
+    return next((v for k, v in written.items() if k.strip().lower() == provider), None)
 
 
 def _projects(credential: Credential) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Final
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import GatewayError, RateLimited, UpstreamError
 from cliproxy.routing.affinity import Affinity, Session
-from cliproxy.routing.cooldown import Cooldowns, Limits, Source
+from cliproxy.routing.cooldown import Cooldowns, Kept, Limits, Source
 from cliproxy.routing.load import Turn
 from cliproxy.routing.plan import Planner, Preview
 from cliproxy.routing.policy import policy
@@ -127,6 +127,14 @@ class Pool:
     def quotas(self, candidate: Candidate) -> list[Quota]:
         """Return what is known of a candidate's limits."""
         return self._quotas.of(candidate)
+
+    def beliefs(self) -> list[Kept]:
+        """Return what upstreams have said and is worth remembering over a restart."""
+        return self._cooldowns.kept()
+
+    def believe(self, kept: Iterable[Kept]) -> int:
+        """Go on with what was known before a restart; return how much of it is news."""
+        return sum(self._cooldowns.believe(belief) for belief in kept)
 
     def clear(self, account: str | None = None) -> int:
         """Forget what is believed of an account, or of all: its next request finds out.

@@ -72,6 +72,7 @@ class Registry:
     def __init__(self, accounts: Sequence[Account], config: Config) -> None:
         self.accounts = tuple(accounts)
         self._fallbacks = Fallbacks(config.fallback, self._pinnable)
+        self._previews = config.quota_exceeded.switch_preview_model
         self._everywhere = _flat_aliases(config.oauth_model_alias)
         self._offers: dict[str, list[_Offer]] = {}
         for account in accounts:
@@ -129,8 +130,15 @@ class Registry:
         """Return what its owner wants tried where a model, pinned or not, can serve nobody."""
         pin, slash, rest = model.partition("/")
         if model in self._offers or not slash or not self._pinnable(pin):
-            return self._fallbacks.after(model)
+            return [*self._previews_of(model), *self._fallbacks.after(model)]
         return [step for step in self._fallbacks.after(rest) if step != Step(rest, pin)]
+
+    def _previews_of(self, model: str) -> list[Step]:
+        if not self._previews or "-preview" in model:
+            return []
+        # Newest first: their names end in a date, or in nothing.
+        found = [name for name in self._offers if name.startswith(f"{model}-preview")]
+        return [Step(name) for name in sorted(found, reverse=True)]
 
     def list_models(self, provider: str | None = None) -> list[ListedModel]:
         """Return every model once, in a stable order."""

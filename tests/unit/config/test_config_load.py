@@ -321,10 +321,10 @@ def test_an_unknown_key_warns_and_the_rest_is_served(text, message):
 @pytest.mark.parametrize(
     "text",
     [
-        "save-cooldown-status: true", "plugins: {a: {}}", "usage-statistics-enabled: true",
+        "plugins: {a: {}}", "credential-in-flight: 3",
         "remote-management: {disable-control-panel: true}", "ws-auth: false",
         "claude-api-key: [{api-key: k, websockets: true}]",
-        "oauth-model-alias: {gpt4: gpt-4-turbo}", "ampcode: {upstream-url: x}",
+        "ampcode: {upstream-url: x}",
         "claude-api-key: [{api-key: k, models: [{name: m, fork: true}]}]",
     ],
 )  # fmt: skip
