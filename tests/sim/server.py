@@ -79,6 +79,7 @@ class Sim:
         self.keys = set(keys)  # accepted keys; none: everything is accepted
         self.models = list(models)
         self.only_models = False  # a model that is not listed is 404
+        self.renderers = dict(RENDERERS)
         self.requests: list[Recorded] = []
         self.memory = Memory()
         self.url = ""
@@ -262,7 +263,7 @@ class Sim:
         delivery = Delivery(connection, record, faults, self._stopping)
         match reply:
             case Answer():
-                rendered = RENDERERS[record.dialect](reply, record, self.memory)
+                rendered = self.renderers[record.dialect](reply, record, self.memory)
                 if record.stream != reply.swap:
                     await delivery.streamed(rendered)
                 else:

@@ -44,6 +44,17 @@ class ModelRule(Struct, frozen=True):
         return self.alias or self.name
 
 
+class ModelFound(Struct, frozen=True):
+    """A model that a provider says the account may use. Zero and "" where it says nothing."""
+
+    id: str
+    display_name: str = ""
+    context_length: int = 0
+    max_output_tokens: int = 0
+    owned_by: str = ""
+    created: int = 0
+
+
 class Account(Struct, frozen=True):
     """One account.
 
@@ -82,6 +93,8 @@ class Account(Struct, frozen=True):
     """The host takes a name of the conversation for its prompt cache."""
     aliases: tuple[ModelRule, ...] = ()
     """Other names for models of the provider's catalogue."""
+    found: tuple[ModelFound, ...] = ()
+    """Models that the provider has listed for it."""
 
     @property
     def token(self) -> str:

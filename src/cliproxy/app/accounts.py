@@ -62,7 +62,11 @@ def settings_of(config: Config, env: Mapping[str, str]) -> Settings:
             )
     workers = config.auth_auto_refresh_workers
     return Settings(
-        endpoints, clients, config.proxy_url or None, workers if workers > 0 else AT_ONCE
+        endpoints,
+        clients,
+        config.proxy_url or None,
+        workers if workers > 0 else AT_ONCE,
+        config.models_refresh,
     )
 
 

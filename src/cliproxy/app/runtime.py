@@ -12,8 +12,8 @@ from msgspec import structs
 
 from cliproxy.account.model import Account
 from cliproxy.app.accounts import auth_folder, keeper_of, settings_of
+from cliproxy.app.control import LiveControl
 from cliproxy.app.cooldown_files import CooldownFiles
-from cliproxy.app.management import Management
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.http import Timeouts
@@ -22,6 +22,7 @@ from cliproxy.config.payload import compile_rules
 from cliproxy.config.schema import Config
 from cliproxy.keeper.keeper import CHECK, Keeper, unheard
 from cliproxy.keeper.logins import Logins
+from cliproxy.manage.door import Management
 from cliproxy.observe.files import Keep, directory
 from cliproxy.observe.request_log import RequestLog
 from cliproxy.pipeline.commit import CommitPolicy
@@ -33,7 +34,6 @@ from cliproxy.routing.pool import Pool
 from cliproxy.routing.resolve import Registry
 from cliproxy.server.access import Access, Failures
 from cliproxy.server.app import App, Generation
-from cliproxy.server.gate import Gate
 from cliproxy.transport.client import Transport
 from cliproxy.transport.guard import Guard
 from cliproxy.transport.local import LocalModel, LocalServer, available, bundled_model
@@ -64,7 +64,8 @@ class Runtime:
         self.app = App(self._generation(config))
         self.app.accounting.usage = self.usage
         self._apply_usage(config)
-        self.app.management = Management(self, Gate(SYSTEM_CLOCK))
+        self.control = LiveControl(self)
+        self.app.management = Management(self.control)
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -87,7 +88,7 @@ class Runtime:
 
     def _generation(self, config: Config) -> Generation:
         logins = self.keeper.credentials()
-        accounts = accounts_from_config(config, logins)
+        accounts = accounts_from_config(config, logins, self.keeper.discovery.of)
         if self._local is not None and (config.local_model.enable or not accounts):
             accounts.append(local_account(config))
         registry = Registry(accounts, config)
@@ -193,6 +194,7 @@ class Runtime:
         """Let go of connections and of the embedded model."""
         self.save_cooldowns()
         await self.logins.close()
+        await self.keeper.close()
         await self._transport.close()
         if self._local is not None:
             await self._local.stop()

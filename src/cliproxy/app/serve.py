@@ -41,7 +41,9 @@ def serve(config: Config, *, announce: Callable[[str], None], watched: Path | No
             hash_management_key(watched, loaded.config.remote_management.secret_key)
             spawn(server.debug_by(loaded.config), name="debug-endpoint")
 
-        server.watch = ConfigWatch(watched, apply)
+        server.watch = watch = ConfigWatch(watched, apply)
+        runtime.control.config_path = watched
+        runtime.control.apply = watch.took
     if not server.config.loaded:
         try:
             server.config.load()

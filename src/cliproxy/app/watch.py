@@ -60,6 +60,11 @@ class ConfigWatch:
         _log.info("%s was read again", self._path)
         return True
 
+    def took(self, loaded: Loaded) -> None:
+        """Apply what this process has just written itself; it is not read again."""
+        self._stamp, self._digest = self._look(), self._hash()
+        self._apply(loaded)
+
     def _look(self) -> _Stamp | None:
         try:
             found = self._path.stat()

@@ -68,8 +68,12 @@ class Caps(Struct, frozen=True):
     """Chat/Responses: accepted `reasoning_effort` values; empty = unknown, send as asked."""
     parallel_flag: bool = True
     stream_usage_flag: bool = True
+    prompt_cache_key: bool = False
+    """Chat: takes `prompt_cache_key`, although it is not OpenAI itself."""
     custom_tools: bool = False
     """Chat: takes `custom` tools. (Responses always does.)"""
+    freeform_tools: bool = True
+    """Responses: takes `custom` tools; otherwise they become functions with one `input`."""
     structured_output: bool = True
     cache_breakpoints: Literal["", "5m", "1h"] = ""
     """Anthropic: set cache breakpoints of this lifetime for clients that cannot set any."""

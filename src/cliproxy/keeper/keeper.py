@@ -23,6 +23,7 @@ from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import UpstreamError, UpstreamUnreachable
 from cliproxy.base.json import Json, Obj
 from cliproxy.base.tasks import own, spawn
+from cliproxy.keeper.discovery import Discovery
 from cliproxy.keeper.journal import Journal
 from cliproxy.keeper.linked import linked_file, read_linked, with_link, without_tokens
 from cliproxy.keeper.questions import Questions
@@ -63,6 +64,8 @@ class Settings(Struct, frozen=True):
     proxy: str | None = None
     workers: int = AT_ONCE
     """How many logins are renewed at once ahead of need."""
+    models_every: float = 21600.0
+    """Seconds after which providers are asked again which models there are; 0 = never."""
 
 
 class _Times(Struct):
@@ -95,6 +98,8 @@ class Keeper:
         self._running: dict[str, asyncio.Task[bool]] = {}
         self._times: dict[str, _Times] = {}
         self._questions = Questions(self, clock)
+        self.discovery = Discovery(self, clock, journal)
+        self._closed = False
         self._stamp: object = None
         self._links: dict[str, object] = {}
         self.changed: Callable[[set[str]], None] = unheard
@@ -119,6 +124,11 @@ class Keeper:
             client=self.settings.clients.get(provider, Client("")),
             options=options,
         )
+
+    async def close(self) -> None:
+        """Begin nothing more, and let refreshes that run end: breaking them off would cost logins."""
+        self._closed = True
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     # ---- for requests ---------------------------------------------------------------------------
     async def ready(self, account: Account) -> None:
@@ -146,7 +156,7 @@ class Keeper:
         self._follow_links()
         if credential.token and credential.token != spent:
             return True
-        if not refreshable(credential):
+        if self._closed or not refreshable(credential):
             return False
         times = self._of(credential)
         running = self._running.get(credential.name)
@@ -206,6 +216,9 @@ class Keeper:
     def check(self) -> None:
         """Look once: at the files, and at who needs a new token soon."""
         self.reload()
+        every = self.settings.models_every
+        if (asked := self.discovery.due(every)) is not None:
+            spawn(self._discover(asked, every), name="list-models")
         now = self._clock.monotonic()
         for credential in self._credentials.values():
             times = self._of(credential)
@@ -219,6 +232,11 @@ class Keeper:
                 and due(credential, self._clock.now())
             ):
                 spawn(self.renew(credential, spent=credential.token), name="refresh-login")
+
+    async def _discover(self, credential: Credential, every: float) -> None:
+        if await self.discovery.ask(credential, every):
+            _log.info("%s has other models than before", credential.name)
+            self.changed({credential.name})
 
     def reload(self) -> None:
         """Take over what others have written."""

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from msgspec import Struct, field
 
 from cliproxy import __version__
+from cliproxy.account.model import ModelFound as ModelFound  # noqa: PLC0414  # given on to the talks
 from cliproxy.base import json
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Obj
@@ -189,17 +190,6 @@ class Report(Struct, frozen=True):
     windows: tuple[Window, ...] = ()
     credits: Obj = field(default_factory=dict)
     """Money and the like, as the provider tells it."""
-
-
-class ModelFound(Struct, frozen=True):
-    """A model that a provider says the account may use. Zero and "" where it says nothing."""
-
-    id: str
-    display_name: str = ""
-    context_length: int = 0
-    max_output_tokens: int = 0
-    owned_by: str = ""
-    created: int = 0
 
 
 class Login(Protocol):

@@ -20,7 +20,8 @@ from cliproxy.pipeline.commit import Watch
 from cliproxy.pipeline.context import Reply, Request
 from cliproxy.pipeline.gateway import Gateway
 from cliproxy.pipeline.ledger import WITHOUT, Listener, hear_whole
-from cliproxy.pipeline.passthrough import Passthrough, error_inside
+from cliproxy.pipeline.meter import Meter, Tap, usage_of
+from cliproxy.pipeline.passthrough import Passthrough, counts_inside
 from cliproxy.pipeline.patient import Patient, kept_alive
 from cliproxy.pipeline.upstream import ERROR_LIMIT, Source, not_the_protocol
 from cliproxy.routing.cooldown import about_limits
@@ -40,8 +41,11 @@ async def whole(
     response: UpstreamResponse,
 ) -> Reply:
     """Read a whole answer. Raises a `GatewayError` when it is none."""
+    meter = request.meter
+    meter.begin(call.dialect.id)
     body = await response.read()
-    if call.verbatim and looks_like_json(body[:64]) and not error_inside(body):
+    if call.verbatim and looks_like_json(body[:64]) and (counts := counts_inside(body)) is not None:
+        meter.usage = usage_of(call.dialect.id, counts)
         if call.renamed is not None:
             body = call.renamed(body)
         if request.kept:
@@ -54,6 +58,7 @@ async def whole(
     if request.kept:
         events = _anonymous(events)
     answer = fold(events)
+    meter.usage = answer.usage
     if request.dialect_id in WITHOUT:
         hear_whole(gateway.ledger, request.client, answer)
     rendered = request.dialect.render(answer, request.ir())
@@ -71,6 +76,8 @@ async def stream(
 ) -> Reply:
     """Read a stream up to its commit point. Raises a `GatewayError` when it fails before that."""
     settings = gateway.settings
+    meter = request.meter
+    meter.begin(call.dialect.id)
     watch = Watch(settings.commit, gateway.clock)
 
     def failed(error: GatewayError) -> None:
@@ -82,7 +89,8 @@ async def stream(
 
     keeper = ""
     if call.verbatim and _is_event_stream(response):
-        passing = Passthrough(call.dialect, call.caps, request.framing, watch, failed)
+        meter.tap = tap = Tap(call.dialect.id)
+        passing = Passthrough(call.dialect, call.caps, request.framing, watch, failed, tap=tap)
         bytes_held, rest = await _held(passing.stream(response), watch)
         chunks = _resumed(bytes_held, rest)
         if call.renamed is not None:
@@ -90,6 +98,8 @@ async def stream(
         keeper = _keeper(candidate)
     else:
         chunks = await _translated(gateway, request, call, response, watch=watch, failed=failed)
+    # All that was awaited is what the client sees first.
+    meter.first_token_at = gateway.clock.monotonic()
     if request.kept:
         chunks = continuing.keep_stream(gateway, request, chunks, keeper)
     if settings.keepalive:
@@ -117,7 +127,11 @@ async def _translated(
 ) -> AsyncGenerator[bytes, None]:
     if _is_html(response):
         raise not_the_protocol(await response.read(ERROR_LIMIT))
-    source = Source(call.dialect, call.caps, call.restore, checked=gateway.settings.checked)
+    meter = request.meter
+    meter.tap = tap = Tap(call.dialect.id)
+    source = Source(
+        call.dialect, call.caps, call.restore, checked=gateway.settings.checked, tap=tap
+    )
     batches, rest = await _held(source.stream(response), watch, watch.see)
     pending = [event for batch in batches for event in batch]
     if request.dialect_id in WITHOUT:
@@ -127,7 +141,7 @@ async def _translated(
     if request.kept:
         pending = _anonymous(pending)
     writer = request.dialect.writer(request.ir(), request.framing)
-    return _written(writer, pending, rest, failed)
+    return _written(writer, pending, rest, failed, meter)
 
 
 async def _held(
@@ -179,13 +193,16 @@ async def _written(
     pending: list[Event],
     events: AsyncGenerator[list[Event], None],
     failed: Callable[[GatewayError], None],
+    meter: Meter,
 ) -> AsyncGenerator[bytes, None]:
     async with aclosing(events):
+        meter.hear(pending)
         if pending and isinstance(pending[-1], Error):
             failed(to_exception(pending[-1]))
         if data := writer.feed(pending):
             yield data
         async for batch in events:
+            meter.hear(batch)
             if batch and isinstance(batch[-1], Error):
                 failed(to_exception(batch[-1]))
             if data := writer.feed(batch):

@@ -14,7 +14,9 @@ from cliproxy.base.json import Obj
 from cliproxy.dialects import Dialect, Framing, Operation, ParseMeta
 from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import Inline, IRRequest
+from cliproxy.ir.usage import IRUsage
 from cliproxy.observe.request_log import Entry
+from cliproxy.pipeline.meter import Meter
 from cliproxy.routing.affinity import Session
 
 Fidelity = Literal["verbatim", "exact", "lossy", ""]
@@ -108,6 +110,18 @@ class Request(Struct):
     """The conversation it belongs to, where that decides who is asked."""
     kept: bool = False
     """The answer will be kept for later requests to lean on."""
+    meter: Meter = field(default_factory=Meter)
+    """What it used."""
+
+    @property
+    def usage(self) -> IRUsage:
+        """Tokens as far as the upstream told them; complete when the request is over."""
+        return self.meter.read()
+
+    @property
+    def first_token_at(self) -> float | None:
+        """Monotonic seconds when its stream got going, None before and for whole answers."""
+        return self.meter.first_token_at
 
     @property
     def dialect(self) -> Dialect:

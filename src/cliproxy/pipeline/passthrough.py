@@ -15,12 +15,14 @@ import msgspec
 from msgspec import Struct
 
 from cliproxy.base.errors import GatewayError, UpstreamBroken
+from cliproxy.base.json import Obj
 from cliproxy.dialects import Dialect, Framing
 from cliproxy.dialects.sse import MAX_EVENT, Frame, SseDecoder
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.events import Error
 from cliproxy.ir.fold import to_exception
 from cliproxy.pipeline.commit import Watch
+from cliproxy.pipeline.meter import Tap, counts
 from cliproxy.transport.client import UpstreamResponse
 
 _TERMINAL: Final[dict[str, tuple[bytes, ...]]] = {
@@ -52,6 +54,9 @@ class _Outline(Struct):
     error: Any = None
     type: Any = None
     object: Any = None
+    usage: Any = None
+    metadata: Any = msgspec.field(default=None, name="usageMetadata")
+    response: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     choices: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     candidates: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     content: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -60,18 +65,27 @@ class _Outline(Struct):
 _outline: Final = msgspec.json.Decoder(_Outline)
 
 
-def error_inside(body: bytes) -> bool:
-    """Tell whether a JSON body that came with status 200 is an error object."""
+def counts_inside(body: bytes) -> list[Obj] | None:
+    """Return the counts in a JSON body that came with status 200, None when it is an error."""
     try:
         seen = _outline.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return body.lstrip()[:1] == b"["
-    if seen.type == "error":
-        return True
-    if not seen.error or seen.object == "response":
-        return False
+        return None if body.lstrip()[:1] == b"[" else []
     unset = msgspec.UNSET
-    return seen.choices is unset and seen.candidates is unset and seen.content is unset
+    if seen.type == "error":
+        return None
+    if (
+        seen.error
+        and seen.object != "response"
+        and seen.choices is unset
+        and seen.candidates is unset
+        and seen.content is unset
+    ):
+        return None
+    values = [seen.usage, seen.metadata]
+    if isinstance(seen.response, msgspec.Raw):
+        values += counts(bytes(seen.response))
+    return [value for value in values if isinstance(value, dict)]
 
 
 class Passthrough:
@@ -88,7 +102,10 @@ class Passthrough:
         framing: Framing,
         watch: Watch,
         failed: Callable[[GatewayError], None],
+        *,
+        tap: Tap | None = None,
     ) -> None:
+        self._tap = tap or Tap(dialect.id)
         self._dialect = dialect
         self._caps = caps
         self._array = framing == "array"
@@ -105,10 +122,12 @@ class Passthrough:
         Raises a `GatewayError` before the commit point; later failures become one error event.
         """
         last = b""
+        see = self._tap.see
         try:
             async with aclosing(self._frames(response)) as frames:
                 async for data in frames:
                     last = data
+                    see(data)
                     yield data
             if not self._array and (rest := self._missing(last)):
                 yield rest

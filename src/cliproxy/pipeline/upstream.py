@@ -17,6 +17,7 @@ from cliproxy.ir.caps import Caps
 from cliproxy.ir.check import Checker
 from cliproxy.ir.events import End, Error, Event
 from cliproxy.ir.restore import Restore, RestoreStream
+from cliproxy.pipeline.meter import Tap
 from cliproxy.transport.client import UpstreamResponse
 
 ERROR_LIMIT: Final = 1024 * 1024
@@ -27,8 +28,15 @@ class Source:
     """Reads one answer of one upstream into events."""
 
     def __init__(
-        self, dialect: Dialect, caps: Caps, restore: Restore, *, checked: bool = False
+        self,
+        dialect: Dialect,
+        caps: Caps,
+        restore: Restore,
+        *,
+        checked: bool = False,
+        tap: Tap | None = None,
     ) -> None:
+        self._see = (tap or Tap(dialect.id)).see
         self._reader: Reader = dialect.reader(caps)
         self._restore = RestoreStream(restore) if restore else None
         self._checker = Checker() if checked else None
@@ -53,7 +61,7 @@ class Source:
         The response is closed when the iterator is.
         """
         decoder = SseDecoder()
-        feed = self._reader.feed
+        feed, see = self._reader.feed, self._see
         first = True
         over = False
         try:
@@ -67,6 +75,7 @@ class Source:
                         first = False
                     events: list[Event] = []
                     for data, name in decoder.feed(chunk):
+                        see(data)
                         events += feed(data, name)
                     if events:
                         yield self._pass(events)

@@ -13,11 +13,18 @@ from cliproxy.account.model import Account
 from cliproxy.providers.base import Ability, Provider
 
 _TABLE: Final[dict[str, str]] = {
+    "antigravity": "cliproxy.providers.antigravity:PROVIDER",
     "claude": "cliproxy.providers.claude:PROVIDER",
     "codex": "cliproxy.providers.codex:PROVIDER",
     "gemini": "cliproxy.providers.gemini:PROVIDER",
+    "gemini-cli": "cliproxy.providers.gemini_cli:PROVIDER",
+    "iflow": "cliproxy.providers.iflow:PROVIDER",
+    "kimi": "cliproxy.providers.kimi:PROVIDER",
     "local": "cliproxy.providers.local:PROVIDER",
     "openai-compatible": "cliproxy.providers.openai_compatible:PROVIDER",
+    "qwen": "cliproxy.providers.qwen:PROVIDER",
+    "vertex": "cliproxy.providers.vertex:PROVIDER",
+    "xai": "cliproxy.providers.xai:PROVIDER",
 }
 _loaded: Final[dict[str, Provider]] = {}
 

@@ -27,8 +27,6 @@ _NOT_FORWARDED: Final = HOP_BY_HOP | {
     "host",
     "content-length",
     "content-encoding",
-    "content-type",
-    "accept-encoding",
     "authorization",
     "x-api-key",
     "x-goog-api-key",
@@ -43,6 +41,8 @@ _NOT_FORWARDED: Final = HOP_BY_HOP | {
     "x-real-ip",
     "expect",
 }
+_DECODED: Final = frozenset({"gzip", "deflate", "br", "zstd", "identity"})
+"""Content codings that the transport undoes."""
 
 
 class Call(Struct, frozen=True):
@@ -151,21 +151,32 @@ def client_headers(call: Call) -> dict[str, str]:
     Everything but credentials, connection matters and our own; so a native client is recognised
     by its vendor as what it is.
     """
-    return {
+    named = call.client_headers.get("connection")
+    left = {n.strip().lower() for n in named.split(",")} if named else ()
+    headers = {
         name: value
         for name, value in call.client_headers.items()
-        if name not in _NOT_FORWARDED and not name.startswith("x-cliproxy-")
+        if name not in _NOT_FORWARDED and name not in left and not name.startswith("x-cliproxy-")
     }
+    # The answer is decompressed here: only what can be may be asked for.
+    if coded := headers.pop("accept-encoding", ""):
+        codes = [code.strip() for code in coded.split(",")]
+        known = [code for code in codes if code.partition(";")[0].strip().lower() in _DECODED]
+        if known:
+            headers["accept-encoding"] = coded if len(known) == len(codes) else ", ".join(known)
+    if not headers.get("content-type", "application/json").lower().startswith("application/json"):
+        del headers["content-type"]
+    return headers
 
 
 def base_headers(call: Call, *, forward: bool) -> dict[str, str]:
     """Start the headers of a call: the client's own if it passes verbatim, else ours."""
     headers = client_headers(call) if forward and call.verbatim else {}
     headers.setdefault("user-agent", USER_AGENT)
-    headers["content-type"] = "application/json"
-    headers["accept"] = "text/event-stream" if call.stream else "application/json"
+    headers.setdefault("content-type", "application/json")
+    headers.setdefault("accept", "text/event-stream" if call.stream else "application/json")
     # Compressed events would have to be held back until a block is full.
-    headers["accept-encoding"] = "identity" if call.stream else "gzip, deflate"
+    headers.setdefault("accept-encoding", "identity" if call.stream else "gzip, deflate")
     headers.update(call.headers)
     return headers
 

@@ -1,17 +1,39 @@
-"""Anthropic Messages, at Anthropic or at a host compatible with it."""
+"""Anthropic Messages: with an API key, with a Claude login, or at a host compatible with it.
+
+Tokens of logins begin with `sk-ant-oat` and are taken only as a bearer together with a beta flag.
+Claude Code's own requests pass as they are; nothing is done to make another client look like it.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from cliproxy.account.model import Account
+from cliproxy.base import json
+from cliproxy.base.errors import UpstreamRefused
 from cliproxy.base.http import HttpRequest
 from cliproxy.providers.base import Call, Host, account_headers, base_headers, join
 
 BASE: Final = "https://api.anthropic.com"
 VERSION: Final = "2023-06-01"
-"""The `anthropic-version` every SDK sends; there has been no later one."""
+"""The `anthropic-version` that bodies written here follow; a client may name a later one."""
+OAUTH: Final = "oauth-2025-04-20"
+"""The flag without which Anthropic takes no login's token."""
+LONG: Final = "[1m]"
+"""How Claude Code and its users write that a model is to have its longest context."""
+_BETA: Final = "anthropic-beta"
+_LONG: Final = "context-1m-2025-08-07"
+_LOGIN: Final = "sk-ant-oat"
+_KEY: Final = "sk-ant-api"
+_UNLOCKED: Final = (
+    ("", b'"ttl":"1h"', "extended-cache-ttl-2025-04-11"),
+    ("opus-4-5", b'"effort":', "effort-2025-11-24"),
+)
+"""A part of a model's name, bytes of a body built here, and the flag the two need at Anthropic."""
+_BODY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Claude(Host):
@@ -21,24 +43,70 @@ class Claude(Host):
     dialects = ("anthropic",)
     abilities = frozenset({"whole", "count"})
 
+    def stale(self, err: UpstreamRefused) -> bool:
+        """Take 401 for it, and the one 403 that says so."""
+        return err.status == 401 or (err.status == 403 and "token has been revoked" in err.message)
+
     def prepare(self, call: Call, account: Account) -> HttpRequest:
-        """Address the call: `x-api-key` at Anthropic itself, a bearer token elsewhere."""
+        """Address the call: a key as `x-api-key` at Anthropic itself, anything else as a bearer."""
         base = account.base_url or BASE
+        official = urlsplit(base).hostname == "api.anthropic.com"
+        token = account.token
+        login = _LOGIN in token or (account.credential is not None and _KEY not in token)
         headers = base_headers(call, forward=True)
         headers.setdefault("anthropic-version", VERSION)
-        if account.token:
-            key = account.token
-            if urlsplit(base).hostname == "api.anthropic.com":
-                headers["x-api-key"] = key
-            else:
-                headers["authorization"] = f"Bearer {key}"
+        if token and official and not login:
+            headers["x-api-key"] = token
+        elif token:
+            headers["authorization"] = f"Bearer {token}"
+        body, flags = _plain(call)
+        if official and not call.verbatim:
+            flags += [f for word, mark, f in _UNLOCKED if word in call.model and mark in body]
+        if login:
+            flags.append(OAUTH)
+        if flags:
+            headers[_BETA] = _with_flags(headers.get(_BETA, ""), flags)
         account_headers(headers, call, account)
         path = "/v1/messages/count_tokens" if call.operation == "count" else "/v1/messages"
         # Some owners write the base URL with /v1, as other vendors' documentation does.
         url = join(base.rstrip("/").removesuffix("/v1"), path)
         if call.verbatim and call.query:
             url = f"{url}?{call.query}"
-        return HttpRequest("POST", url, headers, call.body, account.proxy_url)
+        return HttpRequest("POST", url, headers, body, account.proxy_url)
+
+
+def _with_flags(told: str, flags: list[str]) -> str:
+    """Return the beta header with what it lacks put last; what is there stays as it is."""
+    known = {flag.strip() for flag in told.split(",")}
+    missing = [flag for flag in dict.fromkeys(flags) if flag not in known]
+    return ",".join([told, *missing] if told else missing)
+
+
+def _plain(call: Call) -> tuple[bytes, list[str]]:
+    """Return the body without what belongs into the beta header, and the flags that stand for it.
+
+    Some programs write `betas` into the body, as the SDKs' methods take them; the API refuses it
+    there. All other values stay byte for byte.
+    """
+    body = call.body
+    long = call.model.endswith(LONG)
+    listed = call.verbatim and b'"betas"' in body
+    if not long and not listed:
+        return body, []
+    try:
+        fields = _BODY.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return body, []
+    flags: list[str] = []
+    if "betas" in fields:
+        betas = json.loads(bytes(fields.pop("betas")))
+        flags += [b for b in betas if isinstance(b, str)] if isinstance(betas, list) else []
+    elif not long:
+        return body, []
+    if long:
+        flags.append(_LONG)
+        fields["model"] = msgspec.Raw(json.dumps(call.model.removesuffix(LONG)))
+    return msgspec.json.encode(fields), flags
 
 
 PROVIDER: Final = Claude()

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
 
 from cliproxy.account.credential import Credential
-from cliproxy.account.model import Account, ModelRule, ThinkingRule, stable_id
+from cliproxy.account.model import Account, ModelFound, ModelRule, ThinkingRule, stable_id
 from cliproxy.base.redact import Secret
 from cliproxy.config.schema import Compat, Config, Entry, Model
 from cliproxy.routing.cooldown import TRANSIENT, Limits, Rule, error_rules
 from cliproxy.routing.logins import accounts_of
 
 LOCAL_NAME = "smollm2"
+
+
+Found = Callable[[Credential], tuple[ModelFound, ...]]
+"""Which models a provider has listed for a login."""
+
+
+def nothing(credential: Credential) -> tuple[ModelFound, ...]:
+    """Return that nothing was ever listed."""
+    del credential
+    return ()
 
 
 class _Own(Struct, frozen=True):
@@ -25,9 +35,11 @@ class _Own(Struct, frozen=True):
     errors: Sequence[Any] = ()
 
 
-def accounts_from_config(config: Config, logins: Sequence[Credential] = ()) -> list[Account]:
+def accounts_from_config(
+    config: Config, logins: Sequence[Credential] = (), found: Found = nothing
+) -> list[Account]:
     """Return the configuration's accounts in its order, then the logins', each with its own id."""
-    return _distinct([account for account, _ in _written(config, logins)])
+    return _distinct([account for account, _ in _written(config, logins, found)])
 
 
 def limits_from_config(config: Config, logins: Sequence[Credential] = ()) -> Limits:
@@ -55,7 +67,9 @@ def limits_from_config(config: Config, logins: Sequence[Credential] = ()) -> Lim
     )
 
 
-def _written(config: Config, logins: Sequence[Credential] = ()) -> Iterator[tuple[Account, _Own]]:
+def _written(
+    config: Config, logins: Sequence[Credential] = (), found: Found = nothing
+) -> Iterator[tuple[Account, _Own]]:
     for provider, entries in (
         ("gemini", config.gemini_api_key),
         ("claude", config.claude_api_key),
@@ -71,7 +85,7 @@ def _written(config: Config, logins: Sequence[Credential] = ()) -> Iterator[tupl
                 yield account, _own(host)
     for credential in logins:
         own = _own_of(credential, config)
-        for account in accounts_of(credential, config):
+        for account in accounts_of(credential, config, found(credential)):
             yield account, own
 
 

@@ -7,9 +7,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
-from cliproxy.account.model import Account, ModelRule
+from cliproxy.account.model import Account, ModelFound, ModelRule
 from cliproxy.base import json
 from cliproxy.ir.caps import Caps, ThinkingCaps
 from cliproxy.ir.request import Family
@@ -55,9 +55,35 @@ def of_provider(provider: str) -> dict[str, ModelInfo]:
 
 def of_account(account: Account) -> dict[str, ModelInfo]:
     """Return the models that an account's provider lists for its plan; all of them if unknown."""
+    listed = of_provider(account.provider)
     if account.provider == "codex" and account.plan:
-        return _of_plan(account.provider, _PLANS.get(account.plan, "pro"))
-    return of_provider(account.provider)
+        listed = _of_plan(account.provider, _PLANS.get(account.plan, "pro"))
+    news = [m for m in account.found if m.id not in listed]
+    return {**listed, **{m.id: _of_found(account, m) for m in news}} if news else listed
+
+
+def _of_found(account: Account, found: ModelFound) -> ModelInfo:
+    """Return what is known of a model that only its provider lists."""
+    known = of_provider(account.provider).get(found.id) or by_id(found.id)
+    known = known or ModelInfo(account.provider, found.id, type=account.provider)
+    return structs.replace(
+        known,
+        provider=account.provider,
+        id=found.id,
+        owned_by=found.owned_by or known.owned_by or account.provider,
+        created=found.created or known.created,
+        display_name=found.display_name or known.display_name,
+        context_length=found.context_length or known.context_length,
+        max_output_tokens=found.max_output_tokens or known.max_output_tokens,
+    )
+
+
+def info_of(account: Account, upstream: str) -> ModelInfo | None:
+    """Return what is known of one model behind an account."""
+    known = of_provider(account.provider).get(upstream)
+    if known is None and account.found:
+        known = of_account(account).get(upstream)
+    return known or by_id(upstream)
 
 
 _PLANS: Final[dict[str, str]] = {

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from cliproxy import providers
 from cliproxy.account.credential import Credential, claims
-from cliproxy.account.model import Account, ModelRule
+from cliproxy.account.model import Account, ModelFound, ModelRule
 from cliproxy.config.schema import Config
 
 _log: Final = logging.getLogger("cliproxy.accounts")
@@ -19,8 +19,13 @@ _OPENAI: Final = "https://api.openai.com/auth"
 _KINDS: Final[dict[str, str]] = {"vertex": "service"}
 
 
-def accounts_of(credential: Credential, config: Config) -> list[Account]:
-    """Return the accounts of a login: one, or one for each of its projects; none if disabled."""
+def accounts_of(
+    credential: Credential, config: Config, found: tuple[ModelFound, ...] = ()
+) -> list[Account]:
+    """Return the accounts of a login: one, or one for each of its projects; none if disabled.
+
+    `found` are the models its provider has listed for it.
+    """
     provider = credential.provider
     if credential.flag("disabled") or not providers.known(provider):
         return []
@@ -56,6 +61,7 @@ def accounts_of(credential: Credential, config: Config) -> list[Account]:
         weight=weight,
         credential=credential,
         plan=plan_of(credential),
+        found=found,
     )
     projects = _projects(credential)
     if not config.quota_exceeded.switch_project:

@@ -256,7 +256,7 @@ def _models(account: Account) -> Iterable[tuple[str, str, ModelRule | None]]:
 
 
 def _listed(account: Account, name: str, upstream: str, rule: ModelRule | None) -> ListedModel:
-    info = catalog.of_provider(account.provider).get(upstream) or catalog.by_id(upstream)
+    info = catalog.info_of(account, upstream)
     caps = catalog.caps_of(account, rule, upstream)
     modalities = info.modalities if info else {}
     return ListedModel(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -26,6 +26,8 @@ from cliproxy.transport import proxy as proxies
 
 _HOPS: Final = 4
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_PLAIN: Final = frozenset({"user-agent", "accept", "accept-encoding", "accept-language"})
+"""Headers that say nothing of who asks."""
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -38,6 +40,14 @@ class Fetched(Struct, frozen=True):
 
     data: bytes
     content_type: str
+
+
+class Called(Struct, frozen=True):
+    """What was answered to a call."""
+
+    status: int
+    headers: dict[str, list[str]]
+    data: bytes
 
 
 def is_public(address: str) -> bool:
@@ -89,6 +99,70 @@ class Guard:
         except (aiohttp.ClientError, GatewayError, OSError, ValueError) as err:
             raise FetchError(f"the connection failed ({type(err).__name__})") from err
         raise FetchError("it redirects too often")
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        *,
+        proxy: str | None = None,
+        follow: Callable[[str], bool] = lambda _: True,
+    ) -> Called:
+        """Send a request and return the answer, of any status. Raises `FetchError`.
+
+        A redirect is followed where `follow` allows it, and by GET where browsers do; to another
+        host nothing goes that could prove who we are.
+        """
+        sent = {"user-agent": f"cliproxy/{__version__}", **headers}
+        try:
+            async with asyncio.timeout(self._patience or None):
+                for _ in range(_HOPS):
+                    found = await self._ask(method, url, sent, body, proxy)
+                    to = (found.headers.get("Location") or [""])[0]
+                    if found.status not in _REDIRECTS or not to:
+                        return found
+                    to = urljoin(url, to)
+                    if not follow(to):
+                        return found
+                    if _host(to) != _host(url):
+                        sent = {k: v for k, v in sent.items() if k.lower() in _PLAIN}
+                    if found.status == 303 or (found.status in (301, 302) and method == "POST"):
+                        method, body = "GET", b""
+                    url = to
+        except TimeoutError:
+            raise FetchError(f"it did not arrive within {self._patience:g} s") from None
+        except (aiohttp.ClientError, GatewayError, OSError, ValueError) as err:
+            raise FetchError(f"the connection failed ({type(err).__name__})") from err
+        raise FetchError("it redirects too often")
+
+    async def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, proxy: str | None
+    ) -> Called:
+        host = _host(url)
+        resolver = _Resolver(self._allowed)
+        await resolver.judged(host)
+        via = proxies.resolve(proxy, url)
+        async with (
+            aiohttp.ClientSession(
+                connector=_connector(via, resolver),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            ) as session,
+            session.request(
+                method,
+                url,
+                headers=headers,
+                data=body or None,
+                allow_redirects=False,
+                proxy=via.url if via is not None and not via.socks else None,
+            ) as response,
+        ):
+            found: dict[str, list[str]] = {}
+            for name, value in response.headers.items():
+                found.setdefault(name.title(), []).append(value)
+            return Called(response.status, found, await _body(response, self._max_bytes))
 
     async def _hop(self, url: str, proxy: str | None) -> Fetched | str:
         host = _host(url)

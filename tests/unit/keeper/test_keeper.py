@@ -44,20 +44,24 @@ def clock():
 
 @pytest.fixture
 async def make(tmp_path, server, clock):
-    transports = []
+    transports, keepers = [], []
 
     def keeper(folder: Path = tmp_path, **options) -> Keeper:
         transport = Transport()
         transports.append(transport)
-        return Keeper(
+        made = Keeper(
             DirectoryStore(folder),
             transport,
             clock=options.pop("clock", clock),
             settings=Settings({"codex": {"token": server.url}}),
             journal=folder / PRIVATE,
         )
+        keepers.append(made)
+        return made
 
     yield keeper
+    for each in keepers:
+        await each.close()
     for transport in transports:
         await transport.close()
 
@@ -236,6 +240,26 @@ async def test_an_edit_and_a_refresh_at_once_both_survive(tmp_path, make, server
         assert kept["access_token"] == f"a{turn}"
         keeper.reload()
     assert server.reused == 0
+
+
+async def test_a_stop_waits_for_refreshes_that_run_and_begins_none(tmp_path, make, server):
+    import threading
+
+    path = put(tmp_path)
+    keeper = make()
+    mine = keeper.find("codex-me.json")
+    server.gate = threading.Event()
+    waiting = asyncio.ensure_future(keeper.renew(mine, spent="a0"))
+    await asyncio.to_thread(server.asked.wait, 10)
+    stopping = asyncio.ensure_future(keeper.close())
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    server.gate.set()
+    await stopping
+    assert await waiting
+    assert on_disk(path)["refresh_token"] == "r1"
+    assert not await keeper.renew(mine, spent="a1")
+    assert server.calls == 1
 
 
 @pytest.mark.parametrize("jump", [-86400, -3600, 3600, 86400])

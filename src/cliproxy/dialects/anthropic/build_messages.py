@@ -212,7 +212,9 @@ class _Writer(Telling):
 
     def _thinking(self, part: Thinking, path: str, role: str) -> list[Part]:
         sig = part.signature
-        if role == "assistant" and sig is not None and sig.family == "claude":
+        # The reader marks what a host signed in the same way.
+        mine = self._caps.family if self._caps.family != "unknown" else "claude"
+        if role == "assistant" and sig is not None and sig.family == mine:
             return [part]
         why = "another model's" if sig is not None else "unsigned"
         self._losses.add(path, f"{why} reasoning cannot be replayed", "info")

@@ -199,7 +199,8 @@ class _Writer(Telling):
             case Thinking():
                 if assistant and part.signature is not None and self._mine(part.signature):
                     return [part]
-                if self._own and part.text and part.signature is None:
+                unsigned = self._own and self._caps.family != "claude"
+                if unsigned and part.text and part.signature is None:
                     return [part]
                 why = "another model's" if part.signature is not None else "unsigned"
                 self._losses.add(path, f"{why} reasoning cannot be replayed", "info")
@@ -227,6 +228,9 @@ class _Writer(Telling):
                 return self._media(part, path)
 
     def _mine(self, sig: Sig) -> bool:
+        if self._caps.family == "claude":
+            # Some hosts offer Claude behind this API.
+            return sig.family == "claude"
         return sig.family in ("gemini", "dummy")
 
     def _media(self, part: Image | Audio | Video | Document, path: str) -> list[Part]:

@@ -48,13 +48,18 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
     official = official and isinstance(name, str)
     if official and body.lstrip()[:1] == b"[":
         body = json.dumps(value)  # sometimes it comes in an array of one
+    message = told.message
+    if (link := _link(inner)) and link not in message:
+        # The person must do something there before anything works again.
+        message = f"{message} Open {link} to go on."
     return UpstreamRefused(
-        told.message,
+        message,
         status=status,
         kind=kind_of(status),
         code=reason or (name if isinstance(name, str) else told.code),
         retry_after=told.retry_after if told.retry_after is not None else _delay(inner),
-        next_account=_errors.retry_next(status),
+        # 499 is what Google says when it gave up by itself.
+        next_account=_errors.retry_next(status) or status == 499,
         raw=body if official else None,
         raw_dialect="gemini" if official else None,
     )
@@ -81,6 +86,21 @@ def _reason(inner: Obj) -> str:
         if isinstance(reason := detail.get("reason"), str):
             return reason
     return ""
+
+
+def _link(inner: Obj) -> str:
+    """Return the page where an account must be verified; "" when that is not what is wrong."""
+    if _reason(inner) != "VALIDATION_REQUIRED":
+        return ""
+    found: list[Json] = []
+    for detail in _details(inner):
+        metadata = detail.get("metadata")
+        found.append(metadata.get("validation_link") if isinstance(metadata, dict) else None)
+    for detail in _details(inner):
+        links = detail.get("links")
+        if isinstance(links, list):
+            found += [link.get("url") for link in links if isinstance(link, dict)]
+    return next((x for x in found if isinstance(x, str) and x.startswith("https://")), "")
 
 
 def _details(inner: Obj) -> list[Obj]:

@@ -14,6 +14,7 @@ from cliproxy.base.json import Json, Obj
 from cliproxy.dialects.gemini import code as code_parts
 from cliproxy.dialects.gemini import errors, grounding, logprobs
 from cliproxy.dialects.gemini.usage import usage_from
+from cliproxy.dialects.gemini.variants import from_prediction
 from cliproxy.dialects.gemini.wire import FINISH
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.envelope import unwrap
@@ -159,6 +160,8 @@ class GeminiReader:
         if isinstance(inner, dict) and "candidates" not in value:
             # The Code Assist envelope, whose trace is the answer's id.
             value = {"responseId": value.get("traceId"), **inner}
+        if isinstance(value.get("predictions"), list) and "candidates" not in value:
+            value = from_prediction(value)
         if value.get("error"):
             out = [e for c in self._choices.values() for e in c.shut()]
             return [*out, *self._fail(errors.read_event(value))]

@@ -247,7 +247,7 @@ def _meta(req: IRRequest, caps: Caps, body: Obj, losses: Losses) -> None:
     ):
         if value is None:
             continue
-        if openai:
+        if openai or (name == "prompt_cache_key" and caps.prompt_cache_key):
             body[name] = value
         else:
             losses.add(where.field(req, name), "this upstream has no such field", "info")

@@ -44,6 +44,8 @@ from cliproxy.ir.events import (
 from cliproxy.ir.usage import IRUsage
 
 _DONE: Final = b"[DONE]"
+_FAILED: Final = "response.failed"
+"""What hosts that speak Responses inside call a failure, in either API."""
 
 
 class ChatReader(BlockReader):
@@ -127,6 +129,8 @@ class ChatReader(BlockReader):
             for key in ("id", "model", "created"):  # Azure opens with a chunk of filter results
                 if chunk.get(key):
                     self._head[key] = chunk[key]
+        elif "choices" not in chunk and (chunk.get("code") or chunk.get("type")):
+            self._refuse_errors(chunk)
         usage = chunk.get("usage")
         if usage:
             self._count(usage, out)
@@ -141,8 +145,9 @@ class ChatReader(BlockReader):
             raise refused(value["error"], "openai-chat")
         if value.get("choices") is not None:
             return
-        spelled = value.get("object") == "error" or value.get("type") == "error"
-        if spelled or isinstance(value.get("message") or value.get("detail"), str | list):
+        spelled = value.get("object") == "error" or value.get("type") in ("error", _FAILED)
+        said = value.get("message") or value.get("detail") or value.get("msg")
+        if spelled or isinstance(said, str | list):
             raise refused(value, "openai-chat")
 
     def _start(self, chunk: Obj, out: list[Event]) -> None:

@@ -54,7 +54,7 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
         body["instructions"] = instructions or ""
     if items:
         body["input"] = items
-    body |= build_tools(req, names, losses)
+    body |= build_tools(req, caps, names, losses)
     _sampling(req, body, losses)
     _thinking(req, caps, body, losses)
     _format(req, body, losses)
@@ -69,7 +69,7 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
         _for_codex(req, body, losses)
     if operation == "count":
         body = {k: v for k, v in body.items() if k in COUNTED}
-    return Built(body, losses.tuple(), restore_for(req, names, custom_tools=True))
+    return Built(body, losses.tuple(), restore_for(req, names, custom_tools=caps.freeform_tools))
 
 
 def _runs_code(body: Obj) -> bool:
@@ -237,18 +237,28 @@ def _extras(req: IRRequest, caps: Caps, body: Obj, losses: Losses) -> None:
             body.setdefault(name, value)
 
 
+_IR_NAMES = {
+    "max_output_tokens": "max_output",
+    "user": "end_user",
+    "safety_identifier": "end_user",
+}
+
+
 def _for_codex(req: IRRequest, body: Obj, losses: Losses) -> None:
     for name in CODEX_ABSENT:
         if name in body:
             del body[name]
-            asked = where.field(req, "max_output" if name == "max_output_tokens" else name)
+            asked = where.field(req, _IR_NAMES.get(name, name))
             losses.add(asked, "the Codex backend does not take it", "info")
     if body.get("service_tier") not in (None, "priority"):
         del body["service_tier"]
         losses.add("service_tier", "the Codex backend knows only priority", "info")
     body["stream"] = True
     body["store"] = False
-    body["parallel_tool_calls"] = req.parallel_tools is not False
+    if body.get("tools"):
+        body["parallel_tool_calls"] = req.parallel_tools is not False
+    else:
+        body.pop("parallel_tool_calls", None)
     include = body.get("include") or []
     body["include"] = include if ENCRYPTED in include else [*include, ENCRYPTED]
     for tool in body.get("tools") or ():

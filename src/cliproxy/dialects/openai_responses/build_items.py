@@ -14,7 +14,7 @@ from cliproxy.dialects.openai_responses.wire import CALL_ID_LIMIT, CONTENT
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.media import data_url
-from cliproxy.ir.names import NameMap, safe_id
+from cliproxy.ir.names import NameMap, custom_args, safe_id
 from cliproxy.ir.pairing import NO_RESULT, pair
 from cliproxy.ir.request import (
     Audio,
@@ -175,8 +175,10 @@ class _Writer(Telling):
                 return None
 
     def _call(self, part: ToolCall, path: str) -> Obj:
-        custom = part.kind == "custom"
+        custom = part.kind == "custom" and self._caps.freeform_tools
         args = part.args if custom or part.args.strip() else "{}"
+        if part.kind == "custom" and not custom:
+            args = custom_args(part.args)
         if part.signature is not None:
             self._losses.add(
                 self._paths.member(path, "signature"), "only its issuer understands it", "info"
@@ -194,7 +196,8 @@ class _Writer(Telling):
         return item
 
     def _result(self, part: ToolResult, path: str) -> Obj:
-        kind = "custom_tool_call_output" if part.kind == "custom" else "function_call_output"
+        custom = part.kind == "custom" and self._caps.freeform_tools
+        kind = "custom_tool_call_output" if custom else "function_call_output"
         content = [
             wire
             for number, inner in enumerate(part.parts)

@@ -6,8 +6,9 @@ from cliproxy.base.json import Obj
 from cliproxy.dialects import where
 from cliproxy.dialects._client_tools import as_function
 from cliproxy.dialects._unread import report_declaration
+from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
-from cliproxy.ir.names import NameMap
+from cliproxy.ir.names import NameMap, custom_as_function
 from cliproxy.ir.request import Custom, Function, IRRequest, ServerTool, Tool, ToolChoice, ToolKey
 from cliproxy.ir.schema_clean import for_openai, satisfies_openai_strict
 
@@ -15,9 +16,9 @@ _FAMILY = frozenset({"openai-chat", "openai-responses", "openai-completions"})
 _NATIVE = {"code_execution": {"type": "code_interpreter", "container": {"type": "auto"}}}
 
 
-def build_tools(req: IRRequest, names: NameMap, losses: Losses) -> Obj:
+def build_tools(req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> Obj:
     """Return `tools`, `tool_choice` and `parallel_tool_calls`, as needed."""
-    builder = _Tools(req, names, losses)
+    builder = _Tools(req, caps, names, losses)
     for tool, path in zip(req.tools, where.tools(req), strict=True):
         builder.add(tool, path)
     choice = req.tool_choice
@@ -34,7 +35,8 @@ def build_tools(req: IRRequest, names: NameMap, losses: Losses) -> Obj:
 
 
 class _Tools:
-    def __init__(self, req: IRRequest, names: NameMap, losses: Losses) -> None:
+    def __init__(self, req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> None:
+        self._freeform = caps.freeform_tools
         self._own = req.source == "openai-responses"
         self._family = req.source in _FAMILY
         self._names = names
@@ -91,6 +93,13 @@ class _Tools:
         self.wire.append(wire)
 
     def _custom(self, tool: Custom, path: str) -> None:
+        if not self._freeform:
+            described, schema = custom_as_function(tool.description, tool.format)
+            stand_in = Function(
+                tool.name, described, schema, strict=False, namespace=tool.namespace
+            )
+            self._function(stand_in, path)
+            return
         name = self._names.to_target(tool.name, tool.namespace)
         if not self._fresh(name, path):
             return
@@ -186,7 +195,8 @@ class _Tools:
         if key.kind == "server":
             self._losses.add("tool_choice", f"there is no {key.name} tool to choose")
             return None
-        wire: Obj = {"type": "custom" if key.kind == "custom" else "function", "name": name}
+        custom = key.kind == "custom" and self._freeform
+        wire: Obj = {"type": "custom" if custom else "function", "name": name}
         known = {"type", "name", "namespace", "function", "custom"}
         return {**{k: v for k, v in (asked or {}).items() if k not in known}, **wire}
 

@@ -170,6 +170,7 @@ _HANDLERS: Final = {
     "response.reasoning_summary_text.delta": ResponsesReader._summary_delta,
     "response.reasoning_summary_text.done": ResponsesReader._summary_done,
     "response.reasoning_text.delta": ResponsesReader._raw_delta,
+    "response.reasoning_text.done": ResponsesReader._raw_done,
     "response.function_call_arguments.delta": ResponsesReader._args_delta,
     "response.function_call_arguments.done": ResponsesReader._args_done,
     "response.custom_tool_call_input.delta": ResponsesReader._args_delta,

@@ -265,6 +265,12 @@ class ItemReader:
         text = text_of(value, "delta")
         return self._summary(value, text, raw=True) if text else []
 
+    def _raw_done(self, value: Obj) -> list[Event]:
+        item, text = self._find(value, "reasoning"), text_of(value, "text")
+        if not text or (item is not None and item.said):
+            return []
+        return self._summary(value, text, raw=True)
+
     # ---- calls --------------------------------------------------------------------------------
     def _open_call(self, item: Item, wire: Obj) -> list[Event]:
         """Open a call's block as soon as its name is known."""

@@ -32,8 +32,8 @@ HINTS: Final = frozenset(
 
 CODEX_ABSENT: Final = (
     "max_output_tokens", "max_completion_tokens", "max_tokens", "temperature", "top_p",
-    "truncation", "user", "prompt_cache_retention", "prompt_cache_options",
-    "previous_response_id", "context_management", "metadata",
+    "truncation", "user", "safety_identifier", "prompt_cache_retention", "prompt_cache_options",
+    "previous_response_id", "context_management", "metadata", "stream_options", "generate",
 )  # fmt: skip
 """Fields the ChatGPT Codex backend refuses."""
 

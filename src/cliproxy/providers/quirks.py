@@ -1,0 +1,102 @@
+"""What hosts with quirks share: mending a client's own body, and reading what a refusal says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+import msgspec
+
+from cliproxy.base import json
+from cliproxy.base.errors import UpstreamRefused, kind_of
+from cliproxy.base.json import Json, Obj
+from cliproxy.providers.base import USER_AGENT, Call
+
+_BODY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LIBRARY: Final = re.compile(
+    r"(?:async)?(?:openai|anthropic)/|anthropic-|python|aiohttp|httpx|node|undici|axios|go-http|"
+    r"okhttp|java/|curl|wget|$",
+    re.IGNORECASE,
+)
+"""How libraries call themselves that any program may be built with."""
+_CHINA: Final = timezone(timedelta(hours=8))
+
+
+# ---- bodies -------------------------------------------------------------------------------------
+def mended(body: bytes, mend: Callable[[Obj], None]) -> bytes:
+    """Return a client's own body with what its host would refuse put right.
+
+    A body that needs nothing is returned as it is, byte for byte.
+    """
+    try:
+        value = json.loads(body)
+    except json.InvalidJson:
+        return body
+    if not isinstance(value, dict):
+        return body
+    before = json.dumps(value)
+    mend(value)
+    after = json.dumps(value)
+    return body if after == before else after
+
+
+def with_field(body: bytes, name: str, value: Json) -> bytes:
+    """Return a body with a top-level field set; all other values stay byte for byte."""
+    try:
+        fields = _BODY.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return body
+    fields[name] = msgspec.Raw(json.dumps(value))
+    return msgspec.json.encode(fields)
+
+
+def objects(value: Json) -> list[Obj]:
+    """Return the objects of a list; of anything else none."""
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+
+
+# ---- who asks -----------------------------------------------------------------------------------
+def sent_by(call: Call, *programs: str) -> bool:
+    """Tell whether a request comes from one of some programs, by the name it gives itself."""
+    agent = call.client_headers.get("user-agent", "").lower()
+    return agent.startswith(programs)
+
+
+def named(headers: dict[str, str]) -> dict[str, str]:
+    """Return forwarded headers under our name where they only name a library, not a program."""
+    if not _LIBRARY.match(headers.get("user-agent", "")):
+        return headers
+    rest = {k: v for k, v in headers.items() if not k.startswith("x-stainless-")}
+    return {**rest, "user-agent": USER_AGENT}
+
+
+# ---- refusals -----------------------------------------------------------------------------------
+def says(err: UpstreamRefused, *patterns: str) -> bool:
+    """Tell whether a refusal's message, code or body holds one of some patterns."""
+    raw = err.raw[:4096].decode("utf-8", "replace") if err.raw is not None else ""
+    text = f"{err.code or ''} {err.message} {raw}"
+    return any(re.search(pattern, text, re.IGNORECASE) for pattern in patterns)
+
+
+def means(
+    err: UpstreamRefused,
+    status: int,
+    *,
+    code: str | None = None,
+    retry_after: float | None = None,
+) -> UpstreamRefused:
+    """Say what a refusal means where its status says something else. Another account may do."""
+    err.status, err.kind = status, kind_of(status)
+    err.code = code or err.code
+    err.retry_after = err.retry_after if err.retry_after is not None else retry_after
+    err.next_account = True
+    return err
+
+
+def until_midnight(now: float) -> float:
+    """Return the seconds until the day ends in China."""
+    here = datetime.fromtimestamp(now, _CHINA)
+    midnight = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight.timestamp() - now
