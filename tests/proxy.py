@@ -28,10 +28,6 @@ class Proxy:
         self._folder = tempfile.TemporaryDirectory(prefix="auth-")
         if "auth-dir" not in config:
             config = f"auth-dir: {self._folder.name}\n{config}"
-        self._folder = tempfile.TemporaryDirectory(prefix="cliproxy-test-")
-        if "auth-dir" not in config:
-            # Nothing of the person who runs the tests is read or written.
-            config = f'auth-dir: "{self._folder.name}"\n{config}'
         self.loaded = load_text(config, path=Path("config.yaml"))
         self._checked = checked
         self._ready = threading.Event()
@@ -57,8 +53,6 @@ class Proxy:
             self._server.should_exit = True
             self._thread.join(20)
             assert not self._thread.is_alive(), "the proxy did not stop"
-        self._folder.cleanup()
-        if self.url:
             self._folder.cleanup()
             assert not self.witness.faults, "\n\n".join(self.witness.faults)
 

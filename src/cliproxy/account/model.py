@@ -97,6 +97,14 @@ class Account(Struct, frozen=True):
     """Models that the provider has listed for it."""
 
     @property
+    def place(self) -> str:
+        """The project its requests are made in: this account's, else the one its login names."""
+        if self.project or self.credential is None:
+            return self.project
+        named = self.credential.text("project_id") or self.credential.text("project")
+        return named.partition(",")[0].strip()
+
+    @property
     def token(self) -> str:
         """What proves who we are now: the login's access token, else the key."""
         if self.credential is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any, Final
 from cliproxy import login
 from cliproxy.base.clock import Clock
 from cliproxy.config.schema import Config
+from cliproxy.keeper.client_secrets import find_client_secret, usual_roots
 from cliproxy.keeper.directory import PRIVATE, DirectoryStore
 from cliproxy.keeper.keeper import AT_ONCE, Keeper, Settings
 from cliproxy.login.flow import Client
 from cliproxy.transport.client import Transport
 
+_log: Final = logging.getLogger("cliproxy.accounts")
 SECRETS: Final = {
     "gemini-cli": "GEMINI_OAUTH_CLIENT_SECRET",
     "antigravity": "ANTIGRAVITY_OAUTH_CLIENT_SECRET",
@@ -65,9 +68,18 @@ def settings_of(config: Config, env: Mapping[str, str]) -> Settings:
         endpoints,
         clients,
         config.proxy_url or None,
+        lambda provider: found_secret(provider, env),
         workers if workers > 0 else AT_ONCE,
         config.models_refresh,
     )
+
+
+def found_secret(provider: str, env: Mapping[str, str]) -> str:
+    """Return the secret of an OAuth client as the official program on this machine has it."""
+    secret = find_client_secret(usual_roots(provider, Path.home(), env), provider)
+    if secret:
+        _log.info("the OAuth client of %s was found in its official program", provider)
+    return secret or ""
 
 
 def _text(written: Mapping[Any, Any], *keys: str) -> str:

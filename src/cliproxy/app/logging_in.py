@@ -20,7 +20,7 @@ from cliproxy.base.tasks import cancel, own
 from cliproxy.config.schema import Config
 from cliproxy.keeper.keeper import Keeper
 from cliproxy.keeper.logins import CallbackRefused, Logins, Pending
-from cliproxy.keeper.pasted import read_callback
+from cliproxy.keeper.pasted import Pasted, read_callback
 from cliproxy.login.flow import LOGIN_SECONDS, Problem
 from cliproxy.transport.client import Transport
 
@@ -77,7 +77,9 @@ def _tell(pending: Pending, wish: Wish, say: Callable[[str], None]) -> None:
         if pending.listening:
             say("The browser brings the answer back by itself when it runs on this machine.")
         say(
-            "Otherwise copy the address it ends at (a page on localhost that does not load) "
+            "Paste the code that it shows at the end."
+            if pending.paste
+            else "Otherwise copy the address it ends at (a page on localhost that does not load) "
             "and paste it here."
         )
     if wish.browser and webbrowser.open(target):
@@ -119,6 +121,8 @@ def _pasted(logins: Logins, pending: Pending, text: str, say: Callable[[str], No
     if not text.strip():
         return
     heard = read_callback(text)
+    if heard is None and pending.paste and not text.strip().count(" "):
+        heard = Pasted(text.strip(), pending.state)
     if heard is None:
         say("That is not the address of a login; it holds code=… and state=….")
         return

@@ -269,6 +269,48 @@ def doctor(
     command(config, as_json=as_json)
 
 
+@app.command
+def usage(
+    *,
+    by: str = "model",
+    days: int | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    url: str | None = None,
+    key: str | None = None,
+    config: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Show requests, tokens and cost at list price.
+
+    Asks the running proxy when there is a management key, else reads its file.
+
+    Parameters
+    ----------
+    by
+        model, account, client, provider, operation, day or hour; several with commas.
+    days
+        Only the last days, today included.
+    since
+        Only from this date or time on.
+    until
+        Only up to this date (included) or time.
+    url
+        The proxy's address. Default: from the configuration.
+    key
+        The management key. Default: MANAGEMENT_PASSWORD in the environment.
+    config
+        Configuration file, found as `serve` finds it.
+    as_json
+        Print JSON instead of a table.
+    """
+    from cliproxy.cli.usage import Question, command, days_ago  # noqa: PLC0415  # lazy by design
+
+    if days is not None:
+        since = days_ago(days)
+    command(Question(by, since or "", until or ""), config, url, key, as_json=as_json)
+
+
 def run() -> None:
     """Run the command in `sys.argv`; configuration faults end with status 1 and one sentence."""
     try:

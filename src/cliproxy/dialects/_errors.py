@@ -174,7 +174,8 @@ def error_of(value: Json) -> Obj:
     inner = value.get("error")
     if isinstance(inner, dict | list) and inner:
         return error_of(inner)
-    return value
+    detail = value.get("detail")
+    return error_of(detail) if inner is None and isinstance(detail, dict) and detail else value
 
 
 def status_of(error: Obj) -> int:

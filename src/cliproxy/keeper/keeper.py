@@ -23,6 +23,7 @@ from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import UpstreamError, UpstreamUnreachable
 from cliproxy.base.json import Json, Obj
 from cliproxy.base.tasks import own, spawn
+from cliproxy.keeper.client_secrets import APPS
 from cliproxy.keeper.discovery import Discovery
 from cliproxy.keeper.journal import Journal
 from cliproxy.keeper.linked import linked_file, read_linked, with_link, without_tokens
@@ -56,12 +57,20 @@ T = TypeVar("T")
 _FINAL: Final = frozenset({"needs_login", "revoked"})
 
 
+def no_secret(provider: str) -> str:
+    """Find nothing."""
+    del provider
+    return ""
+
+
 class Settings(Struct, frozen=True):
     """What the configuration says about logins."""
 
     endpoints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     clients: Mapping[str, Client] = field(default_factory=dict)
     proxy: str | None = None
+    find_secret: Callable[[str], str] = no_secret
+    """Finds the secret of a provider's OAuth client on this machine; "" = there is none."""
     workers: int = AT_ONCE
     """How many logins are renewed at once ahead of need."""
     models_every: float = 21600.0
@@ -73,6 +82,8 @@ class _Times(Struct):
 
     tried: float = float("-inf")
     failed: float = float("-inf")
+    incomplete: float = float("-inf")
+    """When what was missing was last looked for."""
     unsaved: Obj | None = None
     """What is in memory and not on the disk: the base it was made from."""
 
@@ -96,6 +107,8 @@ class Keeper:
         self._journal = Journal(journal)
         self._credentials: dict[str, Credential] = {}
         self._running: dict[str, asyncio.Task[bool]] = {}
+        self._completing: dict[str, asyncio.Task[bool]] = {}
+        self._secrets: dict[str, str] = {}
         self._times: dict[str, _Times] = {}
         self._questions = Questions(self, clock)
         self.discovery = Discovery(self, clock, journal)
@@ -121,12 +134,26 @@ class Keeper:
         return Setting(
             now=self._clock.now(),
             endpoints=self.settings.endpoints.get(provider, {}),
-            client=self.settings.clients.get(provider, Client("")),
+            client=self._client(provider),
             options=options,
         )
 
+    async def know(self, provider: str) -> None:
+        """Look for the secret of a provider's OAuth client, where it needs one and nobody said it.
+
+        Programs on this machine are looked through once, which takes a moment.
+        """
+        if provider not in APPS or provider in self._secrets or self._client(provider).secret:
+            return
+        self._secrets[provider] = await asyncio.to_thread(self.settings.find_secret, provider)
+
+    def _client(self, provider: str) -> Client:
+        client = self.settings.clients.get(provider, Client(""))
+        found = self._secrets.get(provider)
+        return Client(client.id, found) if found and not client.secret else client
+
     async def close(self) -> None:
-        """Begin nothing more, and let refreshes that run end: breaking them off would cost logins."""
+        """Begin nothing more, and let refreshes end that run: broken off they would cost logins."""
         self._closed = True
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
@@ -136,16 +163,15 @@ class Keeper:
         credential = account.credential
         if credential is None:
             return
-        expires = credential.expires
-        if credential.token and (expires is None or expires - SKEW > self._clock.now()):
-            return
-        if credential.token and not refreshable(credential):
-            # Nobody can say more than the upstream itself.
-            return
-        if not await self.renew(credential, spent=credential.token) and not (
-            credential.token and expires is not None and expires > self._clock.now()
-        ):
-            raise unusable(credential)
+        expires, now = credential.expires, self._clock.now()
+        fresh = credential.token and (expires is None or expires - SKEW > now)
+        # Of one that nobody can renew the upstream itself says what there is to say.
+        if not fresh and not (credential.token and not refreshable(credential)):
+            renewed = await self.renew(credential, spent=credential.token)
+            if not renewed and not (credential.token and expires is not None and expires > now):
+                raise unusable(credential)
+        if self._incomplete(credential):
+            await self._complete_once(credential)
 
     async def renew(self, credential: Credential, *, spent: str) -> bool:
         """Replace an access token that is used up; tell whether there is another one now.
@@ -171,8 +197,34 @@ class Keeper:
         # Whoever waits may go away; the refresh must not.
         return await asyncio.shield(running)
 
+    def _incomplete(self, credential: Credential) -> bool:
+        provider = credential.provider
+        return login.known(provider) and (
+            login.get(provider).complete(credential.fields, self.setting(provider)) is not None
+        )
+
+    async def _complete_once(self, credential: Credential) -> None:
+        """Find what a login lacks, once for all who need it; a failure is not repeated soon."""
+        times = self._of(credential)
+        running = self._completing.get(credential.name)
+        if running is None:
+            if self._closed or self._clock.monotonic() < times.incomplete + AFTER_FAILURE:
+                return
+            times.incomplete = self._clock.monotonic()
+            running = own(self.complete(credential))
+            self._completing[credential.name] = running
+            running.add_done_callback(lambda _: self._completing.pop(credential.name, None))
+        try:
+            await asyncio.shield(running)
+        except Problem as err:
+            credential.problem = err.message
+            _log.warning("%s is not ready to be used: %s", credential.name, err.message)
+
     async def complete(self, credential: Credential) -> bool:
-        """Find out what a login lacks before it can be used; tell whether something was found."""
+        """Find out what a login lacks before it can be used; tell whether something was found.
+
+        Raises `Problem`.
+        """
         talk = login.get(credential.provider).complete(
             credential.fields, self.setting(credential.provider)
         )
@@ -390,6 +442,7 @@ class Keeper:
                 "The answers to the last refreshes were lost, so its refresh token may be spent; "
                 "using it again could end the login. Log in again.",
             )
+        await self.know(credential.provider)
         talk = login.get(credential.provider).refresh(
             credential.fields, self.setting(credential.provider)
         )

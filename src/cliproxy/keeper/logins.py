@@ -48,6 +48,8 @@ class Pending(Struct):
     error: str = ""
     name: str = ""
     """The new account's file, once there is one."""
+    paste: bool = False
+    """The page shows a code; it is pasted as it is."""
     listening: bool = False
     """A browser on this machine will end the login by itself."""
 
@@ -90,6 +92,7 @@ class Logins:
         found = login.get(provider)
         if not found.ways:
             raise Problem("refused", f"{provider} has no login; it takes a file or a key.")
+        await self._keeper().know(provider)
         setting = structs.replace(
             self._keeper().setting(provider, **(options or {})), redirect_port=port
         )
@@ -203,7 +206,8 @@ class _Waiting:
     async def visit(self, visit: Visit) -> Callback:
         """Wait for the callback."""
         self.pending.url, self.pending.state = visit.url, visit.state
-        if self._attend:
+        self.pending.paste = visit.port == 0
+        if self._attend and visit.port:
             with contextlib.suppress(OSError):
                 self._listener = await listen(visit.port, visit.path, self._browser)
                 self.pending.listening = True

@@ -57,7 +57,8 @@ class Visit(Struct, frozen=True):
     url: str
     state: str
     port: int
-    """Of the loopback address that the provider sends the browser to."""
+    """Of the loopback address that the provider sends the browser to; 0 = none: its page shows a
+    code to paste."""
     path: str
 
 

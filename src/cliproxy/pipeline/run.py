@@ -23,6 +23,7 @@ from cliproxy.base.errors import (
     UpstreamError,
     UpstreamRefused,
 )
+from cliproxy.base.http import HttpRequest
 from cliproxy.base.tasks import cancel, own
 from cliproxy.ir.request import IRRequest
 from cliproxy.ir.thinking import split_suffix
@@ -264,17 +265,14 @@ async def _attempt(
     exchange = None
     if request.entry is not None:
         exchange = request.entry.call(call.http, candidate.account.label)
-    response = await gateway.transport.send(
-        call.http, gateway.settings.patience.of(candidate), proxy=gateway.settings.proxy_url
-    )
+    response, refusal = await _sent(gateway, request, candidate, target, call)
     response.closed = turn.end
-    gateway.pool.observe(candidate, quota.read(response.headers, gateway.clock.now()))
     if exchange is not None:
         exchange.status, exchange.answer_headers = response.status, response.headers
         response.heard = exchange.answer.add
     try:
         if not 200 <= response.status < 300:
-            err = await _refusal(request, call, response)
+            err = refusal or await _refusal(request, call, response)
             if gateway.settings.pass_headers:
                 err.headers = {**passed(response.headers), **err.headers}
             if _forgotten(request, candidate, err):
@@ -314,6 +312,40 @@ async def _attempt(
         reply.headers["x-cliproxy-account"] = candidate.account.id
         reply.headers["x-cliproxy-attempts"] = str(len(request.attempts))
     return reply
+
+
+async def _sent(
+    gateway: Gateway, request: Request, candidate: Candidate, target: Target, call: Prepared
+) -> tuple[UpstreamResponse, GatewayError | None]:
+    """Send a call, to the provider's other hosts too where that helps.
+
+    Returns the answer, and what it refuses where that was read already.
+    """
+    http: HttpRequest | None = call.http
+    while http is not None:
+        asked = http
+        try:
+            response = await gateway.transport.send(
+                asked, gateway.settings.patience.of(candidate), proxy=gateway.settings.proxy_url
+            )
+        except UpstreamError as err:
+            http = target.provider.elsewhere(asked, err)
+            if http is None:
+                raise
+            continue
+        gateway.pool.observe(candidate, quota.read(response.headers, gateway.clock.now()))
+        if 200 <= response.status < 300 or not target.provider.several:
+            return response, None
+        refusal = await _refusal(request, call, response)
+        http = (
+            target.provider.elsewhere(asked, refusal)
+            if isinstance(refusal, UpstreamError)
+            else None
+        )
+        if http is None:
+            return response, refusal
+        response.close()
+    raise UpstreamBroken("There is no host to ask.")
 
 
 async def _asked(gateway: Gateway, request: Request, target: Target) -> IRRequest | None:

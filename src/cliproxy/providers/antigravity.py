@@ -16,7 +16,7 @@ from msgspec import Raw, structs
 
 from cliproxy.account.model import Account
 from cliproxy.base import json
-from cliproxy.base.errors import UpstreamRefused
+from cliproxy.base.errors import UpstreamError, UpstreamRefused, UpstreamUnreachable
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Obj
 from cliproxy.dialects.gemini import variants
@@ -36,6 +36,8 @@ _members: Final = msgspec.json.Decoder(dict[str, Raw])
 
 class Antigravity(Host):
     """`POST {base}/v1internal:{method}`."""
+
+    several = True
 
     name: str = "antigravity"
     dialects = ("code-assist",)
@@ -63,7 +65,7 @@ class Antigravity(Host):
         for function in variants.functions(inner):
             _parameters(function, validated=_VALIDATED.search(model) is not None)
         kind = _kind(model, inner)
-        body |= {"project": project_of(about.account), "userAgent": self.name, "requestType": kind}
+        body |= {"project": about.account.place, "userAgent": self.name, "requestType": kind}
         session = inner.pop("session_id", None)
         match kind:
             case "agent":
@@ -85,7 +87,7 @@ class Antigravity(Host):
             return None
         if "request" not in members or bytes(members.get("userAgent", b"")) != b'"antigravity"':
             return None
-        members["project"] = Raw(json.dumps(project_of(about.account)))
+        members["project"] = Raw(json.dumps(about.account.place))
         return msgspec.json.encode(members)
 
     def prepare(self, call: Call, account: Account) -> HttpRequest:
@@ -102,7 +104,7 @@ class Antigravity(Host):
         if call.operation == "count":
             method = "countTokens"
         else:
-            if not project_of(account):
+            if not account.place:
                 raise UpstreamRefused(
                     f"No project is known for {account.label} yet.",
                     status=503,
@@ -117,12 +119,14 @@ class Antigravity(Host):
         url = join(account.base_url or BASES[0], f"/v1internal:{method}")
         return HttpRequest("POST", url, headers, call.body, account.proxy_url)
 
-
-def project_of(account: Account) -> str:
-    """Return the project that calls are made in."""
-    if account.project or account.credential is None:
-        return account.project
-    return account.credential.text("project_id")
+    def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
+        """Ask the second host where the first is full, at a limit of its own, or not there."""
+        full = err.status == 503 and "no capacity" in err.message.lower()
+        if not request.url.startswith(BASES[0]) or not (
+            full or err.status == 429 or isinstance(err, UpstreamUnreachable)
+        ):
+            return None
+        return structs.replace(request, url=BASES[1] + request.url.removeprefix(BASES[0]))
 
 
 def _kind(model: str, inner: Obj) -> str:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from cliproxy import __version__
 from cliproxy.account.model import Account
-from cliproxy.base.errors import UpstreamRefused
+from cliproxy.base.errors import UpstreamError, UpstreamRefused
 from cliproxy.base.http import HOP_BY_HOP, HttpRequest
 from cliproxy.base.json import Obj
 from cliproxy.dialects import Operation
@@ -83,6 +83,8 @@ class Provider(Protocol):
     name: str
     wants_session: bool
     """Whether its calls name the conversation they belong to."""
+    several: bool
+    """Whether it has several hosts (`elsewhere`)."""
 
     def speaks(self, account: Account) -> tuple[DialectId, ...]:
         """Return its dialects: a client's own is used when it is among them, else the first."""
@@ -108,6 +110,10 @@ class Provider(Protocol):
         """Tell whether a refusal means that the access token is no longer good."""
         ...
 
+    def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
+        """Return the same call to another of its hosts, where that may help; None = it will not."""
+        ...
+
     def prepare(self, call: Call, account: Account) -> HttpRequest:
         """Address the call: URL, credentials, headers."""
         ...
@@ -120,6 +126,7 @@ class Host:
     dialects: ClassVar[tuple[DialectId, ...]]
     abilities: ClassVar[frozenset[Ability]] = frozenset({"whole"})
     wants_session: bool = False
+    several: bool = False
 
     def speaks(self, account: Account) -> tuple[DialectId, ...]:
         """Return `dialects`."""
@@ -143,6 +150,10 @@ class Host:
     def stale(self, err: UpstreamRefused) -> bool:
         """Take 401 for it."""
         return err.status == 401
+
+    def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
+        """Have one host."""
+        return None
 
 
 def client_headers(call: Call) -> dict[str, str]:

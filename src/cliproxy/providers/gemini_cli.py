@@ -33,7 +33,7 @@ class GeminiCli(Host):
             variants.say_thoughts(inner)
             return
         variants.cap_output(inner, about.caps.max_output)
-        body["project"] = project_of(about.account)
+        body["project"] = about.account.place
 
     def verbatim(self, body: bytes, about: About) -> bytes | None:
         """Put our project in the place of the client's; what it asks stays as it wrote it."""
@@ -46,7 +46,7 @@ class GeminiCli(Host):
             return None
         if "request" not in members:
             return None
-        members["project"] = Raw(json.dumps(project_of(about.account)))
+        members["project"] = Raw(json.dumps(about.account.place))
         return msgspec.json.encode(members)
 
     def prepare(self, call: Call, account: Account) -> HttpRequest:
@@ -60,7 +60,7 @@ class GeminiCli(Host):
         if call.operation == "count":
             method = "countTokens"
         else:
-            if not project_of(account):
+            if not account.place:
                 raise UpstreamRefused(
                     f"No Google Cloud project is known for {account.label} yet; "
                     "name one as project_id in its file.",
@@ -71,13 +71,6 @@ class GeminiCli(Host):
             method = "streamGenerateContent?alt=sse" if call.stream else "generateContent"
         url = join(account.base_url or BASE, f"/v1internal:{method}")
         return HttpRequest("POST", url, headers, call.body, account.proxy_url)
-
-
-def project_of(account: Account) -> str:
-    """Return the project that calls are made in."""
-    if account.project or account.credential is None:
-        return account.project
-    return account.credential.text("project_id").partition(",")[0].strip()
 
 
 PROVIDER: Final = GeminiCli()

@@ -59,14 +59,12 @@ class IFlow(Host):
     def judge(self, err: UpstreamRefused, now: float) -> UpstreamRefused:
         """Read what the host says beside the HTTP status."""
         if quirks.says(err, r"blocked due to unauthorized requests"):
-            if _REFUSED not in err.message:
-                err.message += _REFUSED
+            quirks.explain(err, _REFUSED)
             return quirks.means(err, 401, code="key_blocked")
         if self.stale(err):
             return quirks.means(err, 401, code="invalid_api_key")
         if err.status == 406:
-            if _REFUSED not in err.message:
-                err.message += _REFUSED
+            quirks.explain(err, _REFUSED)
             return quirks.means(err, 403, code="client_refused")
         if quirks.says(err, r"rate limit"):
             return quirks.means(err, 429, code="rate_limit_exceeded")

@@ -68,8 +68,7 @@ class Kimi(Host):
     def judge(self, err: UpstreamRefused, now: float) -> UpstreamRefused:
         """Tell limits of the subscription from refusals of this program."""
         if quirks.says(err, r"access_terminated", r"only available for coding agents"):
-            if _LISTED not in err.message:
-                err.message += _LISTED
+            quirks.explain(err, _LISTED)
             return err
         if err.status in (403, 429) and quirks.says(
             err, r"usage limit", r"exceeded_current_quota", r"quota exceeded"

@@ -95,6 +95,14 @@ def means(
     return err
 
 
+def explain(err: UpstreamRefused, what: str) -> None:
+    """Add to a refusal what its owner should know, once."""
+    if what not in err.message:
+        err.message += what
+        # The host's own words would be passed on without ours.
+        err.raw = None
+
+
 def until_midnight(now: float) -> float:
     """Return the seconds until the day ends in China."""
     here = datetime.fromtimestamp(now, _CHINA)

@@ -57,8 +57,7 @@ class Qwen(Host):
         if err.status in (403, 429) and quirks.says(
             err, r"insufficient_quota", r"quota[_ ]exceeded"
         ):
-            if _ENDED not in err.message:
-                err.message += _ENDED
+            quirks.explain(err, _ENDED)
             return quirks.means(
                 err, 429, code="usage_limit_reached", retry_after=quirks.until_midnight(now)
             )

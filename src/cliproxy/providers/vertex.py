@@ -69,7 +69,7 @@ class Vertex(Host):
             base, place = account.base_url or BASE, ""
         else:
             headers["authorization"] = f"Bearer {account.token}"
-            project = account.project or credential.text("project_id") or credential.text("project")
+            project = account.place
             location = credential.text("location") or LOCATION
             base = account.base_url or _host(location)
             place = f"/projects/{quote(project, safe='')}/locations/{quote(location, safe='')}"

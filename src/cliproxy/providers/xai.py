@@ -100,8 +100,7 @@ class XAI(Host):
         ):
             return quirks.means(err, 402, code="insufficient_quota")
         if err.status == 426:
-            if _OUTDATED not in err.message:
-                err.message += _OUTDATED
+            quirks.explain(err, _OUTDATED)
             return quirks.means(err, 403, code="client_outdated")
         return err
 

@@ -202,6 +202,11 @@ def _counted(told: Mapping[str, str], now: float, form: str) -> Iterable[Quota]:
 
 
 def _codex(told: Mapping[str, str], now: float) -> Iterable[Quota]:
+    # Bought credits go on where the window ends.
+    paid = any(
+        told.get(f"{_CODEX}credits-{what}", "").strip().lower() == "true"
+        for what in ("has-credits", "unlimited")
+    )
     for name in ("primary", "secondary"):
         start = f"{_CODEX}{name}-"
         used = _number(told.get(start + "used-percent"))
@@ -213,7 +218,8 @@ def _codex(told: Mapping[str, str], now: float) -> Iterable[Quota]:
                 break
         minutes = _number(told.get(start + "window-minutes")) or 0.0
         share = min(1.0, used / 100)
-        yield Quota(name, min(minutes * 60, _LONGEST), share, resets, rejected=share >= 1.0)
+        over = share >= 1.0 and not paid
+        yield Quota(name, min(minutes * 60, _LONGEST), share, resets, rejected=over)
 
 
 def _number(value: str | None) -> float | None:

@@ -54,6 +54,18 @@ _MODEL_GONE: Final = re.compile(
 _NO_CREDIT: Final = re.compile(r"\bcredit balance is too low\b", re.IGNORECASE)
 _EXTRA: Final = re.compile(r"\bfast (?:mode|request)\b", re.IGNORECASE)
 """A limit of something the request asked for on top."""
+_CAPACITY: Final = frozenset({"model_capacity_exhausted", "model_capacity_exceeded"})
+"""Google: the servers are full, whoever asks."""
+_OWNERS: Final = frozenset({"validation_required", "deactivated_workspace"})
+"""Only the account's owner can do something about it."""
+_TERMS: Final = re.compile(r"\bviolation of terms of service\b", re.IGNORECASE)
+_NONE_AT_ALL: Final = re.compile(r"\blimit: 0\b")
+"""Google: the plan does not have the model."""
+_OTHER_CLIENTS: Final = re.compile(
+    r"only authorized for use with Claude Code|third-party apps now draw from your extra usage",
+    re.IGNORECASE,
+)
+"""Anthropic: a subscription does not serve this client; a key may."""
 _BOT_CHECK: Final = "a bot-check page"
 
 
@@ -68,6 +80,12 @@ def reason_for(error: GatewayError) -> Reason | None:
         return "billing"
     if _BOT_CHECK in error.message:
         return "challenge"
+    if code in _CAPACITY:
+        return "transient"
+    if code in _OWNERS or (status == 403 and _TERMS.search(error.message)):
+        return "authentication"
+    if status == 429 and _NONE_AT_ALL.search(error.message):
+        return "not_found"
     match status:
         case 401:
             return "authentication"
@@ -109,7 +127,11 @@ def goes_on(error: GatewayError) -> bool:
     if not isinstance(error, UpstreamError):
         return error.next_account
     if error.status in _FAULTS:
-        return error.next_account or reason_for(error) is not None
+        return (
+            error.next_account
+            or reason_for(error) is not None
+            or _OTHER_CLIENTS.search(error.message) is not None
+        )
     return error.next_account and not at_fault(error)
 
 

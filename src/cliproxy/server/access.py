@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from cliproxy.base.clock import Clock
 from cliproxy.base.errors import Forbidden, RateLimited, Unauthenticated
+from cliproxy.usage.record import client_mark
 
 SAMPLE_KEYS: Final = frozenset({"your-api-key-1", "your-api-key-2", "your-api-key-3"})
 """Keys printed in a widely copied example configuration: everybody knows them."""
@@ -33,10 +34,12 @@ class Client(Struct, frozen=True):
 
     label: str
     source: str
+    mark: str
+    """What stands for the key for ever, also when keys are added or change places."""
 
 
-ANYBODY: Final = Client("anonymous", "none")
-LOCAL: Final = Client("this-machine", "none")
+ANYBODY: Final = Client("anonymous", "none", "anonymous")
+LOCAL: Final = Client("this-machine", "none", "this-machine")
 _NOT_LOCAL: Final = ("origin", "forwarded", "x-forwarded-for", "x-real-ip", "cf-connecting-ip")
 
 
@@ -53,6 +56,7 @@ class Access:
         self._digests = [
             (self._digest(key), f"key-{n + 1}", key in SAMPLE_KEYS) for n, key in enumerate(cleaned)
         ]
+        self._marks = {f"key-{n + 1}": client_mark(key) for n, key in enumerate(cleaned)}
         self._failures = failures
 
     @property
@@ -93,7 +97,7 @@ class Access:
             if is_sample and not loopback:
                 sample = True
                 continue
-            return Client(found, source)
+            return Client(found, source, self._marks[found])
         if sample:
             raise Unauthenticated(
                 "This key is one of the published sample keys, which are accepted from this "

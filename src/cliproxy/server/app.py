@@ -6,8 +6,8 @@ object, `Generation`, exchanged as a whole; a request keeps the one it began wit
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 from urllib.parse import parse_qsl
 
@@ -31,8 +31,10 @@ from cliproxy.pipeline.peek import peek
 from cliproxy.pipeline.run import run
 from cliproxy.server import bodies, models, stored
 from cliproxy.server.access import Access, Client
+from cliproxy.server.accounting import LEFT, Accounting, Asked
 from cliproxy.server.asgi import (
     JSON_TYPE,
+    Message,
     RawHeaders,
     Receive,
     Scope,
@@ -53,7 +55,11 @@ ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
 PREFLIGHT: Final[RawHeaders] = [
     ANY_ORIGIN,
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
-    (b"access-control-allow-headers", b"*"),
+    # The star alone does not cover Authorization.
+    (
+        b"access-control-allow-headers",
+        b"*, Authorization, Content-Type, If-Match, X-Management-Key, X-Api-Key, X-Goog-Api-Key",
+    ),
     (b"access-control-max-age", b"600"),
 ]
 EXPOSED: Final = (
@@ -92,29 +98,27 @@ ENDPOINTS: Final = (
 
 
 class Manages(Protocol):
-    """What answers management requests."""
+    """The application for all that is not inference: management, its panel, login callbacks."""
 
-    @property
-    def exists(self) -> bool:
-        """Whether there is a key; without one its routes do not exist."""
+    def owns(self, path: str, headers: dict[str, str]) -> bool:
+        """Tell whether a path is answered there."""
         ...
 
-    async def answer(
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: Mapping[str, str],
-        query: Mapping[str, str],
-        read: Callable[[], Awaitable[bytes]],
-        peer: tuple[str, bool],
-    ) -> tuple[int, bytes]:
-        """Return status and body. `read` gives the request's body; `peer` is address, loopback."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
         ...
 
 
-_GONE: Final = 499
-"""The client went away before its answer was complete."""
+MANAGEMENT: Final = "/v0/management"
+MANAGEMENT_EXPOSED: Final = (
+    b"access-control-expose-headers",
+    (
+        b"X-CPA-TRACE-ID, X-CPA-VERSION, X-CPA-COMMIT, X-CPA-BUILD-DATE, X-CPA-SUPPORT-PLUGIN, "
+        b"X-CPA-HOME-VERSION, X-CPA-HOME-BUILD-DATE, X-SERVER-VERSION, X-SERVER-BUILD-DATE, "
+        b"X-Cliproxy-Request-Id, Location, Retry-After, ETag, Content-Disposition, X-Request-Id, "
+        b"OpenAI-Request-Id"
+    ),
+)
 
 
 class Generation(Struct, frozen=True):
@@ -132,9 +136,18 @@ class App:
 
     def __init__(self, generation: Generation, clock: Clock = SYSTEM_CLOCK) -> None:
         self.generation = generation
-        self.recent = RecentRequests()
+        self.accounting = Accounting(RecentRequests())
         self.management: Manages | None = None
         self._clock = clock
+
+    @property
+    def recent(self) -> RecentRequests:
+        """The latest requests."""
+        return self.accounting.recent
+
+    @recent.setter
+    def recent(self, recent: RecentRequests) -> None:
+        self.accounting.recent = recent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request, refuse a websocket, or follow the server's lifespan."""
@@ -156,8 +169,10 @@ class App:
         reply_headers: RawHeaders = [ANY_ORIGIN, identified]
         path = _path(scope)
         headers = header_map(scope)
-        if path.startswith("/v0/management"):
-            await self._manage(scope, receive, send, path, headers)
+        if path.startswith(MANAGEMENT) or (
+            self.management is not None and self.management.owns(path, headers)
+        ):
+            await self._manage(scope, receive, send, reply_headers)
             return
         route = match(path)
         if "origin" in headers:
@@ -227,46 +242,30 @@ class App:
         generation = self.generation
         query = _query(scope)
         client = _client(generation.access, scope, route, headers, query)
-        body = await bodies.receive_body(receive, headers, generation.max_body)
-        if entry is not None:
-            entry.body = body
-        peeked = peek(body)
-        model = route.model if route.model is not None else peeked.model
-        if model is None and route.dialect == "code-assist" and peeked.request is not UNSET:
-            model = peek(bytes(peeked.request)).model
-        if not isinstance(model, str) or not model:
-            raise BadRequest(
-                "The field 'model' is missing or not a string.", param="model", code="missing_model"
-            )
-        stream = route.stream if route.stream is not None else _stream_flag(peeked.stream)
-        request = Request(
+        asked = Asked(
             id=request_id,
-            dialect_id=route.dialect,
-            operation=route.operation,
-            body=body,
+            route=route,
+            client=client,
+            method=scope["method"],
+            path=_path(scope),
             headers=headers,
-            model=model.removeprefix("models/") if route.dialect in _GEMINI else model,
-            stream=stream and route.operation == "generate",
-            framing=framing_of(route, query),
-            query=_forwarded_query(query),
-            model_in_path=route.model is not None,
-            pin_provider=route.pin_provider
-            or headers.get("x-cliproxy-provider")
-            or headers.get("x-provider"),
-            pin_account=headers.get("x-cliproxy-account"),
-            strict=headers.get("x-cliproxy-fidelity", "").lower() == "strict",
-            client=client.label,
-            peeked=peeked,
-            entry=entry,
+            peer=_peer(scope),
+            at=self._clock.now(),
+            began=self._clock.monotonic(),
         )
-
-        began, at = self._clock.monotonic(), self._clock.now()
+        request: Request | None = None
 
         def over(status: int, error: str = "") -> None:
-            seconds = self._clock.monotonic() - began
-            self.recent.add(request, at=at, seconds=seconds, status=status, error=error)
+            self.accounting.over(
+                asked,
+                request,
+                lambda: generation.gateway.registry.accounts,
+                now=self._clock.monotonic(),
+                status=status,
+                error=error,
+            )
 
-        async def work() -> None:
+        async def work(request: Request) -> None:
             answering = compact if route.operation == "compact" else run
             reply = await answering(generation.gateway, request)
             await send_reply(
@@ -274,43 +273,50 @@ class App:
             )
 
         try:
-            await watching(receive, work)
+            body = await bodies.receive_body(receive, headers, generation.max_body)
+            if entry is not None:
+                entry.body = body
+            asking = request = _request(asked, query, body)
+            request.entry = entry
+            await watching(receive, lambda: work(asking))
         except GatewayError as err:
             over(err.status, err.message)
             raise
         except bodies.ClientGone:
-            over(_GONE)
+            over(LEFT)
+            raise
+        except BaseException as err:
+            # Our own fault, or the end of this process.
+            over(LEFT if isinstance(err, asyncio.CancelledError) else 500, type(err).__name__)
             raise
         over(200)
         if _access_log.isEnabledFor(logging.INFO):
             _log_done(request, route)
 
     async def _manage(
-        self, scope: Scope, receive: Receive, send: Send, path: str, headers: dict[str, str]
+        self, scope: Scope, receive: Receive, send: Send, reply_headers: RawHeaders
     ) -> None:
-        if self.management is None or not self.management.exists:
-            await answer(send, 404, b"", [ANY_ORIGIN])
+        if self.management is None:
+            await answer(send, 404, b"", reply_headers)
             return
+        started = False
 
-        async def read() -> bytes:
-            return await bodies.read_body(receive, self.generation.max_body)
+        async def tell(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [
+                    *message.get("headers", ()), *reply_headers, MANAGEMENT_EXPOSED
+                ]  # fmt: skip
+            await send(message)
 
-        peer = _peer(scope)
         try:
-            status, body = await self.management.answer(
-                scope["method"],
-                path,
-                headers=headers,
-                query=_query(scope),
-                read=read,
-                peer=(peer, is_loopback(peer)),
-            )
-        except bodies.ClientGone:
-            return
+            await self.management(scope, receive, tell)
         except Exception:  # noqa: BLE001  # the last boundary, as for all other routes
             _log.exception("a management request failed")
-            status, body = 500, json_body({"error": "internal error; see the log"})
-        await answer(send, status, body, [ANY_ORIGIN, JSON_TYPE])
+            if not started:
+                body = json_body({"error": "internal error; see the log"})
+                await answer(send, 500, body, [*reply_headers, JSON_TYPE])
 
     async def _kept(
         self, scope: Scope, receive: Receive, route: Route, headers: dict[str, str]
@@ -339,6 +345,39 @@ class App:
             _client(generation.access, scope, route, headers, query)
             body = models.body(generation.gateway.registry, route, headers, query)
         await answer(send, 200, body, [*reply, JSON_TYPE], head=head)
+
+
+def _request(asked: Asked, query: dict[str, str], body: bytes) -> Request:
+    """Read what was asked. Raises `BadRequest`."""
+    route, headers = asked.route, asked.headers
+    peeked = peek(body)
+    model = route.model if route.model is not None else peeked.model
+    if model is None and route.dialect == "code-assist" and peeked.request is not UNSET:
+        model = peek(bytes(peeked.request)).model
+    if not isinstance(model, str) or not model:
+        raise BadRequest(
+            "The field 'model' is missing or not a string.", param="model", code="missing_model"
+        )
+    stream = route.stream if route.stream is not None else _stream_flag(peeked.stream)
+    return Request(
+        id=asked.id,
+        dialect_id=route.dialect,
+        operation=route.operation,
+        body=body,
+        headers=headers,
+        model=model.removeprefix("models/") if route.dialect in _GEMINI else model,
+        stream=stream and route.operation == "generate",
+        framing=framing_of(route, query),
+        query=_forwarded_query(query),
+        model_in_path=route.model is not None,
+        pin_provider=route.pin_provider
+        or headers.get("x-cliproxy-provider")
+        or headers.get("x-provider"),
+        pin_account=headers.get("x-cliproxy-account"),
+        strict=headers.get("x-cliproxy-fidelity", "").lower() == "strict",
+        client=asked.client.label,
+        peeked=peeked,
+    )
 
 
 def _wrong_method(route: Route, method: str, path: str, headers: dict[str, str]) -> GatewayError:

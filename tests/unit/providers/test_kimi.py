@@ -310,7 +310,8 @@ def test_who_is_not_listed_is_told_what_to_do():
 
 
 def test_nothing_is_said_twice():
-    err = refusal(403, {"error": {"type": "access_terminated_error", "message": "no"}})
+    said = "only available for Coding Agents"
+    err = refusal(403, {"error": {"type": "access_terminated_error", "message": said}})
     once = PROVIDER.judge(err, 0.0).message
     assert PROVIDER.judge(err, 0.0).message == once
     assert json.dumps(once).count("messages_only") == 1

@@ -1,0 +1,167 @@
+"""What is noted of every request, once, when it is over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from cliproxy.account.model import Account
+from cliproxy.pipeline.context import Request
+from cliproxy.server.access import Client
+from cliproxy.server.paths import Route
+from cliproxy.server.recent import RecentRequests
+from cliproxy.usage.record import LEFT, Record, Who, tokens_of, who
+from cliproxy.usage.recorder import Usage
+
+_NOBODY: Final = Who()
+_log: Final = logging.getLogger(__name__)
+
+
+class Asked(Struct):
+    """Who asked for what, as far as it is known before the request is read."""
+
+    id: str
+    route: Route
+    client: Client
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    peer: str
+    at: float
+    """Unix seconds when it came."""
+    began: float
+    """The same moment, monotonic."""
+
+
+class Accounting:
+    """Notes requests that are over: the latest in memory, all of them in the usage database."""
+
+    def __init__(self, recent: RecentRequests) -> None:
+        self.recent = recent
+        self.usage: Usage | None = None
+        self._known: dict[str, Who] = {}
+        self._accounts: tuple[Account, ...] = ()
+
+    def over(
+        self,
+        asked: Asked,
+        request: Request | None,
+        accounts: Callable[[], tuple[Account, ...]],
+        *,
+        now: float,
+        status: int,
+        error: str = "",
+    ) -> None:
+        """Note a request that is over. `request` is None when it could not even be read.
+
+        Never raises: its answer was sent.
+        """
+        try:
+            self._over(asked, request, accounts, now=now, status=status, error=error)
+        except Exception:  # noqa: BLE001  # logged; the request itself is over
+            _log.exception("request %s could not be recorded", asked.id)
+
+    def _over(
+        self,
+        asked: Asked,
+        request: Request | None,
+        accounts: Callable[[], tuple[Account, ...]],
+        *,
+        now: float,
+        status: int,
+        error: str,
+    ) -> None:
+        seconds = now - asked.began
+        if request is not None:
+            self.recent.add(request, at=asked.at, seconds=seconds, status=status, error=error)
+        usage = self.usage
+        if usage is None or not usage.enabled:
+            return
+        if request is None:
+            usage.add(_unread(asked, seconds, status, error))
+            return
+        last = request.attempts[-1] if request.attempts else None
+        if last is not None and status == 200 and request.operation == "generate":
+            status, error = _inside(last.reason, last.status, last.message)
+        first = request.first_token_at
+        usage.add(
+            Record(
+                id=request.id,
+                at=asked.at,
+                seconds=seconds,
+                client=asked.client.mark,
+                who=_NOBODY if last is None else self._who(last.account, last.provider, accounts()),
+                model=request.model,
+                served="" if last is None else last.model,
+                dialect=request.dialect_id,
+                upstream=request.meter.dialect,
+                endpoint=_endpoint(asked),
+                operation=request.operation,
+                stream=request.stream,
+                status=status,
+                attempts=len(request.attempts),
+                fidelity=request.fidelity,
+                tokens=tokens_of(request.usage),
+                first_seconds=None if first is None else first - asked.began,
+                error=error,
+                address=asked.peer,
+                user_agent=asked.headers.get("user-agent", "")[:256],
+            )
+        )
+
+    def _who(self, account: str, provider: str, accounts: tuple[Account, ...]) -> Who:
+        if accounts is not self._accounts:
+            self._accounts = accounts
+            self._known.clear()
+        found = self._known.get(account)
+        if found is None:
+            folder = self.usage.auth_dir if self.usage is not None else ""
+            known = next((one for one in accounts if one.id == account), None)
+            found = Who(account, provider) if known is None else who(known, folder)
+            self._known[account] = found
+        return found
+
+
+def _inside(reason: str, status: int, message: str) -> tuple[int, str]:
+    """Return how an answer ended that began with 200: it may have failed on its way."""
+    if reason in ("ok", ""):
+        return 200, ""
+    return (status if status >= 400 else 502), message
+
+
+def _unread(asked: Asked, seconds: float, status: int, error: str) -> Record:
+    route = asked.route
+    return Record(
+        id=asked.id,
+        at=asked.at,
+        seconds=seconds,
+        client=asked.client.mark,
+        who=_NOBODY,
+        model=route.model or "",
+        served="",
+        dialect=route.dialect,
+        upstream="",
+        endpoint=_endpoint(asked),
+        operation=route.operation,
+        stream=bool(route.stream),
+        status=status,
+        attempts=0,
+        fidelity="",
+        error=error,
+        address=asked.peer,
+        user_agent=asked.headers.get("user-agent", "")[:256],
+    )
+
+
+def _endpoint(asked: Asked) -> str:
+    """Return method and path, the model's name left out: it would make a thousand of one."""
+    path = asked.path
+    if asked.route.model:
+        path = path.replace(asked.route.model, "{model}")
+    return f"{asked.method} {path[:200]}"
+
+
+__all__ = ["LEFT", "Accounting", "Asked"]

@@ -1,0 +1,410 @@
+"""The tables of `usage.db`, and everything that writes to them.
+
+Each request is one row of `requests`, for a limited time, and is added to one row of `hours` and
+one of `days` in the same transaction: whatever is deleted later, the sums stay what they were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import Any, Final
+
+from msgspec import Struct
+
+from cliproxy.usage.cost import Prices
+from cliproxy.usage.record import LEFT, Record, Who
+
+VERSION: Final = 1
+_LARGEST: Final = 1 << 53
+_LONGEST: Final = 256
+DIMENSIONS: Final = ("provider", "account", "client", "model", "operation")
+SUMS: Final = (
+    "requests", "failed", "left", "input", "cached", "cache_write", "output", "reasoning",
+    "total", "cost", "unpriced", "millis", "first_millis", "firsts",
+)  # fmt: skip
+"""What the sums hold: counts, tokens, nanodollars, requests without a price, milliseconds."""
+COLUMNS: Final = (
+    "rid", "at", "millis", "first_millis", "client", "provider", "account", "asked", "model",
+    "dialect", "upstream", "endpoint", "operation", "stream", "status", "attempts", "fidelity",
+    "error", "input", "cached", "cache_write", "cache_write_1h", "output", "reasoning", "total",
+    "quality", "cost", "digest",
+)  # fmt: skip
+
+_AT: Final = COLUMNS.index("at")
+_dimensions: Final = itemgetter(*map(COLUMNS.index, DIMENSIONS))
+_SLICE: Final = 32
+_QUARTER: Final = 900_000_000_000
+"""Nanoseconds."""
+
+
+def _rollup(table: str, key: str) -> str:
+    dimensions = ", ".join(f"{name} TEXT NOT NULL" for name in DIMENSIONS)
+    sums = ", ".join(f"{name} INTEGER NOT NULL" for name in SUMS)
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table} ({key}, {dimensions}, {sums}, "
+        f"PRIMARY KEY ({key.split(maxsplit=1)[0]}, {', '.join(DIMENSIONS)})) WITHOUT ROWID;"
+    )
+
+
+SCHEMA: Final = f"""
+CREATE TABLE IF NOT EXISTS requests (
+    id INTEGER PRIMARY KEY, rid TEXT NOT NULL, at INTEGER NOT NULL, millis INTEGER NOT NULL,
+    first_millis INTEGER, client TEXT NOT NULL, provider TEXT NOT NULL, account TEXT NOT NULL,
+    asked TEXT NOT NULL, model TEXT NOT NULL, dialect TEXT NOT NULL, upstream TEXT NOT NULL,
+    endpoint TEXT NOT NULL, operation TEXT NOT NULL, stream INTEGER NOT NULL,
+    status INTEGER NOT NULL, attempts INTEGER NOT NULL, fidelity TEXT NOT NULL,
+    error TEXT NOT NULL, input INTEGER NOT NULL, cached INTEGER NOT NULL,
+    cache_write INTEGER NOT NULL, cache_write_1h INTEGER NOT NULL, output INTEGER NOT NULL,
+    reasoning INTEGER NOT NULL, total INTEGER NOT NULL, quality TEXT NOT NULL, cost INTEGER,
+    digest INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS requests_at ON requests (at);
+CREATE TABLE IF NOT EXISTS seen (digest INTEGER PRIMARY KEY, at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS accounts (
+    account TEXT PRIMARY KEY, provider TEXT NOT NULL, source TEXT NOT NULL,
+    auth_index TEXT NOT NULL) WITHOUT ROWID;
+{_rollup("hours", "hour INTEGER NOT NULL")}
+{_rollup("days", "day TEXT NOT NULL")}
+CREATE TABLE IF NOT EXISTS clock (
+    hour INTEGER PRIMARY KEY, requests INTEGER NOT NULL, total INTEGER NOT NULL);
+"""
+"""`at` is in nanoseconds, `hour` in hours since 1970, `day` a local date, `clock.hour` the local
+hour of the day; `seen` remembers rows that are gone, so that an import adds nothing twice."""
+
+_PLACES: Final = ", ".join("?" * len(COLUMNS))
+_INSERT: Final = f"INSERT INTO requests ({', '.join(COLUMNS)}) VALUES ({_PLACES})"  # noqa: S608  # names are ours
+_ADD: Final = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
+
+
+def _upsert(table: str, key: str) -> str:
+    names = (key, *DIMENSIONS, *SUMS)
+    places = ", ".join("?" * len(names))
+    return (
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places}) "  # noqa: S608  # names are ours
+        f"ON CONFLICT ({key}, {', '.join(DIMENSIONS)}) DO UPDATE SET {_ADD}"
+    )
+
+
+_HOURS: Final = _upsert("hours", "hour")
+_DAYS: Final = _upsert("days", "day")
+_CLOCK: Final = (
+    "INSERT INTO clock (hour, requests, total) VALUES (?, ?, ?) ON CONFLICT (hour) DO UPDATE "
+    "SET requests = requests + excluded.requests, total = total + excluded.total"
+)
+_ACCOUNTS: Final = "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?)"
+
+
+class Limits(Struct, frozen=True):
+    """How much is kept."""
+
+    max_requests: int = 50_000
+    requests_seconds: float = 30 * 86400.0
+    hours_seconds: float = 90 * 86400.0
+    max_bytes: int = 64 * 1024 * 1024
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Make a connection ready to write, and the tables if there are none."""
+    db.execute("PRAGMA busy_timeout = 5000")
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise NewerVersion(f"usage.db was written by a newer version of cliproxy ({version})")
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA journal_size_limit = 4194304")
+    if version < VERSION:
+        db.executescript(SCHEMA)
+        db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+class NewerVersion(Exception):
+    """The file was written by a newer program."""
+
+
+class Writer:
+    """Turns records into rows. One instance and one thread per file."""
+
+    def __init__(self, db: sqlite3.Connection, prices: Prices) -> None:
+        self._db = db
+        self.prices = prices
+        self._told: dict[str, Who] = {}
+        self._places: dict[int, tuple[int, str, int]] = {}
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Write records, all or none."""
+        with self._transaction():
+            self._add(records)
+
+    def merge(self, records: Iterable[Record]) -> tuple[int, int]:
+        """Write records that are not there yet; return how many were added and how many not."""
+        added = skipped = 0
+        with self._transaction():
+            fresh: dict[int, Record] = {}
+            for record in records:
+                mark = digest(record)
+                if mark in fresh or self._known(mark, record.nanoseconds):
+                    skipped += 1
+                    continue
+                fresh[mark] = record
+                if len(fresh) >= 1000:
+                    added += len(fresh)
+                    self._add(fresh.values())
+                    fresh.clear()
+            added += len(fresh)
+            self._add(fresh.values())
+        return added, skipped
+
+    def totals(self) -> tuple[int, int]:
+        """Return how many requests there are by now, and how many of them failed."""
+        requests, failed = self._db.execute(
+            "SELECT coalesce(sum(requests), 0), coalesce(sum(failed), 0) FROM days "
+            "WHERE operation <> 'count'"
+        ).fetchone()
+        return requests, failed
+
+    def _known(self, mark: int, at: int) -> bool:
+        # Rows are found by their moment: an index of digests would be dear for what it is used.
+        found = self._db.execute(
+            "SELECT 1 FROM requests WHERE at = ? AND digest = ? "
+            "UNION ALL SELECT 1 FROM seen WHERE digest = ?",
+            (at, mark, mark),
+        ).fetchone()
+        return found is not None
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._db)
+
+    def _add(self, records: Iterable[Record]) -> None:
+        rows: list[tuple[Any, ...]] = []
+        # Requests of one quarter of an hour, of the same kind, are added up first.
+        kinds: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
+        accounts: dict[str, Who] = {}
+        for record in records:
+            row = self._row(record)
+            rows.append(row)
+            if len(rows) % _SLICE == 0:
+                # Requests are being served beside this: none of them waits for a whole batch.
+                time.sleep(0)
+            kinds[(row[_AT] // _QUARTER, *_dimensions(row))].append(row)
+            who = record.who
+            if self._told.get(who.account) is not who and who.account:
+                accounts[who.account] = who
+        hours: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(SUMS))
+        days: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(SUMS))
+        clock: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+        for (quarter, *dimensions), alike in kinds.items():
+            hour, day, of_day = self._place(quarter)
+            sums = _sums(alike)
+            for into in (hours[hour, *dimensions], days[day, *dimensions]):
+                for index, value in enumerate(sums):
+                    into[index] += value
+            if dimensions[-1] != "count":
+                clock[of_day][0] += len(alike)
+                clock[of_day][1] += sums[SUMS.index("total")]
+        db = self._db
+        db.executemany(_INSERT, rows)
+        db.executemany(_HOURS, [(*key, *sums) for key, sums in hours.items()])
+        db.executemany(_DAYS, [(*key, *sums) for key, sums in days.items()])
+        db.executemany(_CLOCK, [(hour, *sums) for hour, sums in clock.items()])
+        if accounts:
+            db.executemany(
+                _ACCOUNTS,
+                [
+                    (_text(w.account), _text(w.provider), _text(w.source), _text(w.auth_index))
+                    for w in accounts.values()
+                ],
+            )
+            if len(self._told) > 10_000:
+                self._told.clear()
+            self._told |= accounts
+
+    def _row(self, record: Record) -> tuple[Any, ...]:
+        tokens, who = record.tokens, record.who
+        cost = self.prices.cost(who.provider, record.served, tokens) if record.served else 0
+        first = record.first_seconds
+        return (
+            _text(record.id),
+            record.nanoseconds,
+            _count(record.seconds * 1000),
+            None if first is None else _count(first * 1000),
+            _text(record.client),
+            _text(who.provider),
+            _text(who.account),
+            _text(record.model),
+            _text(record.named),
+            record.dialect,
+            record.upstream,
+            _text(record.endpoint),
+            record.operation,
+            int(record.stream),
+            record.status,
+            record.attempts,
+            record.fidelity,
+            _text(record.error, 500),
+            _count(tokens.input),
+            _count(tokens.cached),
+            _count(tokens.cache_write),
+            _count(tokens.cache_write_1h),
+            _count(tokens.output),
+            _count(tokens.reasoning),
+            _count(tokens.total),
+            tokens.quality,
+            None if cost is None else _count(cost),
+            digest(record),
+        )
+
+    def _place(self, quarter: int) -> tuple[int, str, int]:
+        """Return hour, local day and local hour of the day of a quarter of an hour.
+
+        Local time differs from UTC by whole quarters.
+        """
+        found = self._places.get(quarter)
+        if found is None:
+            local = time.localtime(quarter * 900)
+            day = f"{local.tm_year:04}-{local.tm_mon:02}-{local.tm_mday:02}"
+            if len(self._places) > 1000:
+                self._places.clear()
+            found = self._places[quarter] = (quarter // 4, day, local.tm_hour)
+        return found
+
+    def prune(self, limits: Limits, now: float) -> None:
+        """Delete what is more than is kept."""
+        db = self._db
+        (newest,) = db.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()
+        gone = newest - max(0, limits.max_requests)
+        oldest = int(max(0.0, now - limits.requests_seconds) * 1e9)
+        with self._transaction():
+            self._forget("id <= ? OR at < ?", (gone, oldest), limits)
+            db.execute(
+                "DELETE FROM hours WHERE hour < ?",
+                (int(max(0.0, now - limits.hours_seconds) // 3600),),
+            )
+        for _ in range(40):
+            if self._size() <= limits.max_bytes:
+                break
+            if not self._shrink(limits):
+                break
+        # Not `execute`: that would give back one page.
+        db.executescript("PRAGMA incremental_vacuum")
+
+    def _shrink(self, limits: Limits) -> bool:
+        """Delete some of what matters least; tell whether there was any."""
+        db = self._db
+        with self._transaction():
+            (count,) = db.execute("SELECT count(*) FROM requests").fetchone()
+            if count:
+                self._forget(
+                    "id IN (SELECT id FROM requests ORDER BY at LIMIT ?)",
+                    (max(100, count // 8),),
+                    limits,
+                )
+                return True
+            (count,) = db.execute("SELECT count(*) FROM seen").fetchone()
+            if count:
+                db.execute(
+                    "DELETE FROM seen WHERE digest IN "
+                    "(SELECT digest FROM seen ORDER BY at LIMIT ?)",
+                    (max(1000, count // 4),),
+                )
+                return True
+            (first, last) = db.execute("SELECT min(hour), max(hour) FROM hours").fetchone()
+            if first is not None:
+                db.execute("DELETE FROM hours WHERE hour <= ?", (first + (last - first) // 4,))
+                return True
+            (first, last) = db.execute(
+                "SELECT min(day), max(day) FROM days WHERE day > ''"
+            ).fetchone()
+            if first is None or first == last:
+                return False
+            # The last resort: the sums stay, their days are forgotten.
+            (middle,) = db.execute(
+                "SELECT day FROM days WHERE day > '' GROUP BY day ORDER BY day LIMIT 1 OFFSET "
+                "(SELECT count(DISTINCT day) / 2 FROM days WHERE day > '')"
+            ).fetchone()
+            names = ", ".join((*DIMENSIONS, *SUMS))
+            db.execute(
+                f"INSERT INTO days (day, {names}) SELECT '', {', '.join(DIMENSIONS)}, "  # noqa: S608  # names are ours
+                f"{', '.join(f'sum({name})' for name in SUMS)} FROM days "
+                f"WHERE day > '' AND day < ? GROUP BY {', '.join(DIMENSIONS)} "
+                f"ON CONFLICT (day, {', '.join(DIMENSIONS)}) DO UPDATE SET {_ADD}",
+                (middle,),
+            )
+            db.execute("DELETE FROM days WHERE day > '' AND day < ?", (middle,))
+            return True
+
+    def _forget(self, which: str, values: tuple[Any, ...], limits: Limits) -> None:
+        db = self._db
+        db.execute(
+            f"INSERT OR IGNORE INTO seen SELECT digest, at FROM requests WHERE {which}",  # noqa: S608  # literals
+            values,
+        )
+        if db.execute(f"DELETE FROM requests WHERE {which}", values).rowcount:  # noqa: S608  # literals
+            db.execute(
+                "DELETE FROM seen WHERE digest IN (SELECT digest FROM seen ORDER BY at DESC "
+                "LIMIT -1 OFFSET ?)",
+                (max(1000, limits.max_requests * 4),),
+            )
+
+    def _size(self) -> int:
+        db = self._db
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        (free,) = db.execute("PRAGMA freelist_count").fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+        return int((pages - free) * size)
+
+
+class _Transaction:
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def digest(record: Record) -> int:
+    """Return what tells a request from all others, also after an export and an import."""
+    tokens, who = record.tokens, record.who
+    told = (
+        f"{record.client}\0{record.named}\0{record.nanoseconds}\0{who.source}\0{who.auth_index}\0"
+        f"{record.failed}\0{_count(tokens.input)}\0{_count(tokens.output)}\0"
+        f"{_count(tokens.reasoning)}\0{_count(tokens.cached)}\0{_count(tokens.total)}"
+    ).encode("utf-8", "replace")
+    return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "big", signed=True)
+
+
+def _sums(rows: list[tuple[Any, ...]]) -> tuple[int, ...]:
+    of = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
+    costs = [cost for cost in of["cost"] if cost is not None]
+    firsts = [first for first in of["first_millis"] if first is not None]
+    return (
+        len(rows),
+        sum(status >= 400 for status in of["status"]),
+        sum(status == LEFT for status in of["status"]),
+        *(
+            sum(of[name])
+            for name in ("input", "cached", "cache_write", "output", "reasoning", "total")
+        ),
+        sum(costs),
+        len(rows) - len(costs),
+        sum(of["millis"]),
+        sum(firsts),
+        len(firsts),
+    )
+
+
+def _count(value: float) -> int:
+    return min(max(0, int(value)), _LARGEST)
+
+
+def _text(value: str, longest: int = _LONGEST) -> str:
+    value = value[:longest]
+    # Half of a surrogate pair may stand in a model's name; SQLite takes none.
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
