@@ -41,6 +41,8 @@ from cliproxy.transport.proxy import is_loopback
 from cliproxy.usage.recorder import Usage
 
 _log: Final = logging.getLogger(__name__)
+_SHARE: Final = 100.0
+"""How much longer than a look at the logins the pause until the next one is, at least."""
 _AT_START: Final = ("host", "port", "tls", "local_model")
 """What a running process cannot change."""
 
@@ -183,12 +185,14 @@ class Runtime:
         """Look after the logins, until cancelled."""
         self.load_cooldowns()
         while True:
+            began = self._clock.monotonic()
             try:
                 self.keeper.check()
                 self.save_cooldowns()
             except Exception:  # noqa: BLE001  # one bad file must not end the care for all others
                 _log.exception("looking after the logins failed")
-            await self._clock.sleep(CHECK)
+            # A folder with thousands of files takes a while to look through.
+            await self._clock.sleep(max(CHECK, _SHARE * (self._clock.monotonic() - began)))
 
     async def close(self) -> None:
         """Let go of connections and of the embedded model."""

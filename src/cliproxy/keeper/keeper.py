@@ -42,7 +42,7 @@ from cliproxy.login.flow import (
 from cliproxy.transport.client import Transport
 
 _log: Final = logging.getLogger("cliproxy.accounts")
-CHECK: Final = 5.0
+CHECK: Final = 1.0
 """Seconds between two looks at what is to be refreshed or has changed on the disk."""
 AGAIN: Final = 60.0
 """Seconds in which a login is not refreshed twice ahead of need, whatever the clock does."""

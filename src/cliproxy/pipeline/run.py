@@ -195,7 +195,7 @@ async def _round(
         turn: Turn | None = None
         reply: Reply | None = None
         try:
-            turn = await pool.enter(candidate)
+            turn = await pool.enter(candidate, request.client)
             reply = await _attempt(gateway, request, candidate, turn)
         except GatewayError as err:
             attempt.status, attempt.reason, attempt.message = (

@@ -101,14 +101,16 @@ class Pool:
         """
         return self._planner.load.begin(candidate.account.id)
 
-    async def enter(self, candidate: Candidate) -> Turn:
-        """Wait until the account may run one more request, and count it.
+    async def enter(self, candidate: Candidate, client: str = "") -> Turn:
+        """Wait until the account may run one more request, and count it; clients take turns.
 
         Raises `RateLimited` (another account may be asked) when that takes longer than the longest
         pause between two rounds.
         """
         planner = self._planner
-        return await planner.load.enter(candidate.account.id, planner.most, self._limits.interval)
+        return await planner.load.enter(
+            candidate.account.id, planner.most, self._limits.interval, client
+        )
 
     def running(self, account: str) -> int:
         """Return how many requests an account has running or waiting."""

@@ -11,7 +11,7 @@ from tests.unit.routing.test_policy import World, candidates_of
 from cliproxy.base.errors import RateLimited
 from cliproxy.routing.affinity import Session
 from cliproxy.routing.cooldown import Limits
-from cliproxy.routing.load import Load
+from cliproxy.routing.load import Load, Turn
 from cliproxy.routing.pool import Pool
 
 
@@ -176,3 +176,56 @@ def test_never_more_than_may_and_nobody_is_forgotten(steps):
         assert not load._queues
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("places", [1, 3])
+async def test_one_busy_client_does_not_make_the_others_wait(places):
+    """T25: one client at twenty times the load of five others."""
+    load = Load()
+    served: dict[str, list[int]] = {}
+    clock = 0
+    running: list[tuple[str, Turn]] = []
+    pending: list[asyncio.Task[None]] = []
+
+    async def ask(client: str, came: int) -> None:
+        turn = await load.enter("a", places, 60.0, client)
+        served.setdefault(client, []).append(clock - came)
+        running.append((client, turn))
+
+    for clock in range(60):
+        wanted = ["busy"] * 20 if clock < 20 else []
+        wanted += [f"light{clock // 2 % 5}"] if clock < 50 and clock % 2 == 0 else []
+        pending += [asyncio.ensure_future(ask(client, clock)) for client in wanted]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        for _, turn in running[:places]:
+            turn.end()
+        del running[:places]
+        for _ in range(10):
+            await asyncio.sleep(0)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    waits = [sum(times) / len(times) + 1 for client, times in served.items() if client != "busy"]
+    jain = sum(waits) ** 2 / (len(waits) * sum(w * w for w in waits))
+    assert len(waits) == 5
+    assert jain >= 0.95
+    assert max(max(t) for c, t in served.items() if c != "busy") <= 3
+    assert served["busy"]
+
+
+async def test_clients_that_wait_take_turns():
+    load = Load()
+    first = await load.enter("a", 1, 60.0, "x")
+    order: list[str] = []
+
+    async def ask(name: str) -> None:
+        turn = await load.enter("a", 1, 60.0, name[0])
+        order.append(name)
+        turn.end()
+
+    tasks = [asyncio.ensure_future(ask(n)) for n in ("x1", "x2", "x3", "y1", "z1", "y2")]
+    await asyncio.sleep(0)
+    first.end()
+    await asyncio.gather(*tasks)
+    assert order == ["x1", "y1", "z1", "x2", "y2", "x3"]
