@@ -68,6 +68,8 @@ async def _log_in(config: Config, wish: Wish, say: Callable[[str], None]) -> Cre
 
 
 def _tell(pending: Pending, wish: Wish, say: Callable[[str], None]) -> None:
+    if pending.notice:
+        say(f"Note: {pending.notice}\n")
     if pending.user_code:
         say(f"Open {pending.url} and type this code:\n\n    {pending.user_code}\n")
         target = pending.complete or pending.url

@@ -48,6 +48,8 @@ class Pending(Struct):
     error: str = ""
     name: str = ""
     """The new account's file, once there is one."""
+    notice: str = ""
+    """What the person should know of the provider's terms."""
     paste: bool = False
     """The page shows a code; it is pasted as it is."""
     listening: bool = False
@@ -96,7 +98,7 @@ class Logins:
         setting = structs.replace(
             self._keeper().setting(provider, **(options or {})), redirect_port=port
         )
-        pending = Pending(provider, new_state())
+        pending = Pending(provider, new_state(), notice=login.NOTICES.get(provider, ""))
         waiting = _Waiting(pending, self, attend=attend)
         talk = found.login(setting, way or found.ways[0])
         keeper = self._keeper()

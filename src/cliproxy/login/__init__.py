@@ -31,6 +31,20 @@ _ALSO: Final = {
 """Other words for a provider."""
 
 
+NOTICES: Final = {
+    "claude": "Anthropic does not permit other programs than its own to use the login of a Free, "
+    "Pro or Max plan, and may refuse, limit or end an account for it. An API key is meant for "
+    "programs.",
+    "gemini-cli": "Google calls the use of Gemini CLI's login by other programs a violation of its "
+    "terms, for which it has suspended accounts. A key of the Gemini API is meant for programs.",
+    "antigravity": "Google calls the use of Antigravity's login by other programs a violation of "
+    "its terms, for which it has suspended accounts. A key of the Gemini API is meant for programs.",
+    "qwen": "Qwen has ended the free tier of this login; calls may fail. A key of DashScope, as an "
+    "OpenAI-compatible host, is meant for programs.",
+}
+"""What somebody should know before logging in. More of it is in docs/providers.md."""
+
+
 def named(word: str) -> str | None:
     """Return the provider that a word means; None when there is no login of that name."""
     provider = _ALSO.get(word.lower(), word.lower())

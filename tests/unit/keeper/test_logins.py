@@ -189,3 +189,9 @@ async def test_too_many_at_once_are_refused(logins):
         await logins.start("codex")
     with pytest.raises(Problem, match="Too many"):
         await logins.start("codex")
+
+
+async def test_what_the_providers_terms_say_is_told_with_the_login(logins, monkeypatch):
+    monkeypatch.setitem(login._TABLE, "claude", PLACE)
+    assert "does not permit" in (await logins.start("claude")).notice
+    assert (await logins.start("codex")).notice == ""
