@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+
+from cliproxy.login.flow import Problem
 from tests.accounts.suite import Suite
 from tests.sim.accounts_devices import Fault, IFlowServer, KimiServer, QwenServer, XAIServer
 
@@ -101,7 +103,5 @@ class TestIFlowCookies(Base):
     def test_a_cookie_that_is_none_is_refused(self, start):
         running = start()
         logins = running.proxy.runtime.logins
-        pending = running.do(logins.start("iflow", "cookie", {"cookie": "BXAuth=bad"}))
-        running.do(logins.wait(pending))
-        assert pending.status == "error"
-        assert "not logged in" in pending.error
+        with pytest.raises(Problem, match="not logged in"):
+            running.do(logins.start("iflow", "cookie", {"cookie": "BXAuth=bad"}))

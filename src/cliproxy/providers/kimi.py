@@ -78,6 +78,10 @@ class Kimi(Host):
             return quirks.means(err, 402)
         return err
 
+    def model_name(self, name: str) -> str:
+        """Return Kimi's own name of a model."""
+        return upstream_model(name)
+
     def prepare(self, call: Call, account: Account) -> HttpRequest:
         """Address the call."""
         headers = quirks.named(base_headers(call, forward=True))
