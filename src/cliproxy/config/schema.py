@@ -311,7 +311,7 @@ STRATEGIES: Final = frozenset(
 )  # fmt: skip
 """Words for `routing.strategy`."""
 
-NOT_SERVED: Final = ("interactions-api-key", "xai-api-key", "vertex-api-key")
+NOT_SERVED: Final = ("interactions-api-key",)
 """Lists of credentials that load and are not used yet."""
 
 NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
@@ -333,6 +333,5 @@ NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
     Entry: frozenset(
         {"websockets", "alpha-search", "rebuild-mid-system-message"}
     ),
-    Compat: frozenset({"support-prompt-cache-key"}),
 }  # fmt: skip
 """Keys that load and have no effect yet. Whoever builds one takes it out of here."""

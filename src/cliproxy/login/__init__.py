@@ -38,9 +38,10 @@ NOTICES: Final = {
     "gemini-cli": "Google calls the use of Gemini CLI's login by other programs a violation of its "
     "terms, for which it has suspended accounts. A key of the Gemini API is meant for programs.",
     "antigravity": "Google calls the use of Antigravity's login by other programs a violation of "
-    "its terms, for which it has suspended accounts. A key of the Gemini API is meant for programs.",
-    "qwen": "Qwen has ended the free tier of this login; calls may fail. A key of DashScope, as an "
-    "OpenAI-compatible host, is meant for programs.",
+    "its terms, for which it has suspended accounts. A key of the Gemini API is meant for them.",
+    "qwen": "Qwen has ended the free tier of this login: calls may fail. A key of DashScope "
+    "goes on working.",
+    "iflow": "iFlow has announced the end of this free service, so that calls may fail.",
 }
 """What somebody should know before logging in. More of it is in docs/providers.md."""
 

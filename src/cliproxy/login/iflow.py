@@ -44,10 +44,6 @@ SECRET: Final = "IFLOW_OAUTH_CLIENT_SECRET"  # noqa: S105  # a name
 PORT: Final = 11451
 PATH: Final = "/oauth2callback"
 LASTS: Final = 172800.0
-ENDED: Final = (
-    "iFlow announced that its command line service closed on 2026-04-17; a login may fail, and "
-    "keys got this way have been blocked when used by other programs."
-)
 _WHO: Final = "iFlow"
 _BXAUTH: Final = re.compile(r"(?:^|[;\s])BXAuth=([^;\s]+)")
 
@@ -58,8 +54,6 @@ class IFlow:
     provider: str = "iflow"
     ways: tuple[Literal["browser", "device", "cookie"], ...] = ("browser", "cookie")
     lead: float = 86400.0
-    notice: str = ENDED
-    """What people should know before they log in."""
 
     def renewable(self, fields: Obj) -> bool:
         """Look for a refresh token, or for the cookie that a key was got with."""

@@ -43,8 +43,6 @@ class Qwen:
     provider: str = "qwen"
     ways: tuple[Literal["browser", "device", "cookie"], ...] = ("device",)
     lead: float = 10800.0
-    notice: str = ENDED
-    """What people should know before they log in."""
 
     def renewable(self, fields: Obj) -> bool:
         """Look for a refresh token."""

@@ -88,7 +88,7 @@ def target_of(request: Request, candidate: Candidate) -> Target:
     provider = providers.get(account.provider)
     spoken = provider.speaks(account)
     own = next((d for d in spoken if d == request.dialect_id), None)
-    if provider.wants_session and request.session is None:
+    if request.session is None and provider.wants_session(account):
         request.session = session_of(request)
     about = About(
         operation=request.operation,
@@ -170,8 +170,12 @@ def prepare(
         session=about.session,
     )
     renamed = None
-    if verbatim and candidate.force_name and candidate.upstream_model != candidate.client_model:
-        renamed = Renamed(candidate.upstream_model, candidate.client_model)
+    own_name = provider.model_name(candidate.upstream_model)
+    if verbatim and (
+        own_name != candidate.upstream_model
+        or (candidate.force_name and candidate.upstream_model != candidate.client_model)
+    ):
+        renamed = Renamed(own_name, candidate.client_model)
     return Prepared(
         provider.prepare(call, candidate.account),
         provider,

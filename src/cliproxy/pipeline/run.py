@@ -272,7 +272,7 @@ async def _attempt(
         response.heard = exchange.answer.add
     try:
         if not 200 <= response.status < 300:
-            err = refusal or await _refusal(request, call, response)
+            err = refusal or await _refusal(gateway, request, call, response)
             if gateway.settings.pass_headers:
                 err.headers = {**passed(response.headers), **err.headers}
             if _forgotten(request, candidate, err):
@@ -336,7 +336,7 @@ async def _sent(
         gateway.pool.observe(candidate, quota.read(response.headers, gateway.clock.now()))
         if 200 <= response.status < 300 or not target.provider.several:
             return response, None
-        refusal = await _refusal(request, call, response)
+        refusal = await _refusal(gateway, request, call, response)
         http = (
             target.provider.elsewhere(asked, refusal)
             if isinstance(refusal, UpstreamError)
@@ -371,7 +371,9 @@ async def _asked(gateway: Gateway, request: Request, target: Target) -> IRReques
     )
 
 
-async def _refusal(request: Request, call: Prepared, response: UpstreamResponse) -> GatewayError:
+async def _refusal(
+    gateway: Gateway, request: Request, call: Prepared, response: UpstreamResponse
+) -> GatewayError:
     body = await response.read(ERROR_LIMIT)
     if any(name in response.headers for name in RETRY_HEADERS):
         request.attempts[-1].told = "header"
@@ -381,7 +383,8 @@ async def _refusal(request: Request, call: Prepared, response: UpstreamResponse)
             f"The upstream answered {response.status} (redirect), which is not followed; "
             "check its base-url."
         )
-    return call.dialect.read_error(response.status, response.headers, body)
+    err = call.dialect.read_error(response.status, response.headers, body)
+    return call.provider.judge(err, gateway.clock.now())
 
 
 def _forgotten(request: Request, candidate: Candidate, err: GatewayError) -> bool:

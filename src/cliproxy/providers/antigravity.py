@@ -42,7 +42,10 @@ class Antigravity(Host):
     name: str = "antigravity"
     dialects = ("code-assist",)
     abilities = frozenset({"whole", "count"})
-    wants_session = True
+
+    def wants_session(self, account: Account) -> bool:
+        """Name it: what it has cached is found by it."""
+        return True
 
     def caps(self, caps: Caps, account: Account) -> Caps:
         """Say that schemas are taken in the OpenAPI form only."""

@@ -81,10 +81,12 @@ class Provider(Protocol):
     """One upstream host family. Stateless."""
 
     name: str
-    wants_session: bool
-    """Whether its calls name the conversation they belong to."""
     several: bool
     """Whether it has several hosts (`elsewhere`)."""
+
+    def wants_session(self, account: Account) -> bool:
+        """Tell whether its calls name the conversation they belong to."""
+        ...
 
     def speaks(self, account: Account) -> tuple[DialectId, ...]:
         """Return its dialects: a client's own is used when it is among them, else the first."""
@@ -114,6 +116,14 @@ class Provider(Protocol):
         """Return the same call to another of its hosts, where that may help; None = it will not."""
         ...
 
+    def judge(self, err: UpstreamRefused, now: float) -> UpstreamRefused:
+        """Say what a refusal means where its status says something else."""
+        ...
+
+    def model_name(self, name: str) -> str:
+        """Return what the host itself calls a model."""
+        ...
+
     def prepare(self, call: Call, account: Account) -> HttpRequest:
         """Address the call: URL, credentials, headers."""
         ...
@@ -125,8 +135,11 @@ class Host:
     name: str
     dialects: ClassVar[tuple[DialectId, ...]]
     abilities: ClassVar[frozenset[Ability]] = frozenset({"whole"})
-    wants_session: bool = False
     several: bool = False
+
+    def wants_session(self, account: Account) -> bool:
+        """Name none."""
+        return False
 
     def speaks(self, account: Account) -> tuple[DialectId, ...]:
         """Return `dialects`."""
@@ -150,6 +163,14 @@ class Host:
     def stale(self, err: UpstreamRefused) -> bool:
         """Take 401 for it."""
         return err.status == 401
+
+    def judge(self, err: UpstreamRefused, now: float) -> UpstreamRefused:
+        """Take it at its word."""
+        return err
+
+    def model_name(self, name: str) -> str:
+        """Return the catalogue's name."""
+        return name
 
     def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
         """Have one host."""

@@ -70,7 +70,10 @@ class Codex(Host):
     name: str = "codex"
     dialects = ("openai-responses",)
     abilities = frozenset({"whole", "keep", "compact"})
-    wants_session: bool = True
+
+    def wants_session(self, account: Account) -> bool:
+        """Name it: what it has cached is found by it."""
+        return account.credential is not None
 
     def able(self, what: Ability, account: Account) -> bool:
         """Look it up; logins can only make conversations short."""

@@ -33,7 +33,10 @@ class IFlow(Host):
 
     name: str = "iflow"
     dialects = ("openai-chat",)
-    wants_session: bool = True
+
+    def wants_session(self, account: Account) -> bool:
+        """Name it: what it has cached is found by it."""
+        return True
 
     def caps(self, caps: Caps, account: Account) -> Caps:
         """Give the models that think between tool calls their reasoning back."""

@@ -25,7 +25,10 @@ class OpenAICompatible(Host):
 
     name: str = "openai-compatible"
     dialects = ("openai-chat",)
-    wants_session: bool = True
+
+    def wants_session(self, account: Account) -> bool:
+        """Name it where the owner says that the host takes it."""
+        return account.prompt_cache_key
 
     def caps(self, caps: Caps, account: Account) -> Caps:
         """Say whether the host takes names of conversations."""

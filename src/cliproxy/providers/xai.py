@@ -65,7 +65,10 @@ class XAI(Host):
     name: str = "xai"
     dialects = ("openai-responses",)
     abilities = frozenset({"whole", "compact"})
-    wants_session: bool = True
+
+    def wants_session(self, account: Account) -> bool:
+        """Name it: what it has cached is found by it."""
+        return True
 
     def caps(self, caps: Caps, account: Account) -> Caps:
         """Say that there are functions only."""

@@ -181,6 +181,7 @@ def _of_host(host: Compat) -> list[Account]:
             base_url=base,
             proxy_url=proxy or None,
             headers=_headers(host.headers),
+            prompt_cache_key=host.support_prompt_cache_key,
             models=_models(host.models),
             excluded=_patterns(host.excluded_models),
             prefix=prefix,

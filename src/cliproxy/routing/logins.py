@@ -16,6 +16,7 @@ from cliproxy.config.schema import Config
 _log: Final = logging.getLogger("cliproxy.accounts")
 MOST_WEIGHT: Final = 1_000_000
 _OPENAI: Final = "https://api.openai.com/auth"
+_USUAL_HOSTS: Final = {"xai": ("https://api.x.ai/v1",)}
 _KINDS: Final[dict[str, str]] = {"vertex": "service"}
 
 
@@ -48,7 +49,7 @@ def accounts_of(
         else "service"
         if _KINDS.get(provider) == "service"
         else "oauth",
-        base_url=(_either(credential, "base_url") or str(override)).rstrip("/"),
+        base_url=(_own_host(credential) or str(override)).rstrip("/"),
         proxy_url=_either(credential, "proxy_url") or None,
         headers=_headers(credential.fields.get("headers")),
         aliases=aliases_of(credential, config),
@@ -110,6 +111,12 @@ def plan_of(credential: Credential) -> str:
     auth = claims(credential.text("id_token")).get(_OPENAI)
     told = auth.get("chatgpt_plan_type") if isinstance(auth, Mapping) else None
     return str(told or credential.text("plan_type")).strip().lower()
+
+
+def _own_host(credential: Credential) -> str:
+    written = _either(credential, "base_url").rstrip("/")
+    # CLIProxyAPI writes the usual host into every file of xAI's; nobody has chosen it.
+    return "" if written in _USUAL_HOSTS.get(credential.provider, ()) else written
 
 
 def _of_channel(written: Mapping[str, Any], provider: str) -> Any:
