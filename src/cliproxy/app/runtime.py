@@ -10,10 +10,12 @@ from typing import Final
 
 from msgspec import structs
 
+from cliproxy.account.credential import Credential
 from cliproxy.account.model import Account
 from cliproxy.app.accounts import auth_folder, keeper_of, settings_of
 from cliproxy.app.control import LiveControl
 from cliproxy.app.cooldown_files import CooldownFiles
+from cliproxy.app.quota_watch import QuotaWatch, take
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.http import Timeouts
@@ -22,6 +24,7 @@ from cliproxy.config.payload import compile_rules
 from cliproxy.config.schema import Config
 from cliproxy.keeper.keeper import CHECK, Keeper, unheard
 from cliproxy.keeper.logins import Logins
+from cliproxy.login.flow import Report
 from cliproxy.manage.door import Management
 from cliproxy.observe.files import Keep, directory
 from cliproxy.observe.request_log import RequestLog
@@ -61,6 +64,7 @@ class Runtime:
         self._transport = Transport(self._local)
         self.keeper = self._new_keeper(config)
         self._cooldowns = CooldownFiles(auth_folder(config), clock)
+        self._quota_watch = QuotaWatch(clock)
         self.logins = Logins(lambda: self.keeper, self._transport, clock)
         self.usage = Usage(config, clock=clock)
         self.app = App(self._generation(config))
@@ -77,6 +81,7 @@ class Runtime:
     def _new_keeper(self, config: Config) -> Keeper:
         keeper = keeper_of(config, self._transport, self._clock)
         keeper.changed = self._logins_changed
+        keeper.told = self._quota_told
         return keeper
 
     def _logins_changed(self, names: set[str]) -> None:
@@ -87,6 +92,9 @@ class Runtime:
             if account.credential is not None and account.credential.name in names:
                 # Whoever logged in anew, or changed something, wants it tried.
                 pool.clear(account.id)
+
+    def _quota_told(self, credential: Credential, report: Report) -> None:
+        take(self.app.generation.gateway.pool, self.accounts, credential, report)
 
     def _generation(self, config: Config) -> Generation:
         logins = self.keeper.credentials()
@@ -188,6 +196,9 @@ class Runtime:
             began = self._clock.monotonic()
             try:
                 self.keeper.check()
+                self._quota_watch.check(
+                    self.keeper, self.app.generation.gateway.pool, self.accounts
+                )
                 self.save_cooldowns()
             except Exception:  # noqa: BLE001  # one bad file must not end the care for all others
                 _log.exception("looking after the logins failed")

@@ -117,6 +117,8 @@ class Keeper:
         self._links: dict[str, object] = {}
         self.changed: Callable[[set[str]], None] = unheard
         """Hears the names of logins that came, went, or were edited otherwise than by a refresh."""
+        self.told: Callable[[Credential, Report], None] = untold
+        """Hears what is left of a login whenever its provider was asked."""
         self._take(self.store.snapshot())
         self._stamp = self.store.stamp()
 
@@ -533,6 +535,11 @@ _STATES: Final[dict[str, State]] = {
 def unheard(names: set[str]) -> None:
     """Be told in vain."""
     del names
+
+
+def untold(credential: Credential, report: Report) -> None:
+    """Be told in vain."""
+    del credential, report
 
 
 def refreshable(credential: Credential) -> bool:

@@ -63,4 +63,6 @@ class Questions:
                 if talk is not None:
                     report = await self._keeper.talk(talk, credential)
         self._quotas[credential.name] = (self._clock.monotonic(), report)
+        if report is not None:
+            self._keeper.told(credential, report)
         return report

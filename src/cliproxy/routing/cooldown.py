@@ -192,6 +192,20 @@ class Cooldowns:
         )
         return True
 
+    def resting(self, account: str) -> bool:
+        """Tell whether an account is at a limit that its upstream announced."""
+        now = self.now()
+        return any(
+            key[0] == account and b.reason == "rate_limit" and b.source != "guess" and b.until > now
+            for key, b in self._beliefs.items()
+        )
+
+    def relieve(self, account: str) -> int:
+        """Forget the limits of an account; returns how many were in force."""
+        now = self.now()
+        over = [k for k, b in self._beliefs.items() if k[0] == account and b.reason == "rate_limit"]
+        return sum(self._beliefs.pop(key).until > now for key in over)
+
     def clear(self, account: str | None = None) -> int:
         """Forget what is believed of an account, or of all. Returns how many beliefs that were."""
         keys = [key for key in self._beliefs if account is None or key[0] == account]

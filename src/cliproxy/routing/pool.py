@@ -46,6 +46,7 @@ class Pool:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
+        self._strategy = strategy
         self._chance = chance
         self._limits = limits or Limits()
         self._cooldowns = Cooldowns(clock, self._limits)
@@ -125,6 +126,23 @@ class Pool:
         """Learn what an answer, good or bad, says is left; of a bad one before its `report`."""
         if quotas:
             self._quotas.observe(candidate, quotas)
+
+    @property
+    def by_quota(self) -> bool:
+        """Whether accounts are chosen by what is left of them."""
+        return self._strategy == "quota-aware"
+
+    def rests(self, account: str) -> bool:
+        """Tell whether an account is at a limit that its upstream announced."""
+        return self._cooldowns.resting(account)
+
+    def tell(self, account: str, told: Iterable[tuple[str, Quota]]) -> None:
+        """Learn what a provider says is left of an account when it is asked."""
+        self._quotas.tell(account, told)
+
+    def relieve(self, account: str) -> int:
+        """Let an account be asked again that has something left; returns how many limits held."""
+        return self._cooldowns.relieve(account)
 
     def quotas(self, candidate: Candidate) -> list[Quota]:
         """Return what is known of a candidate's limits."""

@@ -19,6 +19,8 @@ SHORT: Final = 900.0
 """Windows up to these seconds fill again by themselves: only whether they are empty matters."""
 MOST_WINDOWS: Final = 32
 """Windows remembered of one account."""
+TOLD: Final = "told:"
+"""How the names of limits begin that a provider told when it was asked."""
 FLOOR: Final = 0.01
 """Pace of an account of which nothing is left: behind all others."""
 CEILING: Final = 20.0
@@ -62,6 +64,19 @@ class Quotas:
             about = "" if quota.scope == "account" else quota.family or family(candidate)
             if (quota.name, about) in rows or len(rows) < MOST_WINDOWS:
                 rows[quota.name, about] = quota
+
+    def tell(self, account: str, told: Iterable[tuple[str, Quota]]) -> None:
+        """Take what a provider says when it is asked, in place of what it said before.
+
+        Each limit comes with the family or model it is about; "" = all of the account.
+        """
+        rows = self._known.setdefault(account, {})
+        new = {(quota.name, family_of(about) if about else ""): quota for about, quota in told}
+        for key in [k for k in rows if k[0].startswith(TOLD) and k not in new]:
+            del rows[key]
+        for key, quota in new.items():
+            if key in rows or len(rows) < MOST_WINDOWS:
+                rows[key] = quota
 
     def of(self, candidate: Candidate) -> list[Quota]:
         """Return the limits that a candidate is subject to."""
@@ -117,11 +132,12 @@ _FAMILIES: Final = ("opus", "sonnet", "haiku", "fable", "mythos")
 
 def family(candidate: Candidate) -> str:
     """Return what shares a weekly limit with the candidate's model: its family, else itself."""
-    return _family(candidate.upstream_model)
+    return family_of(candidate.upstream_model)
 
 
 @lru_cache(maxsize=1024)
-def _family(model: str) -> str:
+def family_of(model: str) -> str:
+    """Return what shares a weekly limit with a model: its family, else itself."""
     lowered = model.lower()
     if "claude" in lowered:
         for word in _FAMILIES:
