@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import os
-import shutil
 import socket
 import stat
 from collections import defaultdict
@@ -17,9 +16,10 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
 from cliproxy.account.model import Account
+from cliproxy.app.accounts import auth_folder
+from cliproxy.app.doctor_logins import logins
+from cliproxy.app.finding import Finding
 from cliproxy.app.runtime import Runtime
 from cliproxy.base import redact
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
@@ -39,14 +39,6 @@ _PATIENCE: Final = Timeouts(connect=5.0, first=10.0, idle=10.0)
 _SHORTEST_KEY: Final = 16
 
 
-class Finding(Struct, frozen=True):
-    """One thing that was looked at."""
-
-    level: Literal["ok", "note", "warning", "error"]
-    what: str
-    cure: str = ""
-
-
 async def examine(loaded: Loaded, path: Path, *, clock: Clock = SYSTEM_CLOCK) -> list[Finding]:
     """Look at everything; the network last."""
     config = loaded.config
@@ -63,6 +55,7 @@ async def examine(loaded: Loaded, path: Path, *, clock: Clock = SYSTEM_CLOCK) ->
         return [*found, Finding("error", str(err))]
     try:
         found += _accounts(runtime)
+        found += await logins(runtime.keeper, auth_folder(config), clock.now())
         found += _names(runtime)
         found += await _hosts(runtime.accounts, config.proxy_url or None, clock)
     finally:
@@ -116,15 +109,19 @@ def _extras() -> list[Finding]:
     if not available():
         what = "The embedded model is not installed."
         found.append(Finding("note", what, 'pip install "cliproxy[local]"'))
-    if shutil.which("git") is None:
-        found.append(Finding("note", "git is not installed."))
     return found
 
 
 def _accounts(runtime: Runtime) -> list[Finding]:
     accounts = runtime.accounts
     if not accounts:
-        return [Finding("error", "There is no account.", "Add one; see config.example.yaml.")]
+        return [
+            Finding(
+                "error",
+                "There is no account.",
+                "Add one: cliproxy login claude, or a key; see config.example.yaml.",
+            )
+        ]
     found = []
     for account in accounts:
         if account.weight <= 0:

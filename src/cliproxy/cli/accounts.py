@@ -2,61 +2,100 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import sys
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
 
 from cliproxy.account.model import Account
 from cliproxy.app.runtime import Runtime
 from cliproxy.base import json, redact
+from cliproxy.base.errors import ConfigError
+from cliproxy.base.json import Obj
 from cliproxy.cli.config import loaded_or_empty
-from cliproxy.cli.tables import table
+from cliproxy.cli.server import NoServer, ask, key_or_environment, local_url
+from cliproxy.config.schema import Config
+from cliproxy.login.flow import Problem
 
 
-def command(config_path: str | None, *, as_json: bool) -> None:
-    """Print every account, its settings and the state of its login. Raises `ConfigError`."""
-    config = loaded_or_empty(config_path)
-    runtime = Runtime(config)
-    accounts = list(runtime.accounts)
-    used = {a.credential.name for a in accounts if a.credential is not None}
-    unused = [c for c in runtime.keeper.credentials() if c.name not in used]
+def command(
+    config_path: str | None, url: str | None, key: str | None, *, quota: bool, as_json: bool
+) -> None:
+    """Print every account, its settings, its state and what is left. Raises `ConfigError`."""
+    key = key_or_environment(key)
+    if url is not None:
+        try:
+            found = _from_server(url, key, quota=quota)
+        except NoServer as err:
+            raise ConfigError(f"There is no proxy at {url}: {err}.") from err
+    else:
+        found = _local(loaded_or_empty(config_path), key, quota=quota)
     if as_json:
-        rows = [_entry(account) for account in accounts]
-        rows += [{"id": c.name, "provider": c.provider, "used": False} for c in unused]
-        sys.stdout.write(json.dumps_str(rows) + "\n")
-        return
-    if not accounts and not unused:
+        sys.stdout.write(json.dumps_str(found) + "\n")
+    elif not found:
         sys.stdout.write("There is no account. Add one: cliproxy login claude\n")
-        return
-    rows_of = [_row(account) for account in accounts]
-    rows_of += [(c.name, c.provider, c.label, "not used", "-", "-", "-") for c in unused]
-    head = ("ACCOUNT", "PROVIDER", "LABEL", "STATE", "PRIORITY", "WEIGHT", "TOKEN ENDS")
-    sys.stdout.write(table(head, rows_of))
+    else:
+        _print(found)
 
 
-def _row(account: Account) -> tuple[str, ...]:
-    return (
-        account.id,
-        account.provider,
-        account.label,
-        _state(account),
-        str(account.priority),
-        str(account.weight),
-        _ends(account),
-    )
+def _from_server(url: str, key: str, *, quota: bool) -> list[Obj]:
+    accounts: list[Obj] = ask(url, key, "accounts", holding="accounts")["accounts"]
+    rests: dict[str, Obj] = {}
+    for row in ask(url, key, "cooldowns", holding="cooldowns")["cooldowns"]:
+        rests.setdefault(row["account"], row)
+    for account in accounts:
+        if (rest := rests.get(account["id"])) is not None:
+            account["cooldown"] = {k: rest[k] for k in ("reason", "until") if k in rest}
+        if quota and account.get("file"):
+            path = f"auth-files/quota?name={quote(account['file'], safe='')}"
+            with contextlib.suppress(ConfigError):
+                account["quota"] = ask(url, key, path, holding="quota")["quota"]
+    return accounts
 
 
-def _state(account: Account) -> str:
-    if account.credential is None:
-        return "key" if account.secret else "no key"
-    return account.credential.state if account.token else "no token"
+def _local(config: Config, key: str, *, quota: bool) -> list[Obj]:
+    """Ask the proxy of this machine; look at the files when it does not run, or without a key."""
+    if key:
+        with contextlib.suppress(NoServer):
+            return _from_server(local_url(config), key, quota=quota)
+    return asyncio.run(_from_files(config, quota=quota))
 
 
-def _ends(account: Account) -> str:
-    at = account.credential.expires if account.credential is not None else None
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC" if at is not None else "-"
+async def _from_files(config: Config, *, quota: bool) -> list[Obj]:
+    runtime = Runtime(config)
+    try:
+        found = [_entry(account) for account in runtime.accounts]
+        used = {a.credential.name for a in runtime.accounts if a.credential is not None}
+        found += [
+            {
+                "id": credential.name,
+                "provider": credential.provider,
+                "label": credential.label,
+                "state": "disabled" if credential.flag("disabled") else "not used",
+            }
+            for credential in runtime.keeper.credentials()
+            if credential.name not in used
+        ]
+        if quota:
+            for account, entry in zip(runtime.accounts, found, strict=False):
+                if account.credential is not None:
+                    try:
+                        report = await runtime.keeper.quota(account.credential)
+                        entry["quota"] = msgspec.to_builtins(report)
+                    except Problem as err:
+                        entry["problem"] = err.message
+        return found
+    finally:
+        await runtime.close()
 
 
-def _entry(account: Account) -> json.Obj:
+def _entry(account: Account) -> Obj:
     credential = account.credential
     return {
         "id": account.id,
@@ -64,12 +103,70 @@ def _entry(account: Account) -> json.Obj:
         "kind": account.kind,
         "label": account.label,
         "state": _state(account),
-        "used": True,
-        "prefix": account.prefix or None,
+        "prefix": account.prefix,
         "priority": account.priority,
         "weight": account.weight,
-        "project": account.project or None,
-        "base_url": redact.url(account.base_url) if account.base_url else None,
+        "project": account.project,
+        "base_url": redact.url(account.base_url) if account.base_url else "",
         "expires": credential.expires if credential is not None else None,
-        "problem": (credential.problem or None) if credential is not None else None,
+        "problem": credential.problem if credential is not None else "",
     }
+
+
+def _state(account: Account) -> str:
+    if account.credential is None:
+        return "ready" if account.secret or account.kind == "local" else "no key"
+    return account.credential.state if account.token else "no token"
+
+
+def _print(found: list[Obj]) -> None:
+    # Whoever reads through a pipe wants whole names.
+    console = Console(
+        file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else 200
+    )
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("ACCOUNT", "PROVIDER", "LABEL", "STATE", "PRIO", "WEIGHT", "TOKEN ENDS", "LEFT"):
+        table.add_column(name, no_wrap=True)
+    for row in found:
+        table.add_row(
+            *(_plain(row.get(k)) for k in ("id", "provider", "label")),
+            _shown_state(row),
+            *(_plain(row.get(k)) for k in ("priority", "weight")),
+            _time(row.get("expires")),
+            _left(row.get("quota")),
+        )
+    console.print(table)
+    for row in found:
+        if row.get("problem"):
+            console.print(f"{_plain(row['id'])}: {_plain(row['problem'])}")
+
+
+def _shown_state(row: Obj) -> str:
+    rest = row.get("cooldown")
+    if isinstance(rest, dict):
+        return f"rests ({_plain(rest.get('reason'))}) until {_time(rest.get('until'))}"
+    return _plain(row.get("state")).replace("_", " ")
+
+
+def _left(quota: Any) -> str:
+    if not isinstance(quota, dict):
+        return "-"
+    parts = [
+        f"{window['label']} {100 - window['used_percent']:.0f} %"
+        for window in quota.get("windows") or ()
+        if isinstance(window.get("used_percent"), int | float)
+    ]
+    return _plain(", ".join(parts))
+
+
+def _time(at: Any) -> str:
+    if not isinstance(at, int | float):
+        return "-"
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _plain(value: Any) -> str:
+    """Return text without what a terminal would obey: labels come from files and from providers."""
+    if value is None or value == "":
+        return "-"
+    return "".join(c if c.isprintable() else "?" for c in str(value))

@@ -74,6 +74,8 @@ def login(
     browser: bool = True,
     device: Annotated[bool, Parameter(negative="")] = False,
     cookie: Annotated[bool, Parameter(negative="")] = False,
+    paste: Annotated[bool, Parameter(negative="")] = False,
+    setup_token: Annotated[bool, Parameter(negative="")] = False,
     proxy: str | None = None,
     callback_port: int = 0,
     project: str = "",
@@ -97,6 +99,10 @@ def login(
         Log in by typing a code on any other device.
     cookie
         iFlow only: log in by the browser's cookie, read from the terminal.
+    paste
+        Claude and Gemini: the page shows a code to paste, for machines without a browser.
+    setup_token
+        Claude only: keep a token made by `claude setup-token`, read from the terminal.
     proxy
         Proxy for this login.
     callback_port
@@ -122,6 +128,8 @@ def login(
         "location": location,
         "prefix": prefix,
         "cookie": getpass("Cookie (BXAuth=…): ") if cookie else "",
+        "setup_token": getpass("Setup token: ") if setup_token else "",
+        "paste": "true" if paste else "",
     }
     wish = Wish(
         provider=logins.named(provider) or provider,
@@ -168,21 +176,32 @@ def import_(
 @app.command
 def accounts(
     *,
+    quota: Annotated[bool, Parameter(negative="")] = False,
     config: str | None = None,
+    url: str | None = None,
+    key: str | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
-    """List the accounts and the state of their logins.
+    """List the accounts, the state of their logins, and what is left of them.
+
+    With a management key the running proxy is asked, which knows who rests; without, the files.
 
     Parameters
     ----------
+    quota
+        Ask the providers what is left of each account.
     config
         Configuration file, found as `serve` finds it.
+    url
+        A proxy elsewhere. Default: the configuration's own.
+    key
+        Its management key. Default: MANAGEMENT_PASSWORD.
     as_json
         Print JSON instead of a table.
     """
     from cliproxy.cli.accounts import command  # noqa: PLC0415  # lazy by design
 
-    command(config, as_json=as_json)
+    command(config, url, key, quota=quota, as_json=as_json)
 
 
 @app.command

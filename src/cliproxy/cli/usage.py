@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import sys
-import urllib.error
-import urllib.request
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -21,16 +17,11 @@ from cliproxy.base import json
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.json import Obj
 from cliproxy.cli.config import loaded_or_empty
+from cliproxy.cli.server import NoServer, ask, key_or_environment, local_url
 from cliproxy.config.schema import Config
 from cliproxy.usage import questions
 from cliproxy.usage.questions import BadQuestion, Span
 from cliproxy.usage.store import NAME, open_to_read
-
-_PATIENCE: Final = 10.0
-
-
-class _NoServer(Exception):
-    """Nobody listens there."""
 
 
 class Question(Struct, frozen=True):
@@ -55,7 +46,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Print what was used, by model, account, client or time. Raises `ConfigError`."""
-    key = key or os.environ.get("MANAGEMENT_PASSWORD", "").strip()
+    key = key_or_environment(key)
     try:
         questions.dimensions(question.by)
         _ = question.span
@@ -64,7 +55,7 @@ def command(
     if url is not None:
         try:
             found = _from_server(url, key, question)
-        except _NoServer as err:
+        except NoServer as err:
             raise ConfigError(f"There is no proxy at {url}: {err}.") from err
     else:
         found = _local(loaded_or_empty(config_path), key, question)
@@ -77,12 +68,9 @@ def command(
 def _local(config: Config, key: str, question: Question) -> Obj:
     """Ask the proxy of this machine; its file when it does not run, or when there is no key."""
     if key:
-        scheme = "https" if config.tls.enable else "http"
-        host = config.host if config.host not in ("", "0.0.0.0", "::") else "127.0.0.1"  # noqa: S104  # compared
-        host = f"[{host}]" if ":" in host else host
         try:
-            return _from_server(f"{scheme}://{host}:{config.port}", key, question)
-        except _NoServer:
+            return _from_server(local_url(config), key, question)
+        except NoServer:
             pass
     path = Path(config.auth_dir).expanduser() / NAME
     dimensions, span = questions.dimensions(question.by), question.span
@@ -96,43 +84,8 @@ def _local(config: Config, key: str, question: Question) -> Obj:
 
 
 def _from_server(url: str, key: str, question: Question) -> Obj:
-    if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"{url} is no address: it must begin with http:// or https://.")
-    base = url.rstrip("/").removesuffix("/v0/management")
     asked = {"by": question.by, "from": question.since, "to": question.until}
-    request = urllib.request.Request(  # noqa: S310  # its scheme was checked
-        f"{base}/v0/management/usage/summary?{urlencode(asked)}",
-        headers={"Authorization": f"Bearer {key}"},
-    )
-    # Not through a proxy of the environment: the key is for this server alone.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=_PATIENCE) as response:
-            body = response.read()
-    except urllib.error.HTTPError as err:
-        with err:
-            raise ConfigError(_refused(err.code, err.read())) from err
-    except (OSError, ValueError) as err:
-        raise _NoServer(getattr(err, "reason", err)) from err
-    try:
-        found = json.loads(body)
-    except json.InvalidJson as err:
-        raise ConfigError(f"{base} did not answer as cliproxy does.") from err
-    if not isinstance(found, dict) or "rows" not in found:
-        raise ConfigError(f"{base} did not answer as cliproxy does.")
-    return found
-
-
-def _refused(status: int, body: bytes) -> str:
-    if status in (401, 403):
-        return "The proxy refused the management key; give it with --key or MANAGEMENT_PASSWORD."
-    if status == 404:
-        return "The proxy has no management API: set remote-management.secret-key."
-    try:
-        told: Any = json.loads(body)["error"]
-    except (json.InvalidJson, KeyError, TypeError):
-        told = ""
-    return f"The proxy answered {status}{f': {told}' if told else ''}."
+    return ask(url, key, f"usage/summary?{urlencode(asked)}", holding="rows")
 
 
 def _print(found: Obj) -> None:
