@@ -92,7 +92,7 @@ async def _ended(logins: Logins, pending: Pending, say: Callable[[str], None]) -
     """Wait for the end, show that time passes, and take what is pasted."""
     lines: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    if sys.stdin is not None and sys.stdin.isatty():
+    if sys.stdin is not None:
         # A daemon, since nothing can end a thread that waits for a line.
         threading.Thread(target=_read_lines, args=(loop, lines), daemon=True).start()
     over = own(logins.wait(pending))

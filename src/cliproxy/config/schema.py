@@ -327,7 +327,7 @@ NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
     ),
     QuotaExceeded: frozenset({"antigravity-credits"}),
     RemoteManagement: frozenset(
-        {"disable-control-panel", "disable-auto-update-panel", "panel-github-repository"}
+        {"disable-auto-update-panel", "panel-github-repository"}
     ),
     Model: frozenset({"image", "is-compat", "fork"}),
     Entry: frozenset(

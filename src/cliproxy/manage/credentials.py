@@ -1,0 +1,244 @@
+"""Credential files as clients of the management API see them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+
+from cliproxy.account.credential import Credential, claims, moment
+from cliproxy.account.model import Account
+from cliproxy.base.json import Json, Obj
+from cliproxy.keeper.keeper import Keeper
+from cliproxy.keeper.linked import CLI
+from cliproxy.manage.control import Control
+from cliproxy.manage.entries import index_of
+from cliproxy.manage.web import control_of
+from cliproxy.server.gate import Refused
+
+_STATES: Final = {
+    "ok": "active",
+    "refreshing": "refreshing",
+    "network": "error",
+    "limited": "error",
+    "needs_login": "error",
+    "revoked": "error",
+}
+_ENDED: Final = frozenset({"needs_login", "revoked"})
+_NUMBERS: Final = ("priority", "weight", "request_retry")
+_TEXTS: Final = ("prefix", "proxy_url", "note")
+_PROVIDERS: Final = {"gemini-cli": "gemini"}
+"""What clients of older versions call a provider."""
+DISABLED: Final = "disabled via management API"
+
+
+def path_of(control: Control, credential: Credential) -> Path | None:
+    """Return where a credential's file is; None when it is in no folder."""
+    folder = getattr(control.keeper.store, "folder", None) if control.keeper else None
+    return Path(folder).absolute() / credential.name if folder is not None else None
+
+
+def index_of_file(control: Control, credential: Credential) -> str:
+    """Return the stable index of a credential file."""
+    path = path_of(control, credential)
+    written = credential.text("type").lower()
+    return index_of(f"{written}:{path}" if path is not None else f"id:{credential.name}")
+
+
+def keeper_of(request: Request) -> Keeper:
+    """Return the keeper of logins. Raises `Refused` where there is none."""
+    keeper = control_of(request).keeper
+    if keeper is None:
+        raise Refused(503, "core auth manager unavailable")
+    return keeper
+
+
+def by_index(control: Control, index: str) -> Credential | None:
+    """Return the credential file with an index."""
+    found = control.keeper.credentials() if control.keeper else []
+    return next((c for c in found if index_of_file(control, c) == index), None)
+
+
+def by_name(control: Control, name: str, index: str = "") -> Credential | None:
+    """Return a credential by its id, its file name or the last part of it."""
+    if control.keeper is None or not name:
+        return None
+    found = control.keeper.find(name)
+    if found is None:
+        same = [c for c in control.keeper.credentials() if c.name.rpartition("/")[2] == name]
+        if index:
+            same = [c for c in same if index_of_file(control, c) == index]
+        found = same[0] if same else None
+    return found
+
+
+def accounts_of(control: Control, credential: Credential) -> list[Account]:
+    """Return the accounts that use a credential."""
+    return [
+        a
+        for a in control.accounts
+        if a.credential is not None and a.credential.name == credential.name
+    ]
+
+
+def cooldowns(control: Control) -> list[Obj]:
+    """Return what is believed of accounts that are left alone, each with its end."""
+    gateway = control.gateway
+    found: dict[tuple[str, str], Obj] = {}
+    for listed in gateway.registry.list_models():
+        for fate in gateway.pool.preview(gateway.registry.resolve(listed.id)).fates:
+            account, model = fate.candidate.account, fate.candidate.upstream_model
+            if fate.until is not None:
+                found[account.id, model] = {
+                    "account": account.id,
+                    "label": account.label,
+                    "model": model,
+                    "state": fate.code,
+                    "reason": fate.reason,
+                    "source": fate.source,
+                    "until": fate.until,
+                }
+    return list(found.values())
+
+
+def listed(control: Control, credentials: Iterable[Credential]) -> list[Obj]:
+    """Return credentials as entries of the list, by name."""
+    resting: defaultdict[str, list[Obj]] = defaultdict(list)
+    for belief in cooldowns(control):
+        resting[str(belief["account"])].append(belief)
+    serving: defaultdict[str, list[Account]] = defaultdict(list)
+    for account in control.accounts:
+        if account.credential is not None:
+            serving[account.credential.name].append(account)
+    shown = [
+        _shown(control, c, serving[c.name], [b for a in serving[c.name] for b in resting[a.id]])
+        for c in credentials
+    ]
+    return sorted(shown, key=lambda entry: str(entry["name"]).lower())
+
+
+def _shown(
+    control: Control, credential: Credential, accounts: list[Account], resting: list[Obj]
+) -> Obj:
+    path = path_of(control, credential)
+    disabled = credential.flag("disabled")
+    status = "disabled" if disabled else _STATES[credential.state]
+    kind = credential.text("type").lower() or "unknown"
+    kind = _PROVIDERS.get(kind, kind)
+    entry: Obj = {
+        "id": credential.name,
+        "auth_index": index_of_file(control, credential),
+        "name": credential.name.rpartition("/")[2],
+        "type": kind,
+        "provider": kind,
+        "label": credential.text("email") or kind,
+        "status": status,
+        "status_message": DISABLED if disabled else credential.problem,
+        "disabled": disabled,
+        "unavailable": not disabled and credential.state in _ENDED,
+        "runtime_only": False,
+        "source": "memory",
+        "size": 0,
+        **control.traffic.of(*(a.id for a in accounts)),
+    }
+    _add_file(entry, path)
+    oauth = bool(credential.access_token or credential.refresh_token)
+    entry["account_type"] = "oauth" if oauth or not credential.token else "api_key"
+    _put(entry, "email", credential.text("email"))
+    _put(entry, "account", credential.text("email") if oauth else credential.token)
+    _put(entry, "project_id", credential.text("project_id"))
+    _put(entry, "plan", credential.text("plan_type"))
+    _put(entry, "linked_cli", credential.text(CLI))
+    _add_moments(entry, credential, resting)
+    if kind == "codex" and (token := id_token(credential)):
+        entry["id_token"] = token
+    for name in _TEXTS:
+        _put(entry, name, credential.text(name) or credential.text(name.replace("_", "-")))
+    for name in _NUMBERS:
+        if (value := _number(credential, name)) is not None:
+            entry[name] = value
+    if isinstance(credential.fields.get("websockets"), bool):
+        entry["websockets"] = credential.fields["websockets"]
+    if resting:
+        entry["cooldowns"] = list(resting)
+    return entry
+
+
+def _add_file(entry: Obj, path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        seen = path.stat()
+    except OSError:
+        return
+    entry |= {
+        "source": "file",
+        "path": str(path),
+        "size": seen.st_size,
+        "modtime": _date(seen.st_mtime),
+        "updated_at": _date(seen.st_mtime),
+    }
+
+
+def _add_moments(entry: Obj, credential: Credential, resting: list[Obj]) -> None:
+    created = moment(credential.fields.get("created_at"))
+    ends = [float(b["until"]) for b in resting]
+    retry = credential.retry_at or min(ends, default=0.0)
+    for name, at in (
+        ("created_at", created),
+        ("last_refresh", credential.refreshed),
+        ("expires_at", credential.expires),
+        ("next_retry_after", retry or None),
+    ):
+        if at is not None:
+            entry[name] = _date(at)
+
+
+def id_token(credential: Credential) -> Obj:
+    """Return what a stored id token says of a subscription, without the token."""
+    said = claims(credential.text("id_token"))
+    auth = said.get("https://api.openai.com/auth")
+    auth = auth if isinstance(auth, dict) else {}
+    out: Obj = {}
+    names = {
+        "chatgpt_account_id": "chatgpt_account_id",
+        "plan_type": "chatgpt_plan_type",
+        "chatgpt_subscription_active_start": "chatgpt_subscription_active_start",
+        "chatgpt_subscription_active_until": "chatgpt_subscription_active_until",
+    }
+    for ours, theirs in names.items():
+        value = auth.get(theirs)
+        if "active" in ours:
+            at = moment(value)
+            value = _date(at) if at is not None else ""
+        if isinstance(value, str) and value:
+            out[ours] = value
+    if "chatgpt_account_id" not in out:
+        _put(out, "chatgpt_account_id", credential.text("account_id"))
+    if "plan_type" not in out:
+        _put(out, "plan_type", credential.text("plan_type"))
+    return out
+
+
+def _number(credential: Credential, name: str) -> Json:
+    value = credential.fields.get(name, credential.fields.get(name.replace("_", "-")))
+    if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 16:
+        value = int(value)
+    return value if type(value) is int else None
+
+
+def _put(entry: Obj, name: str, value: str) -> None:
+    if value:
+        entry[name] = value
+
+
+def _date(at: float) -> str:
+    try:
+        date = datetime.fromtimestamp(at, UTC)
+    except (ValueError, OverflowError, OSError):
+        return "1970-01-01T00:00:00Z"
+    return date.isoformat(timespec="milliseconds").replace("+00:00", "Z")
