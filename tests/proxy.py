@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 import threading
 from pathlib import Path
@@ -25,9 +26,9 @@ class Proxy:
     def __init__(self, config: str, *, checked: bool = True) -> None:
         if "api-keys" not in config:
             config = f"api-keys: [{KEY}]\n{config}"
-        self._folder = tempfile.TemporaryDirectory(prefix="auth-")
+        self._folder = tempfile.mkdtemp(prefix="auth-")
         if "auth-dir" not in config:
-            config = f"auth-dir: {self._folder.name}\n{config}"
+            config = f"auth-dir: {self._folder}\n{config}"
         self.loaded = load_text(config, path=Path("config.yaml"))
         self._checked = checked
         self._ready = threading.Event()
@@ -52,8 +53,8 @@ class Proxy:
         if self.url:
             self._server.should_exit = True
             self._thread.join(20)
+            shutil.rmtree(self._folder, ignore_errors=True)
             assert not self._thread.is_alive(), "the proxy did not stop"
-            self._folder.cleanup()
             assert not self.witness.faults, "\n\n".join(self.witness.faults)
 
     @property

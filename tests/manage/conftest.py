@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from cliproxy.app.control import LiveControl
+from cliproxy.config.load import load_text
+from cliproxy.manage.door import Management
 from tests.proxy import Proxy
 
 KEY = "management-key-0123456789"
@@ -51,22 +55,60 @@ class Managed:
         return self.file.read_text()
 
 
+class Shared:
+    """One proxy for many tests, as good as new for each."""
+
+    def __init__(self) -> None:
+        self.proxy: Proxy | None = None
+        self.taken = False
+
+    def take(self, whole: str) -> Proxy | None:
+        """Give the proxy to a test, serving a configuration; None when it is not free."""
+        if self.taken:
+            return None
+        self.taken = True
+        if self.proxy is None:
+            self.proxy = Proxy("debug: false")
+            self.proxy.__enter__()
+
+        async def renew(proxy: Proxy) -> None:
+            runtime = proxy.runtime
+            runtime.control = LiveControl(runtime)
+            runtime.app.management = Management(runtime.control)
+            await runtime.logins.close()
+            runtime.reload(load_text(whole, path=Path("config.yaml")).config)
+            runtime.app.generation.gateway.pool.clear()
+
+        asyncio.run_coroutine_threadsafe(renew(self.proxy), self.proxy.loop).result(30)
+        return self.proxy
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Shared]:
+    found = Shared()
+    yield found
+    if found.proxy is not None:
+        found.proxy.__exit__(None, None, None)
+
+
 @pytest.fixture
-def manage(tmp_path: Path) -> Iterator[Callable[..., Managed]]:
+def manage(tmp_path: Path, shared: Shared) -> Iterator[Callable[..., Managed]]:
     """Start a proxy from configuration text that is added to the usual head."""
     running: list[Proxy] = []
     clients: list[httpx.Client] = []
 
     def start(text: str = "", *, head: str = HEAD, file: bool = True) -> Managed:
-        auth = tmp_path / f"auth-{len(running)}"
+        auth = tmp_path / f"auth-{len(clients)}"
         auth.mkdir()
         whole = f"{head}auth-dir: {auth}\n{text}"
-        path = tmp_path / f"config-{len(running)}" / "config.yaml"
+        path = tmp_path / f"config-{len(clients)}" / "config.yaml"
         path.parent.mkdir()
         path.write_text(whole)
-        proxy = Proxy(whole)
-        running.append(proxy)
-        proxy.__enter__()
+        proxy = shared.take(whole)
+        if proxy is None:
+            proxy = Proxy(whole)
+            running.append(proxy)
+            proxy.__enter__()
         if file:
             proxy.runtime.control.config_path = path
         found = Managed(proxy, path, auth)
@@ -74,6 +116,7 @@ def manage(tmp_path: Path) -> Iterator[Callable[..., Managed]]:
         return found
 
     yield start
+    shared.taken = False
     for client in clients:
         client.close()
     for proxy in running:
