@@ -2,7 +2,7 @@
 # .venv up to date, which takes a moment once and nothing afterwards.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint fix nightly bench wheel lock clean
+.PHONY: help setup run test lint fix nightly bench panel wheel lock clean
 
 PYTHON_IN_VENV := .venv/bin/python
 SOURCES := src tests scripts bench
@@ -15,6 +15,7 @@ setup: ## Make .venv with all that development needs (PYTHON=… chooses the Pyt
 
 run: ## Start the proxy with its local model and send it a question (ONCE=1: stop after the answer)
 	@scripts/setup run
+	@scripts/panel
 	@$(PYTHON_IN_VENV) scripts/run.py $(if $(ONCE),--once)
 
 test: ## Run the tests (ARGS="tests/unit -k usage" goes to pytest)
@@ -36,8 +37,12 @@ bench: ## Measure speed and memory (ROWS="translated memory" SECONDS=2 BENCH="--
 	@scripts/setup run
 	@$(PYTHON_IN_VENV) -m bench $(if $(ROWS),--rows "$(ROWS)") $(if $(SECONDS),--seconds $(SECONDS)) $(BENCH)
 
+panel: ## Build the web panel (needs npm)
+	@scripts/panel strict
+
 wheel: ## Build the wheel into dist/
 	@scripts/setup dev
+	@scripts/panel
 	@$(PYTHON_IN_VENV) -m build --wheel --no-isolation --outdir dist .
 
 lock: ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
@@ -46,5 +51,5 @@ lock: ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest ve
 clean: ## Remove everything that make and the tools left, downloads included
 	@rm -rf .venv .tools .cache .run dist build htmlcov .coverage bench/results.json
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	@rm -rf tests/node/node_modules
+	@rm -rf tests/node/node_modules panel/node_modules src/cliproxy/panel_dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -21,7 +21,7 @@ from pathlib import Path
 import openai
 
 from cliproxy.app.snippets import snippets
-from cliproxy.app.start import ensure_config
+from cliproxy.app.start import ensure_config, first_words
 from cliproxy.config.load import load
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +40,8 @@ def main() -> int:
     config, fresh = ensure_config(folder / "config.yaml")
     settings = load(config).config
     key = settings.api_keys[0] if settings.api_keys else "any"
+    if fresh:
+        print("\n".join(first_words(config, settings)))
     port = args.port or settings.port
     if not _free(port):
         print(f"Port {port} is taken; using a free one. (--port or 'port:' in {config} to choose.)")
@@ -63,6 +65,7 @@ def main() -> int:
         if not answered:
             return 1
         print(snippets(base, key, MODEL))
+        print(f"Panel:         {base}/management.html (sign in with the management key)")
         print(f"Configuration: {config}{' (new)' if fresh else ''}")
         if args.once:
             return 0

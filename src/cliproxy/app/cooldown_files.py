@@ -17,13 +17,14 @@ from cliproxy.account.credential import moment
 from cliproxy.account.model import Account
 from cliproxy.base import json
 from cliproxy.base.clock import Clock
-from cliproxy.base.files import atomic_write
+from cliproxy.base.files import atomic_write, read_file
 from cliproxy.base.json import Json, Obj
 from cliproxy.routing.cooldown import Kept
 from cliproxy.routing.pool import Pool
 from cliproxy.routing.reasons import Reason
 
 _log: Final = logging.getLogger("cliproxy.routing")
+_MOST: Final = 16 * 1024 * 1024
 _REASONS: Final[dict[str, Reason]] = {
     "rate_limit": "rate_limit",
     "quota": "rate_limit",
@@ -79,6 +80,9 @@ class CooldownFiles:
 
     def _path(self, account: Account) -> Path:
         folder, _, name = account.id.rpartition("/")
+        if any(part in ("", ".", "..") for part in folder.split("/")):
+            # The name of a host is anything its owner wrote.
+            folder, name = "", account.id
         plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name.removesuffix(".json")).strip("._-")
         return self._folder / folder / f"{plain or 'account'}.cds"
 
@@ -121,7 +125,7 @@ class CooldownFiles:
 
     def _read(self, path: Path, account: str) -> list[Kept]:
         try:
-            value: Any = json.loads(path.read_bytes())
+            value: Any = json.loads(read_file(path, _MOST))
             records = value["records"]
             found = [self._record(record, account) for record in records]
         except (OSError, json.InvalidJson, KeyError, TypeError, AttributeError) as err:

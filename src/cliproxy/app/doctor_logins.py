@@ -21,7 +21,7 @@ async def logins(keeper: Keeper, folder: Path, now: float) -> list[Finding]:
     found = _folder(folder)
     for credential in keeper.credentials():
         problem = await _one(keeper, credential, now)
-        found.append(problem or Finding("ok", f"The login {credential.name} can be used."))
+        found.append(problem or Finding("ok", f"The login {credential.name} holds what it needs."))
     return found
 
 

@@ -36,6 +36,8 @@ class Wish(Struct, frozen=True):
     """Open the browser rather than only print the address."""
     proxy: str | None = None
     port: int = 0
+    secret: str = ""
+    """An option that is asked for at the terminal, where it does not show."""
     options: dict[str, str] = field(default_factory=dict)
 
 
@@ -81,10 +83,11 @@ def _tell(pending: Pending, wish: Wish, say: Callable[[str], None]) -> None:
         say(
             "Paste the code that it shows at the end."
             if pending.paste
-            else "Otherwise copy the address it ends at (a page on localhost that does not load) "
-            "and paste it here."
+            else f"{'Otherwise copy' if pending.listening else 'Copy'} the address it ends at (a "
+            "page on localhost that does not load) and paste it here."
         )
-    if wish.browser and webbrowser.open(target):
+    # The address may come from the provider: what is none is not for a browser.
+    if wish.browser and target.startswith(("https://", "http://")) and webbrowser.open(target):
         say("Your browser was opened.")
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from cliproxy.base.errors import ConfigError
 from cliproxy.config.edit import NotEditable, set_value
+from cliproxy.config.schema import Config
 from cliproxy.config.tree import NotYaml
 from cliproxy.config.write import atomic_write, starter
 from cliproxy.server.gate import hashed, is_hashed
@@ -47,6 +48,16 @@ def ensure_config(path: Path) -> tuple[Path, bool]:
     text = starter(f"sk-{secrets.token_urlsafe(24)}", f"mk-{secrets.token_urlsafe(24)}")
     atomic_write(path, text.encode())
     return path, True
+
+
+def first_words(path: Path, config: Config) -> list[str]:
+    """Return what is said once of a configuration that was just written."""
+    lines = [f"Wrote a first configuration: {path}"]
+    if config.api_keys:
+        lines.append(f"Your client key (shown once; it is in that file): {config.api_keys[0]}")
+        key = config.remote_management.secret_key
+        lines.append(f"The management key (shown once; the file keeps its hash): {key}")
+    return lines
 
 
 def hash_management_key(path: Path, key: str) -> bool:

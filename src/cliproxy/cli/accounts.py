@@ -87,9 +87,9 @@ async def _from_files(config: Config, *, quota: bool) -> list[Obj]:
                 if account.credential is not None:
                     try:
                         report = await runtime.keeper.quota(account.credential)
-                        entry["quota"] = msgspec.to_builtins(report)
+                        entry |= {**_entry(account), "quota": msgspec.to_builtins(report)}
                     except Problem as err:
-                        entry["problem"] = err.message
+                        entry |= {**_entry(account), "state": err.kind, "problem": err.message}
         return found
     finally:
         await runtime.close()

@@ -12,6 +12,7 @@ from cliproxy.app.doctor import examine
 from cliproxy.app.start import find_config
 from cliproxy.base import json
 from cliproxy.base.errors import ConfigError
+from cliproxy.cli.tables import plain
 from cliproxy.config.load import load
 
 _MARKS: Final = {"ok": "ok     ", "note": "note   ", "warning": "WARNING", "error": "ERROR  "}
@@ -27,8 +28,8 @@ def command(config_path: str | None, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps_str(msgspec.to_builtins(found)) + "\n")
     else:
         for finding in found:
-            sys.stdout.write(f"{_MARKS[finding.level]}  {finding.what}\n")
+            sys.stdout.write(f"{_MARKS[finding.level]}  {plain(finding.what)}\n")
             if finding.cure:
-                sys.stdout.write(f"         → {finding.cure}\n")
+                sys.stdout.write(f"         → {plain(finding.cure)}\n")
     if any(finding.level == "error" for finding in found):
         sys.exit(1)

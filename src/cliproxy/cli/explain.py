@@ -12,6 +12,7 @@ from cliproxy.app.runtime import Runtime
 from cliproxy.base import json
 from cliproxy.base.errors import ConfigError, GatewayError
 from cliproxy.cli.config import loaded
+from cliproxy.cli.tables import plain
 
 
 def command(
@@ -43,7 +44,7 @@ def command(
         f"{'way' if len(choices) == 1 else 'ways'}, accounts of equal priority by {strategy}\n"
     )
     for number, choice in enumerate(choices, 1):
-        sys.stdout.write("\n" + _told(number, choice))
+        sys.stdout.write(plain("\n" + _told(number, choice)))
 
 
 def _body(path: Path | None) -> json.Obj | None:

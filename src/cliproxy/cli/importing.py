@@ -10,8 +10,10 @@ from pathlib import Path
 from cliproxy.app.accounts import keeper_of
 from cliproxy.app.logging_in import add_file
 from cliproxy.base.clock import SYSTEM_CLOCK
+from cliproxy.base.errors import ConfigError
 from cliproxy.cli.config import loaded_or_empty
 from cliproxy.cli.tables import table
+from cliproxy.keeper.clis import CLIS
 from cliproxy.keeper.importing import Found, Mode, entry, find
 from cliproxy.transport.client import Transport
 
@@ -20,6 +22,13 @@ def command(
     config_path: str | None, only: tuple[str, ...], mode: Mode | None, *, dry_run: bool
 ) -> None:
     """Add the logins that other programs on this machine have. Raises `ConfigError`."""
+    names = {word for cli in CLIS for word in (cli.name, cli.provider)}
+    unknown = [word for word in only if word not in names]
+    if unknown:
+        raise ConfigError(
+            f"There is no program {unknown[0]!r} to import from; there are "
+            f"{', '.join(cli.name for cli in CLIS)}."
+        )
     config = loaded_or_empty(config_path)
     keeper = keeper_of(config, Transport(), SYSTEM_CLOCK)
     found = find(Path.home(), os.environ, keeper.credentials(), only)

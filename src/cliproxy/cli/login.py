@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from getpass import getpass
 from pathlib import Path
+
+from msgspec import structs
 
 from cliproxy import login
 from cliproxy.app.logging_in import Wish, add_file, log_in
-from cliproxy.app.start import ensure_config, find_config, home_config
+from cliproxy.app.start import ensure_config, find_config, first_words, home_config
 from cliproxy.base.errors import ConfigError
+from cliproxy.cli.tables import plain
 from cliproxy.config.load import load
 from cliproxy.config.schema import Config
 from cliproxy.login.flow import Problem
@@ -31,6 +35,8 @@ def command(config_path: str | None, provider: str, file: Path | None, wish: Wis
     ways = login.get(found).ways
     if wish.way and wish.way not in ways:
         raise ConfigError(f"{found} cannot log in by {wish.way}; it can by {' or '.join(ways)}.")
+    if wish.secret:
+        wish = structs.replace(wish, options={**wish.options, wish.secret: _hidden(wish.secret)})
     credential = log_in(config, wish, _say)
     _say(f"Logged in: {credential.label} ({credential.provider}), kept as {credential.name}.")
     _say("A running server uses it at once.")
@@ -58,10 +64,21 @@ def _config(given: str | None) -> Config:
     path = find_config(given)
     if path is None:
         path, _ = ensure_config(home_config())
-        _say(f"Wrote a first configuration: {path}")
+        told = load(path).config
+        for line in first_words(path, told):
+            _say(line)
+        return told
     return load(path).config
 
 
+def _hidden(what: str) -> str:
+    """Ask for something that must not show."""
+    try:
+        return getpass({"cookie": "Cookie (BXAuth=…): "}.get(what, "Setup token: "))
+    except EOFError:
+        raise ConfigError(f"The {what.replace('_', ' ')} is read from the terminal.") from None
+
+
 def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
+    sys.stderr.write(plain(line) + "\n")
     sys.stderr.flush()

@@ -72,6 +72,7 @@ def login(
     *,
     config: str | None = None,
     browser: bool = True,
+    way: str = "",
     device: Annotated[bool, Parameter(negative="")] = False,
     cookie: Annotated[bool, Parameter(negative="")] = False,
     paste: Annotated[bool, Parameter(negative="")] = False,
@@ -79,6 +80,7 @@ def login(
     proxy: str | None = None,
     callback_port: int = 0,
     project: str = "",
+    workspace: str = "",
     alias: str = "",
     location: str = "",
     prefix: str = "",
@@ -95,8 +97,10 @@ def login(
         Configuration file, found as `serve` finds it.
     browser
         Open the browser; --no-browser prints the address only.
+    way
+        browser, device or cookie, where a provider has several. Default: its usual one.
     device
-        Log in by typing a code on any other device.
+        Log in by typing a code on any other device; the same as --way device.
     cookie
         iFlow only: log in by the browser's cookie, read from the terminal.
     paste
@@ -109,6 +113,8 @@ def login(
         Local port for the browser's answer instead of the provider's usual one.
     project
         Gemini only: the Google Cloud project; ALL for every one.
+    workspace
+        Codex only: the ChatGPT workspace to log in to.
     alias
         How to call an account whose provider does not say whose it is.
     location
@@ -116,9 +122,7 @@ def login(
     prefix
         Vertex only: models are called prefix/model.
     """
-    from getpass import getpass  # noqa: PLC0415  # lazy by design
-
-    from cliproxy import login as logins  # noqa: PLC0415
+    from cliproxy import login as logins  # noqa: PLC0415  # lazy by design
     from cliproxy.app.logging_in import Wish  # noqa: PLC0415
     from cliproxy.cli.login import command  # noqa: PLC0415
 
@@ -127,13 +131,13 @@ def login(
         "alias": alias,
         "location": location,
         "prefix": prefix,
-        "cookie": getpass("Cookie (BXAuth=…): ") if cookie else "",
-        "setup_token": getpass("Setup token: ") if setup_token else "",
+        "workspace": workspace,
         "paste": "true" if paste else "",
     }
     wish = Wish(
         provider=logins.named(provider) or provider,
-        way="device" if device else "cookie" if cookie else "",
+        way="device" if device else "cookie" if cookie else way,
+        secret="setup_token" if setup_token else "cookie" if cookie or way == "cookie" else "",
         browser=browser,
         proxy=proxy,
         port=callback_port,
@@ -335,7 +339,9 @@ def run() -> None:
     try:
         app(translated(_double_dashes(sys.argv[1:])))
     except ConfigError as err:
-        sys.stderr.write(f"cliproxy: {err}\n")
+        from cliproxy.cli.tables import plain  # noqa: PLC0415  # lazy by design
+
+        sys.stderr.write(plain(f"cliproxy: {err}\n"))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -7,6 +7,7 @@ import sys
 from cliproxy.app.runtime import Runtime
 from cliproxy.base import json
 from cliproxy.cli.config import loaded
+from cliproxy.cli.tables import plain
 from cliproxy.routing.resolve import ListedModel
 
 
@@ -24,7 +25,7 @@ def command(config_path: str | None, *, as_json: bool) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
+        sys.stdout.write(plain(line.rstrip()) + "\n")
 
 
 def _row(model: ListedModel) -> tuple[str, ...]:

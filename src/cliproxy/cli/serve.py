@@ -10,6 +10,7 @@ from cliproxy.app.serve import log_by, serve
 from cliproxy.app.start import (
     ensure_config,
     find_config,
+    first_words,
     hash_management_key,
     home_config,
 )
@@ -32,11 +33,8 @@ def command(config_path: str | None, host: str | None, port: int | None) -> None
     for problem in loaded.problems:
         _say(f"{problem.severity}: {problem}")
     if fresh:
-        _say(f"Wrote a first configuration: {path}")
-        if config.api_keys:
-            _say(f"Your client key (shown once; it is in that file): {config.api_keys[0]}")
-            key = config.remote_management.secret_key
-            _say(f"The management key (shown once; the file keeps its hash): {key}")
+        for line in first_words(path, config):
+            _say(line)
     hash_management_key(path, config.remote_management.secret_key)
     serve(
         config,

@@ -63,12 +63,13 @@ def ask(url: str, key: str, path: str, *, holding: str) -> Obj:
 
 
 def _refused(status: int, body: bytes) -> str:
-    if status in (401, 403):
-        return "The proxy refused the management key; give it with --key or MANAGEMENT_PASSWORD."
     if status == 404:
         return "The proxy has no management API: set remote-management.secret-key."
     try:
         told: Any = json.loads(body)["error"]
     except (json.InvalidJson, KeyError, TypeError):
         told = ""
+    if status == 401:
+        cure = "give the right one with --key or MANAGEMENT_PASSWORD"
+        return f"The proxy refused the management key ({told or 'no reason given'}): {cure}."
     return f"The proxy answered {status}{f': {told}' if told else ''}."

@@ -18,6 +18,7 @@ from cliproxy.base.errors import ConfigError
 from cliproxy.base.json import Obj
 from cliproxy.cli.config import loaded_or_empty
 from cliproxy.cli.server import NoServer, ask, key_or_environment, local_url
+from cliproxy.cli.tables import plain
 from cliproxy.config.schema import Config
 from cliproxy.usage import questions
 from cliproxy.usage.questions import BadQuestion, Span
@@ -91,7 +92,7 @@ def _from_server(url: str, key: str, question: Question) -> Obj:
 def _print(found: Obj) -> None:
     # Whoever reads through a pipe wants whole names.
     width = None if sys.stdout.isatty() else 240
-    console = Console(file=sys.stdout, highlight=False, width=width)
+    console = Console(file=sys.stdout, highlight=False, markup=False, width=width)
     if not found["total"]["requests"]:
         console.print("Nothing was used.")
         return
@@ -115,8 +116,8 @@ def _print(found: Obj) -> None:
 
 def _name(row: Obj, name: str) -> str:
     if name == "account":
-        return str(row.get("source") or row["account"] or "-")
-    return str(row[name] or "-")
+        return plain(str(row.get("source") or row["account"] or "-"))
+    return plain(str(row[name] or "-")).replace("\n", " ")
 
 
 def _numbers(row: Obj) -> list[str]:

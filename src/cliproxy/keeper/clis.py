@@ -15,7 +15,11 @@ from msgspec import Struct
 
 from cliproxy.account.credential import claims, moment, written
 from cliproxy.base import json
+from cliproxy.base.files import read_file
 from cliproxy.base.json import Obj
+
+_MOST: Final = 4 * 1024 * 1024
+"""Bytes of one file that are read."""
 
 
 class Cli(Struct, frozen=True):
@@ -109,7 +113,8 @@ def _kimi(found: Obj, path: Path) -> Obj | None:
         _put(fields, key, _text(found, key))
     _put_moment(fields, "expired", found.get("expires_at"))
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        _put(fields, "device_id", (path.parent.parent / "device_id").read_text("utf-8").strip())
+        device = read_file(path.parent.parent / "device_id", 4096)
+        _put(fields, "device_id", device.decode("utf-8").strip())
     return fields
 
 
@@ -164,7 +169,7 @@ def read_login(cli: Cli, path: Path) -> Obj | None:
 
 def _object(path: Path) -> Obj:
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_file(path, _MOST))
     except (OSError, json.InvalidJson):
         return {}
     return value if isinstance(value, dict) else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import logging
 from collections.abc import AsyncGenerator, Iterator
@@ -17,7 +18,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from cliproxy.base import json
-from cliproxy.base.files import atomic_write
+from cliproxy.base.files import atomic_write, read_file
 from cliproxy.base.json import Obj
 from cliproxy.keeper.store import Conflict, Stored
 
@@ -27,6 +28,15 @@ PRIVATE: Final = ".cliproxy"
 _WAIT: Final = 60.0
 """Seconds to wait for another process before going on without its leave."""
 _ROUND: Final = 0.02
+_MOST: Final = 4 * 1024 * 1024
+"""Bytes of one file that are read."""
+
+
+class BadName(OSError, ValueError):
+    """No credential file may be written under such a name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(errno.EINVAL, f"{name[:100]!a} is not a name of a credential file")
 
 
 class DirectoryStore:
@@ -94,20 +104,33 @@ class DirectoryStore:
         if not self.folder.is_dir():
             return
         for path in sorted(self.folder.rglob("*")):
-            inside = path.relative_to(self.folder).parts
-            if path.suffix.lower() == ".json" and not any(p.startswith(".") for p in inside):
-                yield path
+            inside = path.relative_to(self.folder)
+            if path.suffix.lower() != ".json" or any(p.startswith(".") for p in inside.parts):
+                continue
+            if not inside.as_posix().isprintable():
+                # It would be obeyed by terminals, and break lines of logs and headers.
+                self._tell(ascii(inside.as_posix()), "has a name that cannot be shown; not used")
+                continue
+            yield path
 
     def _path(self, name: str) -> Path:
         parts = PurePosixPath(name).parts
-        if not parts or any(p in {"..", "/", "."} or p.startswith(".") or "\\" in p for p in parts):
-            raise ValueError(f"{name!r} is not a name of a credential file")
-        return self.folder.joinpath(*parts)
+        if (
+            any(p.startswith((".", "/")) or "\\" in p for p in parts)
+            or not name.isprintable()
+            or not name.lower().endswith(".json")
+        ):
+            raise BadName(name)
+        path = self.folder.joinpath(*parts)
+        # A folder in it may be a link.
+        if not path.parent.resolve().is_relative_to(self.folder.resolve()):
+            raise BadName(name)
+        return path
 
     def _read(self, path: Path) -> Stored | None:
         name = path.relative_to(self.folder).as_posix()
         try:
-            data = path.read_bytes()
+            data = read_file(path, _MOST)
             fields = json.loads(data) if data.strip() else None
         except FileNotFoundError:
             return None
@@ -132,7 +155,8 @@ class DirectoryStore:
             now = self._read(path)
             if (now.version if now is not None else None) != version:
                 raise Conflict(now)
-            atomic_write(path, data)
+            # Nothing is written elsewhere: a link is replaced by the file.
+            atomic_write(path, data, follow=False)
         return _version(data)
 
     def _delete(self, name: str) -> bool:

@@ -11,13 +11,14 @@ from msgspec import Struct
 
 from cliproxy.account.credential import Credential, expiry_of
 from cliproxy.base.json import Obj
+from cliproxy.base.redact import Hidden
 from cliproxy.keeper.clis import CLIS, Cli, read_login
 from cliproxy.keeper.linked import CLI, FILE
 
 Mode = Literal["link", "copy"]
 
 
-class Found(Struct, frozen=True):
+class Found(Hidden, Struct, frozen=True):
     """A login of another program."""
 
     cli: Cli

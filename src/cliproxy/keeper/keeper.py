@@ -9,6 +9,7 @@ a disk that refuses is tried again, the login works meanwhile.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from cliproxy.account.model import Account
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import UpstreamError, UpstreamUnreachable
 from cliproxy.base.json import Json, Obj
+from cliproxy.base.redact import Hidden
 from cliproxy.base.tasks import own, spawn
 from cliproxy.keeper.client_secrets import APPS
 from cliproxy.keeper.discovery import Discovery
@@ -63,7 +65,7 @@ def no_secret(provider: str) -> str:
     return ""
 
 
-class Settings(Struct, frozen=True):
+class Settings(Hidden, Struct, frozen=True):
     """What the configuration says about logins."""
 
     endpoints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -77,7 +79,7 @@ class Settings(Struct, frozen=True):
     """Seconds after which providers are asked again which models there are; 0 = never."""
 
 
-class _Times(Struct):
+class _Times(Hidden, Struct):
     """When something was last done about a login, on the monotonic clock."""
 
     tried: float = float("-inf")
@@ -341,9 +343,14 @@ class Keeper:
 
     async def add(self, new: LoggedIn) -> Credential:
         """Keep a login that has just been made; what its owner set on an older one stays."""
-        old = self._credentials.get(new.name)
+        name = new.name
+        old = self._credentials.get(name)
+        if old is not None and (other := told_apart(old.fields, new.fields)):
+            # The same person in another organisation: another account, not a newer login.
+            name = f"{name.removesuffix('.json')}-{other}.json"
+            old = self._credentials.get(name)
         fields = {**old.fields, **new.fields} if old is not None else dict(new.fields)
-        return await self.save(new.name, fields)
+        return await self.save(name, fields)
 
     # ---- within ---------------------------------------------------------------------------------
     def _of(self, credential: Credential) -> _Times:
@@ -389,7 +396,7 @@ class Keeper:
                 continue
             try:
                 seen = path.stat()
-            except OSError:
+            except (OSError, ValueError):
                 continue
             mark = (seen.st_mtime_ns, seen.st_size)
             if self._links.get(credential.name) == mark:
@@ -530,6 +537,19 @@ _STATES: Final[dict[str, State]] = {
     "limited": "limited",
     "refused": "needs_login",
 }
+
+
+_IDENTITY: Final = ("organization_uuid", "account_uuid", "account_id", "sub")
+"""Fields that tell accounts of one person apart."""
+
+
+def told_apart(old: Obj, new: Obj) -> str:
+    """Return what tells a new login from another account's of the same name; "" = nothing does."""
+    for key in _IDENTITY:
+        before, now = old.get(key), new.get(key)
+        if isinstance(before, str) and isinstance(now, str) and before and now and before != now:
+            return hashlib.sha256(now.encode()).hexdigest()[:8]
+    return ""
 
 
 def unheard(names: set[str]) -> None:

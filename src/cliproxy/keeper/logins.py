@@ -128,6 +128,9 @@ class Logins:
             except asyncio.CancelledError:
                 pending.status, pending.error = "error", "The login was cancelled."
                 raise
+            except Exception:  # noqa: BLE001  # logged; whoever waits must hear of an end
+                _log.exception("a login failed")
+                pending.status, pending.error = "error", "The login failed; see the log."
             finally:
                 waiting.ended = self._clock.monotonic()
                 waiting.told.set()

@@ -6,8 +6,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
 
+from cliproxy.base.redact import Hidden
 
-class Pasted(Struct, frozen=True):
+
+class Pasted(Hidden, Struct, frozen=True):
     """What a callback said; `error` when the login was refused."""
 
     code: str = ""

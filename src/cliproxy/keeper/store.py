@@ -13,9 +13,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from cliproxy.base.json import Json, Obj
+from cliproxy.base.redact import Hidden
 
 
-class Stored(Struct, frozen=True):
+class Stored(Hidden, Struct, frozen=True):
     """One file."""
 
     name: str

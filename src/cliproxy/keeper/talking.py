@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec import structs
 
+from cliproxy.base import redact
 from cliproxy.base.clock import Clock
 from cliproxy.base.errors import UpstreamError, UpstreamUnreachable
 from cliproxy.base.http import HttpRequest, Timeouts
@@ -18,6 +20,8 @@ T = TypeVar("T")
 _log: Final = logging.getLogger("cliproxy.accounts")
 TIMES: Final = Timeouts(connect=10.0, first=30.0, idle=30.0, total=45.0)
 """Nobody waits longer for a token or a quota."""
+_ODD: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What becomes of an answer in shapes that nobody has thought of."""
 _MOST: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read."""
 
@@ -63,14 +67,16 @@ async def converse(
     """
     sent: Any = None
     failure: Unreachable | None = None
+    said = redact.secrets_of(proxy or "", {})
     try:
         while True:
             step = talk.throw(failure) if failure is not None else talk.send(sent)
             sent, failure = None, None
             match step:
                 case HttpRequest():
+                    said |= redact.secrets_of(step.url, step.headers, step.body)
                     try:
-                        sent = await _asked(step, transport, proxy)
+                        sent = await _asked(step, transport, proxy, said)
                     except Unreachable as err:
                         failure = err
                 case Wait():
@@ -85,11 +91,22 @@ async def converse(
     except Unreachable as err:
         # A talk that has no use for a missing answer lets it pass.
         raise Problem("network", str(err)) from err
+    except Problem as err:
+        err.message = redact.without(err.message, said)
+        err.args = (err.message,)
+        raise
+    except _ODD as err:
+        # Its own words may repeat a token. What was granted is lost, and not to be asked for twice.
+        place = traceback.extract_tb(err.__traceback__)[-1]
+        _log.error("an answer cannot be read: %s in %s", type(err).__name__, place.name)
+        raise Problem("unknown_outcome", "The provider's answer makes no sense.") from err
     finally:
         talk.close()
 
 
-async def _asked(request: HttpRequest, transport: Transport, proxy: str | None) -> Answer:
+async def _asked(
+    request: HttpRequest, transport: Transport, proxy: str | None, said: set[str]
+) -> Answer:
     host = urlsplit(request.url).hostname or ""
     # Answers are small, and some hosts compress what was asked for plain.
     headers = {"accept-encoding": "gzip, deflate", **request.headers}
@@ -106,4 +123,9 @@ async def _asked(request: HttpRequest, transport: Transport, proxy: str | None) 
     except UpstreamError as err:
         raise Unreachable(f"{host} gave no answer: {err.message}", sent=True) from err
     _log.debug("%s %s -> %s", request.method, host, response.status)
+    if response.status >= 400:
+        # Some servers repeat what they refuse; their words are told to people.
+        body = redact.without_bytes(body, said)
+    else:
+        said |= redact.secrets_of("", {}, body)
     return Answer(response.status, response.headers, body)

@@ -22,6 +22,7 @@ from cliproxy.account.model import ModelFound as ModelFound  # noqa: PLC0414  # 
 from cliproxy.base import json
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Obj
+from cliproxy.base.redact import Hidden
 
 T = TypeVar("T")
 USER_AGENT: Final = f"cliproxy/{__version__}"
@@ -29,7 +30,7 @@ LOGIN_SECONDS: Final = 600.0
 """How long a person has to log in."""
 
 
-class Answer(Struct, frozen=True):
+class Answer(Hidden, Struct, frozen=True):
     """What came of an `HttpRequest`, of any status. Without an answer `Unreachable` is raised."""
 
     status: int
@@ -51,7 +52,7 @@ class Answer(Struct, frozen=True):
         return value if isinstance(value, dict) else {}
 
 
-class Visit(Struct, frozen=True):
+class Visit(Hidden, Struct, frozen=True):
     """The person is to open `url`; a `Callback` is sent back."""
 
     url: str
@@ -62,7 +63,7 @@ class Visit(Struct, frozen=True):
     path: str
 
 
-class Callback(Struct, frozen=True):
+class Callback(Hidden, Struct, frozen=True):
     """What the browser brought back. Its state is that of the `Visit`."""
 
     code: str
@@ -127,14 +128,14 @@ class Unreachable(Exception):
         self.sent = sent
 
 
-class Client(Struct, frozen=True):
+class Client(Hidden, Struct, frozen=True):
     """An OAuth client. `secret` is "" where the provider wants none, or nobody has told it."""
 
     id: str
     secret: str = ""
 
 
-class Setting(Struct, frozen=True):
+class Setting(Hidden, Struct, frozen=True):
     """What a talk may know of the installation.
 
     Attributes:
@@ -161,7 +162,7 @@ class Setting(Struct, frozen=True):
         return (self.endpoints.get("api") or usual).rstrip("/") + path
 
 
-class LoggedIn(Struct, frozen=True):
+class LoggedIn(Hidden, Struct, frozen=True):
     """A new account: the name its file gets, and what the file holds."""
 
     name: str

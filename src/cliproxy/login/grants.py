@@ -238,7 +238,7 @@ def number(value: Json) -> float | None:
             return None
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return None
     return found if abs(found) < float("inf") else None
 

@@ -73,7 +73,11 @@ class Kimi:
             "device_id": device,
             "timestamp": millis,
         }
-        return LoggedIn(f"kimi-{millis}.json", fields)
+        # Nothing tells whose login it is.
+        alias = setting.options.get("alias", "").strip()
+        if alias:
+            fields["label"] = alias
+        return LoggedIn(f"kimi-{grants.in_name(alias) or millis}.json", fields)
 
     def refresh(self, fields: Obj, setting: Setting) -> Talk[Obj]:
         """Get a new access token; the refresh token is exchanged as well."""

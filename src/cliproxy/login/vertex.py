@@ -53,6 +53,9 @@ class Vertex:
         if not email:
             raise Problem("needs_login", "The service account has no client_email.")
         audience = _text(account, "token_uri") or google.TOKEN
+        if not setting.endpoints.get("token") and not audience.lower().startswith("https://"):
+            # The file may come from anywhere: its word is not enough to knock at hosts within.
+            raise Problem("refused", "The service account's token_uri is no https:// address.")
         now = int(setting.now)
         headers = {"kid": kid} if (kid := _text(account, "private_key_id")) else None
         claims = {

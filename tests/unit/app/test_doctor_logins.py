@@ -27,13 +27,13 @@ async def looked(folder):
 @pytest.mark.parametrize(
     ("fields", "level", "word"),
     [
-        (GOOD, "ok", "can be used"),
-        (GOOD | {"expired": BEFORE}, "ok", "can be used"),
+        (GOOD, "ok", "what it needs"),
+        (GOOD | {"expired": BEFORE}, "ok", "what it needs"),
         (GOOD | {"disabled": True}, "note", "disabled"),
         (GOOD | {"type": "brand-new"}, "warning", "not known"),
         ({"type": "claude"}, "error", "no token"),
         ({"type": "claude", "access_token": "t", "expired": BEFORE}, "error", "cannot be renewed"),
-        ({"type": "claude", "access_token": "sk-ant-oat01-x"}, "ok", "can be used"),
+        ({"type": "claude", "access_token": "sk-ant-oat01-x"}, "ok", "what it needs"),
         (
             {"type": "claude", "linked_cli": "claude-code", "linked_file": "/nowhere/x.json"},
             "error",
@@ -47,7 +47,7 @@ async def looked(folder):
         (
             {"type": "gemini", "token": {"refresh_token": "r", "client_secret": "s"}},
             "ok",
-            "can be used",
+            "what it needs",
         ),
     ],
 )

@@ -322,7 +322,7 @@ def test_an_unknown_key_warns_and_the_rest_is_served(text, message):
     "text",
     [
         "plugins: {a: {}}", "credential-in-flight: 3",
-        "remote-management: {disable-control-panel: true}", "ws-auth: false",
+        "ws-auth: false",
         "claude-api-key: [{api-key: k, websockets: true}]",
         "ampcode: {upstream-url: x}",
         "claude-api-key: [{api-key: k, models: [{name: m, fork: true}]}]",

@@ -16,7 +16,7 @@ from cliproxy.keeper.directory import DirectoryStore
 from cliproxy.keeper.keeper import Keeper
 from cliproxy.keeper.logins import REMEMBERED, CallbackRefused, Logins
 from cliproxy.keeper.pasted import Pasted, read_callback
-from cliproxy.login.flow import Problem
+from cliproxy.login.flow import LoggedIn, Problem
 from cliproxy.transport.client import Transport
 
 STATE = "a" * 32
@@ -195,3 +195,23 @@ async def test_what_the_providers_terms_say_is_told_with_the_login(logins, monke
     monkeypatch.setitem(login._TABLE, "claude", PLACE)
     assert "does not permit" in (await logins.start("claude")).notice
     assert (await logins.start("codex")).notice == ""
+
+
+@pytest.mark.parametrize(
+    ("new", "files"),
+    [
+        ({"organization_uuid": "o2"}, 2),
+        ({"organization_uuid": "o1"}, 1),
+        ({}, 1),
+        ({"account_id": "a2"}, 2),
+    ],
+)
+async def test_one_person_in_two_organisations_is_two_accounts(logins, new, files):
+    keeper = logins._keeper()
+    old = {"type": "claude", "access_token": "a", "organization_uuid": "o1", "account_id": "a1"}
+    await keeper.add(LoggedIn("claude-me@x.json", old | {"note": "mine"}))
+    for _ in range(2):
+        made = await keeper.add(LoggedIn("claude-me@x.json", {"type": "claude"} | new))
+    assert len(keeper.credentials()) == files
+    assert keeper.find("claude-me@x.json").fields["note"] == "mine"
+    assert (made.name == "claude-me@x.json") is (files == 1)

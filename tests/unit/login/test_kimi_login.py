@@ -180,3 +180,9 @@ def test_the_owner_s_host_is_asked(own):
     assert drive(LOGIN.quota({**FILE, "base_url": own}, SETTING), {}).lines == [
         "GET http://127.0.0.1:1/coding/v1/usages"
     ]
+
+
+def test_an_alias_names_the_file_and_the_account():
+    named = Setting(now=NOW, options={"alias": "at work"})
+    made = drive(LOGIN.login(named, "device"), DEVICE, TOKEN).result
+    assert (made.name, made.fields["label"]) == ("kimi-at-work.json", "at work")

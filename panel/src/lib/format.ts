@@ -1,0 +1,74 @@
+/** Numbers, times and keys as people read them. */
+
+let locale = "en";
+export const setLocale = (value: string) => {
+  locale = value;
+};
+
+export const count = (value: number) => new Intl.NumberFormat(locale).format(value);
+export const compact = (value: number) =>
+  value < 10_000
+    ? count(Math.round(value))
+    : new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value);
+export const percent = (value: number) =>
+  new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 }).format(value);
+
+export function money(value: number): string {
+  const digits = value === 0 || value >= 100 ? 0 : value >= 1 ? 2 : value >= 0.01 ? 3 : 5;
+  return `$${value.toLocaleString(locale, { minimumFractionDigits: Math.min(digits, 2), maximumFractionDigits: digits })}`;
+}
+
+export function seconds(value: number): string {
+  if (value < 1) return `${Math.round(value * 1000)} ms`;
+  if (value < 60) return `${value.toFixed(value < 10 ? 2 : 1)} s`;
+  return left(value);
+}
+
+/** A wait, to the second while it is short. */
+export function left(value: number): string {
+  const whole = Math.max(0, Math.ceil(value));
+  const [d, h, m, s] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60, whole % 60];
+  if (d) return `${d} d ${h} h`;
+  if (h) return `${h} h ${m} min`;
+  if (m) return `${m} min ${String(s).padStart(2, "0")} s`;
+  return `${s} s`;
+}
+
+const same = (a: Date, b: Date) => a.toDateString() === b.toDateString();
+export function clock(unix: number): string {
+  const when = new Date(unix * 1000);
+  const time = when.toLocaleTimeString(locale, { hour12: false });
+  return same(when, new Date()) ? time : `${when.toLocaleDateString(locale, { month: "short", day: "numeric" })} ${time.slice(0, 5)}`;
+}
+export const dateTime = (unix: number) => new Date(unix * 1000).toLocaleString(locale, { hour12: false });
+
+export function ago(unix: number): string {
+  const passed = Date.now() / 1000 - unix;
+  const format = new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" });
+  if (Math.abs(passed) < 60) return format.format(-Math.round(passed), "second");
+  if (Math.abs(passed) < 3600) return format.format(-Math.round(passed / 60), "minute");
+  if (Math.abs(passed) < 86400) return format.format(-Math.round(passed / 3600), "hour");
+  return format.format(-Math.round(passed / 86400), "day");
+}
+
+export function bytes(value: number): string {
+  if (value < 1024) return `${value} B`;
+  if (value < 1024 * 1024) return `${(value / 1024).toFixed(1)} kB`;
+  return `${(value / 1024 / 1024).toFixed(1)} MB`;
+}
+
+export const mask = (key: string) => (key.length <= 10 ? "•".repeat(Math.max(key.length, 4)) : `${key.slice(0, 4)}…${key.slice(-4)}`);
+
+const NAMES: Record<string, string> = {
+  claude: "Claude", anthropic: "Claude", codex: "Codex", openai: "OpenAI", gemini: "Gemini",
+  "gemini-cli": "Gemini CLI", antigravity: "Antigravity", qwen: "Qwen", iflow: "iFlow", kimi: "Kimi",
+  xai: "xAI", vertex: "Vertex AI", local: "Local model", "gemini-interactions": "Gemini Interactions",
+};
+export const provider = (id: string) =>
+  NAMES[id.toLowerCase()] ?? id.replace(/^openai-compatib(?:le|ility)-?/, "").replace(/^$/, "OpenAI-compatible");
+
+const DIALECTS: Record<string, string> = {
+  "openai-chat": "OpenAI Chat", "openai-responses": "OpenAI Responses", "openai-completions": "OpenAI Completions",
+  anthropic: "Anthropic", gemini: "Gemini", "code-assist": "Code Assist",
+};
+export const dialect = (id: string) => DIALECTS[id] ?? id;

@@ -1,0 +1,107 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { change, origin } from "../api/client";
+import { clientKeys, models } from "../api/hooks";
+import { useText } from "../i18n";
+import { mask } from "../lib/format";
+import { CLIENTS, type ClientId } from "../lib/snippets";
+import { Box, Button, Copy, Empty, Failure, Head, Loading, Secret, Select, Snippet, copy, say, toast } from "../ui/basic";
+import { Confirm } from "../ui/dialog";
+
+export default function Clients() {
+  const t = useText();
+  return (
+    <>
+      <Head title={t.pages.clients} about={t.clients.about} />
+      <div className="stack loose">
+        <Keys />
+        <section className="stack" aria-labelledby="setups"><h2 id="setups">{t.clients.setups}</h2><ClientSnippets /></section>
+      </div>
+    </>
+  );
+}
+
+function fresh(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(24));
+  return `sk-${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+function Keys() {
+  const t = useText();
+  const client = useQueryClient();
+  const list = useQuery(clientKeys);
+  const [gone, drop] = useState<string | null>(null);
+  const [busy, work] = useState(false);
+  async function alter(run: () => Promise<unknown>, done: string) {
+    work(true);
+    try {
+      await run();
+      toast(done);
+    } catch (err) {
+      toast(say(t, err), true);
+    } finally {
+      await client.invalidateQueries({ queryKey: clientKeys.queryKey });
+      work(false);
+      drop(null);
+    }
+  }
+  const add = () => {
+    const key = fresh();
+    void alter(() => change("PATCH", "/api-keys", { old: key, new: key }), t.clients.keyMade);
+  };
+  return (
+    <Box title={t.clients.keys} flush actions={<Button icon="plus" small disabled={busy || !list.data} onClick={add}>{t.clients.newKey}</Button>}>
+      {list.isPending ? <Loading rows={2} /> : list.error ? <Failure error={list.error} retry={() => void list.refetch()} /> : !list.data.length ? (
+        <Empty title={t.clients.noKeys} actions={<Button tone="primary" icon="plus" disabled={busy} onClick={add}>{t.clients.newKey}</Button>}>{t.clients.noKeysHelp}</Empty>
+      ) : (
+        <ul className="rows">
+          {list.data.map((key) => <li key={key} className="row apart"><Secret value={key} /><Button icon="trash" bare small tone="plain" disabled={busy} onClick={() => drop(key)}>{t.delete}</Button></li>)}
+        </ul>
+      )}
+      {gone !== null && (
+        <Confirm title={t.clients.deleteKey} action={t.delete} busy={busy} onClose={() => drop(null)} onYes={() => void alter(() => change("DELETE", "/api-keys", undefined, { value: gone }), t.clients.keyDeleted)}>
+          <p>{t.clients.deleteSure} <code>{mask(gone)}</code></p>
+        </Confirm>
+      )}
+    </Box>
+  );
+}
+
+export function ClientSnippets() {
+  const t = useText();
+  const keys = useQuery(clientKeys);
+  const list = useQuery(models);
+  const [client, pick] = useState<ClientId>("claude-code");
+  const [key, use] = useState("");
+  const [model, name] = useState("");
+  const usedKey = key || keys.data?.[0] || "";
+  const usedModel = model || list.data?.[0]?.id || "";
+  const found = CLIENTS.find((item) => item.id === client) ?? CLIENTS[0]!;
+  const parts = found.parts(origin, usedKey || "YOUR-KEY", usedModel || "MODEL");
+  const hidden = found.parts(origin, usedKey ? mask(usedKey) : "YOUR-KEY", usedModel || "MODEL");
+  return (
+    <div className="split">
+      <div className="aside">
+        <nav className="nav" aria-label={t.clients.which}>
+          {CLIENTS.map((item) => <button key={item.id} type="button" aria-current={item.id === client ? "true" : undefined} onClick={() => pick(item.id)}>{item.name}</button>)}
+        </nav>
+      </div>
+      <div className="stack" style={{ minWidth: 0 }}>
+        <div className="grid-2">
+          <Select label={t.clients.key} value={usedKey} onChange={use} options={keys.data?.length ? keys.data.map((item) => [item, mask(item)] as const) : [["", t.clients.noKey] as const]} />
+          <Select label={t.requests.model} value={usedModel} onChange={name} options={list.data?.length ? list.data.map((item) => [item.id, item.id] as const) : [["", t.models.none] as const]} />
+        </div>
+        <div className="row small"><span className="muted">{t.clients.address}</span><code className="wrap-any">{origin}</code><Copy value={origin} bare /></div>
+        {parts.map((part, n) => (
+          <div key={`${client}${n}`} className="stack tight">
+            <div className="row apart"><h3>{t.clients.steps[part.what]}{part.file && <> <code>{part.file}</code></>}</h3></div>
+            <Snippet label={`${found.name} ${part.file ?? ""}`} text={part.text} shown={hidden[n]?.text ?? part.text} />
+          </div>
+        ))}
+        <p className="hint">{t.clients.masked}</p>
+        {found.note && <p className="hint">{t.clients.notes[found.note]}</p>}
+        <div><Button icon="copy" onClick={() => void copy(t, parts.map((part) => part.text).join("\n"))}>{t.clients.copyAll}</Button></div>
+      </div>
+    </div>
+  );
+}
