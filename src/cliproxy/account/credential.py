@@ -24,6 +24,8 @@ _REFRESHED: Final = ("last_refresh", "lastRefresh", "last_refreshed_at")
 _PROVIDERS: Final = {"gemini": "gemini-cli"}
 """What a file calls its provider, where we call it otherwise."""
 _CHINA: Final = timezone(timedelta(hours=8))
+_LATEST: Final = 253402300799
+"""The last second of the year 9999; what is later is no moment that anybody meant."""
 
 
 class Credential:
@@ -122,7 +124,7 @@ def expiry_of(fields: Mapping[str, Any]) -> float | None:
                 if at is not None:
                     return at
     since, lasts = moment(fields.get("timestamp")), fields.get("expires_in")
-    if since is not None and isinstance(lasts, int | float):
+    if since is not None and isinstance(lasts, int | float) and abs(lasts) <= _LATEST:
         return since + lasts
     return None
 
@@ -132,11 +134,13 @@ def moment(value: object) -> float | None:
     if isinstance(value, bool) or value in (None, "", 0):
         return None
     if isinstance(value, int | float):
+        if not 0 < value <= _LATEST * 1000:
+            return None
         return value / 1000 if value > 1e11 else float(value)
     if not isinstance(value, str):
         return None
     text = value.strip()
-    if text.replace(".", "", 1).isdigit():
+    if text.isascii() and text.replace(".", "", 1).isdigit():
         return moment(float(text))
     try:
         read = datetime.fromisoformat(text)
@@ -149,8 +153,12 @@ def moment(value: object) -> float | None:
 
 
 def written(at: float) -> str:
-    """Return a moment as files hold it: RFC 3339 in UTC, whole seconds."""
-    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return a moment as files hold it: RFC 3339 in UTC, whole seconds, of the years 1970 to 9999.
+
+    How long a token lasts is what a provider says, and some say it wrongly: never a reason to fail.
+    """
+    sane = int(min(max(at, 0.0), _LATEST))
+    return datetime.fromtimestamp(sane, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def claims(token: str) -> Obj:

@@ -89,12 +89,17 @@ class Account(Struct, frozen=True):
     """The cloud project its requests are made in, where the provider has projects."""
     plan: str = ""
     """The subscription, where it decides which models there are."""
+    system_first: bool = False
+    """Its host takes instructions at the beginning only, and not between messages."""
     prompt_cache_key: bool = False
     """The host takes a name of the conversation for its prompt cache."""
     aliases: tuple[ModelRule, ...] = ()
     """Other names for models of the provider's catalogue."""
     found: tuple[ModelFound, ...] = ()
     """Models that the provider has listed for it."""
+
+    def __repr__(self) -> str:
+        return f"Account({self.id!r}, {self.label!r})"
 
     @property
     def place(self) -> str:

@@ -91,6 +91,7 @@ class _Upgrade:
         self._tree = dict(tree)
         self._note = note
         self._moved: dict[str, str] = {}
+        self._weighted = False
 
     def run(self) -> Upgraded:
         self._bare_keys("generative-language-api-key", "gemini-api-key")
@@ -200,6 +201,11 @@ class _Upgrade:
                 self._note(where, "is not a mapping", cure="write {name: …, type: …, key: …}")
                 continue
             self._provider(provider, index, where)
+        routing = self._tree.get("routing")
+        open_choice = routing is None or (isinstance(routing, dict) and "strategy" not in routing)
+        if self._weighted and open_choice:
+            # Whoever gives weights wants them to count.
+            self._tree["routing"] = {**(routing or {}), "strategy": "weighted-round-robin"}
 
     def _provider(self, provider: Tree, index: int, where: str) -> None:
         entry = {str(k).replace("_", "-"): v for k, v in provider.items()}
@@ -207,10 +213,11 @@ class _Upgrade:
         given = [entry.pop(name, None) for name in ("key", "api-key")]
         key = next((k for k in given if k), "")
         if truth(entry.pop("oauth", None)) and not key:
-            self._note(where, "asks for a login, which is not served yet", cure="give a key")
+            self._note(where, "asks for a login", cure=f"add it with: cliproxy login {kind}")
             return
         # Entries of one kind take turns in any case.
         entry.pop("round-robin", None)
+        self._weighted = self._weighted or entry.get("weight", 1) != 1
         target = _TYPES.get(kind)
         if target is not None:
             if kind in _BASES and not entry.get("base-url"):

@@ -22,7 +22,7 @@ from msgspec import Struct
 from cliproxy.base.errors import ConfigError
 from cliproxy.config import fallback, payload, schema
 from cliproxy.config.legacy import IGNORED, NO_EFFECT, upgrade
-from cliproxy.config.schema import NOT_BUILT, NOT_SERVED, STRATEGIES, Config, Section
+from cliproxy.config.schema import BY_DESIGN, NOT_BUILT, NOT_SERVED, STRATEGIES, Config, Section
 from cliproxy.config.tree import NotYaml, Tree, meaning, parse, shown, shown_key
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -289,13 +289,18 @@ class _Loader:
 
     def _unbuilt(self, kind: type[Section], name: str, key: str, path: str, value: Any) -> None:
         """Say once that a key has no effect yet, unless its value asks for nothing."""
-        if key not in NOT_BUILT.get(kind, ()) or (kind, key) in self._told:
+        designed = BY_DESIGN.get(key) if kind is Config else None
+        unbuilt = key in NOT_BUILT.get(kind, ())
+        if not (unbuilt or designed) or (kind, key) in self._told:
             return
         default = _defaults(kind)[name]
         if value == default or not (value or default):
             return
         self._told.add((kind, key))
-        self._note(path, "is understood but not built yet: it has no effect")
+        if designed:
+            self._note(path, f"has no effect: {designed}")
+        else:
+            self._note(path, "is understood but not built yet: it has no effect")
 
     def _unknown(self, path: str, key: str, known: Mapping[str, Any]) -> None:
         near = difflib.get_close_matches(key, known, n=1)

@@ -10,8 +10,10 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct, field
 
+from cliproxy.base.redact import Hidden
 
-class Section(Struct, frozen=True, rename="kebab"):
+
+class Section(Hidden, Struct, frozen=True, rename="kebab"):
     """Base of all sections."""
 
 
@@ -314,24 +316,31 @@ STRATEGIES: Final = frozenset(
 NOT_SERVED: Final = ("interactions-api-key",)
 """Lists of credentials that load and are not used yet."""
 
+BY_DESIGN: Final = {
+    "plugins": "there are no plugins",
+    "credential-concurrency": "it belongs to clusters of CLIProxyAPI",
+    "credential-in-flight": "it belongs to clusters of CLIProxyAPI",
+    "claude-code": "cliproxy does not imitate other clients",
+    "antigravity": "cliproxy does not hide words",
+}
+"""Keys that load and will never have an effect here, and why."""
+
 NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
     Config: frozenset(
-        {"trusted-proxies",
-
-         "ws-auth",
+        {"ws-auth",
          "disable-image-generation", "gpt-image-2-base-model", "video-result-auth-cache-ttl",
-         "codex", "xai", "claude-code", "antigravity", "antigravity-signature-cache-enabled",
-         "antigravity-signature-bypass-strict", "plugins", "credential-concurrency",
-         "credential-in-flight", "ampcode",
+         "codex", "xai", "antigravity-signature-cache-enabled",
+         "antigravity-signature-bypass-strict",
+         "ampcode",
         }
     ),
     QuotaExceeded: frozenset({"antigravity-credits"}),
     RemoteManagement: frozenset(
         {"disable-auto-update-panel", "panel-github-repository"}
     ),
-    Model: frozenset({"image", "is-compat", "fork"}),
+    Model: frozenset({"image", "is-compat"}),
     Entry: frozenset(
-        {"websockets", "alpha-search", "rebuild-mid-system-message"}
+        {"websockets", "alpha-search"}
     ),
 }  # fmt: skip
 """Keys that load and have no effect yet. Whoever builds one takes it out of here."""

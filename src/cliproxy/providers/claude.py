@@ -6,6 +6,7 @@ Claude Code's own requests pass as they are; nothing is done to make another cli
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from cliproxy.account.model import Account
 from cliproxy.base import json
 from cliproxy.base.errors import UpstreamRefused
 from cliproxy.base.http import HttpRequest
-from cliproxy.providers.base import Call, Host, account_headers, base_headers, join
+from cliproxy.providers.base import About, Call, Host, account_headers, base_headers, join
 
 BASE: Final = "https://api.anthropic.com"
 VERSION: Final = "2023-06-01"
@@ -35,6 +36,8 @@ _UNLOCKED: Final = (
 """A part of a model's name, bytes of a body built here, and the flag the two need at Anthropic."""
 _BODY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
+_MID_SYSTEM: Final = re.compile(rb'"role"\s*:\s*"system"')
+
 
 class Claude(Host):
     """`POST {base}/v1/messages`."""
@@ -46,6 +49,12 @@ class Claude(Host):
     def stale(self, err: UpstreamRefused) -> bool:
         """Take 401 for it, and the one 403 that says so."""
         return err.status == 401 or (err.status == 403 and "token has been revoked" in err.message)
+
+    def verbatim(self, body: bytes, about: About) -> bytes | None:
+        """Send a client's own bytes, unless instructions in their middle would be refused."""
+        if about.account.system_first and _MID_SYSTEM.search(body):
+            return None
+        return super().verbatim(body, about)
 
     def prepare(self, call: Call, account: Account) -> HttpRequest:
         """Address the call: a key as `x-api-key` at Anthropic itself, anything else as a bearer."""

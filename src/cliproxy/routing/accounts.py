@@ -156,6 +156,7 @@ def _of_entry(provider: str, entry: Entry, config: Config) -> Account:
         priority=entry.priority,
         weight=entry.weight,
         names=(entry.name,) if entry.name else (),
+        system_first=entry.rebuild_mid_system_message,
     )
 
 
@@ -211,6 +212,7 @@ def _models(models: Iterable[Model]) -> tuple[ModelRule, ...]:
             display_name=m.display_name,
             max_context=m.max_context_length,
             force_mapping=m.force_mapping,
+            fork=m.fork,
             image=m.image,
             input_modalities=m.input_modalities,
             output_modalities=m.output_modalities,

@@ -243,6 +243,8 @@ def _models(account: Account) -> Iterable[tuple[str, str, ModelRule | None]]:
             rules.setdefault((rule.visible, rule.name), rule)
         for rule in rules.values():
             yield rule.visible, rule.name, rule
+            if rule.fork and rule.visible != rule.name and (rule.name, rule.name) not in rules:
+                yield rule.name, rule.name, rule
     elif not account.provider.startswith("openai-compatible"):
         names = catalog.of_account(account)
         renamed: dict[str, bool] = {}

@@ -72,7 +72,10 @@ HOST = "openai-compatibility: [{name: n, base-url: 'http://h',"
         # The short form.
         (
             "providers: [{name: g, type: gemini, key: K, weight: 2}]",
-            "gemini-api-key: [{name: g, api-key: K, weight: 2}]",
+            (
+                "gemini-api-key: [{name: g, api-key: K, weight: 2}]\n"
+                "routing: {strategy: weighted-round-robin}"
+            ),
         ),
         ("providers: [{type: GEMINI, api_key: K}]", "gemini-api-key: [{api-key: K}]"),
         ("providers: [{type: anthropic, key: K}]", "claude-api-key: [{api-key: K}]"),
@@ -92,7 +95,8 @@ HOST = "openai-compatibility: [{name: n, base-url: 'http://h',"
             "providers: [{type: openai, name: o, key: K, weight: 3, models: [gpt-5]}]",
             (
                 "openai-compatibility: [{name: o, base-url: 'https://api.openai.com/v1', "
-                "models: [{name: gpt-5}], api-key-entries: [{api-key: K, weight: 3}]}]"
+                "models: [{name: gpt-5}], api-key-entries: [{api-key: K, weight: 3}]}]\n"
+                "routing: {strategy: weighted-round-robin}"
             ),
         ),
         (
@@ -144,7 +148,7 @@ def test_the_old_spelling_means_the_new_one(old, new):
         ("providers: [word]", "config.yaml:1: providers[0] is not a mapping"),
         (
             "providers:\n  - {type: codex, oauth: yes}",
-            "config.yaml:2: providers[0] asks for a login, which is not served yet (give a key)",
+            "config.yaml:2: providers[0] asks for a login (add it with: cliproxy login codex)",
         ),
         (
             "providers:\n  - type: gemini\n    key: K\n    wieght: 2",

@@ -321,11 +321,11 @@ def test_an_unknown_key_warns_and_the_rest_is_served(text, message):
 @pytest.mark.parametrize(
     "text",
     [
-        "plugins: {a: {}}", "credential-in-flight: 3",
+
         "ws-auth: false",
         "claude-api-key: [{api-key: k, websockets: true}]",
         "ampcode: {upstream-url: x}",
-        "claude-api-key: [{api-key: k, models: [{name: m, fork: true}]}]",
+        "claude-api-key: [{api-key: k, models: [{name: m, image: true}]}]",
     ],
 )  # fmt: skip
 def test_a_key_that_is_not_built_yet_says_so(text):
@@ -423,3 +423,11 @@ def test_no_message_repeats_a_secret(text):
         told = [str(err), repr(err.__cause__)]
     assert told
     assert not any(SECRET in message for message in told)
+
+
+@pytest.mark.parametrize(
+    "text", ["plugins: {a: {}}", "credential-in-flight: 3", "antigravity: {sensitive-words: [a]}"]
+)
+def test_a_key_that_will_never_have_an_effect_says_why(text):
+    (problem,) = read(text).problems
+    assert problem.message.startswith("has no effect: ")

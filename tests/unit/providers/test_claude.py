@@ -11,7 +11,8 @@ from cliproxy.account.credential import Credential
 from cliproxy.account.model import Account
 from cliproxy.base.errors import UpstreamRefused
 from cliproxy.base.redact import Secret
-from cliproxy.providers.base import USER_AGENT, Call
+from cliproxy.ir.caps import Caps
+from cliproxy.providers.base import USER_AGENT, About, Call
 
 CLAUDE = providers.get("claude")
 LOGIN = Account("a", "claude", "a", kind="oauth", credential=Credential(
@@ -254,3 +255,17 @@ def test_it_counts_and_answers_whole():
     assert CLAUDE.able("count", LOGIN)
     assert CLAUDE.able("whole", LOGIN)
     assert not CLAUDE.able("keep", LOGIN)
+
+
+@pytest.mark.parametrize(
+    ("first", "body", "passes"),
+    [
+        (True, b'{"messages":[{"role":"user"},{"role": "system"}]}', False),
+        (True, b'{"system":"s","messages":[{"role":"user"}]}', True),
+        (False, b'{"messages":[{"role":"user"},{"role": "system"}]}', True),
+    ],
+)
+def test_instructions_between_messages_are_moved_where_the_owner_says_so(first, body, passes):
+    account = Account("k", "claude", "k", secret=Secret("k"), system_first=first)
+    about = About("generate", "anthropic", Caps(model="m", provider="claude"), account, True)
+    assert CLAUDE.verbatim(body, about) == (body if passes else None)

@@ -196,3 +196,10 @@ quota-exceeded: {switch-preview-model: true}
     assert [s.model for s in found.instead_of("m")] == ["m-preview-06-05", "m-preview-05-06"]
     assert found.instead_of("m-preview-06-05") == []
     assert registry(text.replace("true", "false")).instead_of("m") == []
+
+
+def test_a_forked_alias_of_a_key_keeps_the_models_own_name():
+    models = "[{name: m, alias: a, fork: true}, {name: n, alias: b}]"
+    found = registry(f"claude-api-key: [{{api-key: k, models: {models}}}]")
+    assert names(found) == ["a", "m", "b"]
+    assert found.resolve("m")[0].upstream_model == "m"
