@@ -7,6 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from cliproxy.base.redact import Hidden
+
 HOP_BY_HOP: Final = frozenset(
     {
         "connection",
@@ -23,7 +25,7 @@ HOP_BY_HOP: Final = frozenset(
 """Headers that belong to one connection (RFC 9110 7.6.1) and are never forwarded."""
 
 
-class HttpRequest(Struct, frozen=True):
+class HttpRequest(Hidden, Struct, frozen=True):
     """One request to an upstream.
 
     `proxy`: a proxy URL, `direct` (no proxy, not even the environment's), or None (the

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import contextlib
+import re
+from collections.abc import Iterable, Mapping
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit, urlunsplit
 
-_SECRET_QUERY: Final = ("key", "token", "secret", "password", "code", "auth")
-_SECRET_HEADERS: Final = frozenset(
+from cliproxy.base import json
+
+_SECRET_QUERY: Final = ("key", "token", "secret", "password", "code", "auth", "sig")
+_SECRET_WORDS: Final = frozenset(
     {
-        "authorization",
-        "proxy-authorization",
-        "x-api-key",
-        "x-goog-api-key",
-        "cookie",
-        "set-cookie",
-        "x-management-key",
-        "x-local-password",
+        "apikey", "auth", "authorization", "bearer", "cookie", "credential", "credentials", "jwt",
+        "passwd", "password", "secret", "signature", "token",
     }
+)  # fmt: skip
+"""Words in the name of a header whose value proves who somebody is."""
+_NO_SECRETS: Final = frozenset({"idempotency-key", "x-cliproxy-token-count"})
+_SECRET_FIELDS: Final = re.compile(
+    r"(?i).*(token|secret|password|assertion|cookie|verifier|api_?key|private_?key)|(\w+_)?code"
 )
+_SHORTEST: Final = 8
+"""Shorter values are not looked for in texts: they stand there by chance."""
+_DEEPEST: Final = 8
+HIDDEN: Final = "…"
 
 
 def mask(secret: str) -> str:
@@ -29,7 +39,106 @@ def mask(secret: str) -> str:
 
 def header(name: str, value: str) -> str:
     """Return a header value fit for a log."""
-    return mask(value) if name.lower() in _SECRET_HEADERS else value
+    return mask(value) if is_secret_header(name) else value
+
+
+def is_secret_header(name: str) -> bool:
+    """Tell by its name whether a header proves who somebody is."""
+    name = name.lower()
+    words = re.split("[-_]", name)
+    return name not in _NO_SECRETS and (
+        words[-1] == "key" or words[-1] == "apikey" or not _SECRET_WORDS.isdisjoint(words)
+    )
+
+
+def _is_secret_query(name: str) -> bool:
+    return any(word in name.lower() for word in _SECRET_QUERY)
+
+
+def secrets_of(address: str, headers: Mapping[str, str], body: bytes = b"") -> set[str]:
+    """Return what of a request is secret: in its address, its headers and, by name, its body.
+
+    A body is looked through when it is a form or JSON; give it only where it is small.
+    """
+    found: set[str] = set()
+    try:
+        parts = urlsplit(address)
+        if parts.password:
+            pair = unquote(f"{parts.username or ''}:{parts.password}").encode()
+            found |= {parts.password, unquote(parts.password), base64.b64encode(pair).decode()}
+        found |= {value for name, value in parse_qsl(parts.query) if _is_secret_query(name)}
+    except ValueError:
+        pass
+    for name, value in headers.items():
+        if is_secret_header(name):
+            found |= _in_header(value)
+    if body:
+        found |= _in_body(body)
+    return {text for text in found if len(text) >= _SHORTEST}
+
+
+def _in_header(value: str) -> set[str]:
+    scheme, space, token = value.strip().partition(" ")
+    found = {value.strip()}
+    if space and "=" not in scheme:
+        found.add(token.strip())
+        if scheme.lower() == "basic":
+            with contextlib.suppress(binascii.Error, ValueError):
+                found.add(base64.b64decode(token).decode().partition(":")[2])
+    return found | {pair.partition("=")[2].strip() for pair in value.split(";") if "=" in pair}
+
+
+def _in_body(body: bytes) -> set[str]:
+    found: set[str] = set()
+    try:
+        if body.lstrip()[:1] in (b"{", b"["):
+            _collect(json.loads(body), found, 0)
+        else:
+            pairs = parse_qsl(body.decode())
+            found |= {value for name, value in pairs if _SECRET_FIELDS.fullmatch(name)}
+    except ValueError:
+        pass  # neither JSON nor a form
+    return found
+
+
+def _collect(value: json.Json, found: set[str], depth: int) -> None:
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if isinstance(inner, str):
+                if _SECRET_FIELDS.fullmatch(name):
+                    found.add(inner)
+            else:
+                _collect(inner, found, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _collect(inner, found, depth + 1)
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Return a text in which secrets do not stand, however they are written."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        for written in _written(secret):
+            if written in text:
+                text = text.replace(written, HIDDEN)
+    return text
+
+
+def without_bytes(data: bytes, secrets: Iterable[str]) -> bytes:
+    """Return bytes in which secrets do not stand, however they are written."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        for written in _written(secret):
+            needle = written.encode("utf-8", "surrogatepass")
+            if needle in data:
+                data = data.replace(needle, HIDDEN.encode())
+    return data
+
+
+def _written(secret: str) -> set[str]:
+    odd = "surrogatepass"
+    coded = quote(secret, "", errors=odd), quote_plus(secret, "", errors=odd)
+    return {secret, json.dumps_str(secret)[1:-1], *coded}
 
 
 def url(value: str) -> str:
@@ -44,10 +153,19 @@ def url(value: str) -> str:
     if parts.username or parts.password:
         host = f"…@{host}"
     query = "&".join(
-        f"{k}={'…' if any(s in k.lower() for s in _SECRET_QUERY) else v}"
+        f"{k}={HIDDEN if _is_secret_query(k) else v}"
         for k, v in parse_qsl(parts.query, keep_blank_values=True)
     )
     return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+class Hidden:
+    """What holds secrets or people's words: its `repr` names its type and no more."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
 
 
 class Secret:

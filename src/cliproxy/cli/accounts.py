@@ -13,7 +13,6 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from cliproxy.account.model import Account
 from cliproxy.app.runtime import Runtime
 from cliproxy.base import json, redact
 from cliproxy.base.errors import ConfigError
@@ -22,6 +21,7 @@ from cliproxy.cli.config import loaded_or_empty
 from cliproxy.cli.server import NoServer, ask, key_or_environment, local_url
 from cliproxy.config.schema import Config
 from cliproxy.login.flow import Problem
+from cliproxy.manage.accounts import every_account
 
 
 def command(
@@ -48,15 +48,18 @@ def _from_server(url: str, key: str, *, quota: bool) -> list[Obj]:
     accounts: list[Obj] = ask(url, key, "accounts", holding="accounts")["accounts"]
     rests: dict[str, Obj] = {}
     for row in ask(url, key, "cooldowns", holding="cooldowns")["cooldowns"]:
-        rests.setdefault(row["account"], row)
+        if row.get("state") == "cooling":
+            rests.setdefault(row["account"], row)
     for account in accounts:
-        if (rest := rests.get(account["id"])) is not None:
-            account["cooldown"] = {k: rest[k] for k in ("reason", "until") if k in rest}
+        rest = rests.get(account["id"])
+        if rest is not None and not account.get("cooldown"):
+            # It rests for some of its models.
+            account["resting_model"] = {k: rest.get(k) for k in ("model", "reason", "until")}
         if quota and account.get("file"):
             path = f"auth-files/quota?name={quote(account['file'], safe='')}"
             with contextlib.suppress(ConfigError):
                 account["quota"] = ask(url, key, path, holding="quota")["quota"]
-    return accounts
+    return [_safe(account) for account in accounts]
 
 
 def _local(config: Config, key: str, *, quota: bool) -> list[Obj]:
@@ -70,53 +73,23 @@ def _local(config: Config, key: str, *, quota: bool) -> list[Obj]:
 async def _from_files(config: Config, *, quota: bool) -> list[Obj]:
     runtime = Runtime(config)
     try:
-        found = [_entry(account) for account in runtime.accounts]
-        used = {a.credential.name for a in runtime.accounts if a.credential is not None}
-        found += [
-            {
-                "id": credential.name,
-                "provider": credential.provider,
-                "label": credential.label,
-                "state": "disabled" if credential.flag("disabled") else "not used",
-            }
-            for credential in runtime.keeper.credentials()
-            if credential.name not in used
-        ]
-        if quota:
-            for account, entry in zip(runtime.accounts, found, strict=False):
-                if account.credential is not None:
-                    try:
-                        report = await runtime.keeper.quota(account.credential)
-                        entry |= {**_entry(account), "quota": msgspec.to_builtins(report)}
-                    except Problem as err:
-                        entry |= {**_entry(account), "state": err.kind, "problem": err.message}
+        found = [_safe(account) for account in every_account(runtime.control)]
+        for row in found:
+            credential = runtime.keeper.find(str(row["file"]))
+            if quota and credential is not None and row["state"] not in ("disabled", "not used"):
+                try:
+                    report = await runtime.keeper.quota(credential)
+                    row["quota"] = msgspec.to_builtins(report)
+                except Problem as err:
+                    row["problem"] = err.message
         return found
     finally:
         await runtime.close()
 
 
-def _entry(account: Account) -> Obj:
-    credential = account.credential
-    return {
-        "id": account.id,
-        "provider": account.provider,
-        "kind": account.kind,
-        "label": account.label,
-        "state": _state(account),
-        "prefix": account.prefix,
-        "priority": account.priority,
-        "weight": account.weight,
-        "project": account.project,
-        "base_url": redact.url(account.base_url) if account.base_url else "",
-        "expires": credential.expires if credential is not None else None,
-        "problem": credential.problem if credential is not None else "",
-    }
-
-
-def _state(account: Account) -> str:
-    if account.credential is None:
-        return "ready" if account.secret or account.kind == "local" else "no key"
-    return account.credential.state if account.token else "no token"
+def _safe(account: Obj) -> Obj:
+    base = account.get("base_url")
+    return {**account, "base_url": redact.url(base) if base else ""}
 
 
 def _print(found: list[Obj]) -> None:
@@ -142,10 +115,13 @@ def _print(found: list[Obj]) -> None:
 
 
 def _shown_state(row: Obj) -> str:
-    rest = row.get("cooldown")
+    rest, model = row.get("cooldown"), row.get("resting_model")
     if isinstance(rest, dict):
         return f"rests ({_plain(rest.get('reason'))}) until {_time(rest.get('until'))}"
-    return _plain(row.get("state")).replace("_", " ")
+    state = _plain(row.get("state")).replace("_", " ")
+    if isinstance(model, dict):
+        return f"{state}; {_plain(model.get('model'))} rests until {_time(model.get('until'))}"
+    return state
 
 
 def _left(quota: Any) -> str:

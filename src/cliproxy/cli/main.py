@@ -27,6 +27,7 @@ def serve(
     config: str | None = None,
     host: str | None = None,
     port: Annotated[int | None, Parameter(help="0 takes a free one.")] = None,
+    password: Annotated[str, Parameter(show=False)] = "",
 ) -> None:
     """Serve the proxy.
 
@@ -42,7 +43,7 @@ def serve(
     """
     from cliproxy.cli.serve import command  # noqa: PLC0415  # lazy by design
 
-    command(config, host, port)
+    command(config, host, port, password.strip())
 
 
 @app.command

@@ -17,7 +17,9 @@ from cliproxy.app.start import (
 from cliproxy.config.load import load
 
 
-def command(config_path: str | None, host: str | None, port: int | None) -> None:
+def command(
+    config_path: str | None, host: str | None, port: int | None, password: str = ""
+) -> None:
     """Find or write the configuration, then serve. Raises `ConfigError`."""
     path = find_config(config_path)
     fresh = path is None
@@ -40,6 +42,7 @@ def command(config_path: str | None, host: str | None, port: int | None) -> None
         config,
         announce=lambda url: _say(f"cliproxy is listening on {url} (config: {path})"),
         watched=path,
+        password=password,
     )
 
 

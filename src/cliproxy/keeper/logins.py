@@ -72,6 +72,7 @@ class Logins:
         self._transport = transport
         self._clock = clock
         self._waiting: dict[str, _Waiting] = {}
+        self._starting = 0
 
     async def start(
         self,
@@ -89,7 +90,7 @@ class Logins:
         taken, the callback comes by `callback`. `port` replaces the provider's own.
         """
         self._forget()
-        if len(self._waiting) >= MOST:
+        if len(self.waiting()) + self._starting >= MOST:
             raise Problem("limited", "Too many logins are waiting; finish or cancel some first.")
         found = login.get(provider)
         if not found.ways:
@@ -137,7 +138,15 @@ class Logins:
                 await waiting.leave()
 
         waiting.task = own(work())
-        await waiting.told.wait()
+        self._starting += 1
+        try:
+            await waiting.told.wait()
+        except BaseException:
+            # Whoever began it is gone; nobody will end it.
+            waiting.task.cancel()
+            raise
+        finally:
+            self._starting -= 1
         self._waiting[pending.state] = waiting
         if waiting.problem is not None:
             raise waiting.problem

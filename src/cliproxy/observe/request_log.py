@@ -11,15 +11,16 @@ import logging
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from cliproxy.base import redact
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.http import HttpRequest
+from cliproxy.base.redact import Hidden
 from cliproxy.observe.files import Keep
 
 _log: Final = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ MOST: Final = 32 * 1024 * 1024
 """Bytes of one body that are kept."""
 MOST_OF_ERRORS: Final = 1024 * 1024
 """The same, where only failed requests are written."""
+SHOWN: Final = 256 * 1024
+"""Bytes of one body that are shown beside its request."""
 _CANCELLED: Final = 499
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -55,7 +58,7 @@ class Body:
         return b"".join(self._parts) + tail
 
 
-class Exchange(Struct):
+class Exchange(Hidden, Struct):
     """One upstream call and its answer."""
 
     method: str
@@ -66,9 +69,10 @@ class Exchange(Struct):
     answer: Body
     status: int = 0
     answer_headers: Mapping[str, str] = {}
+    proxy: str = ""
 
 
-class Entry(Struct):
+class Entry(Hidden, Struct):
     """One request while it runs."""
 
     id: str
@@ -99,7 +103,7 @@ class Entry(Struct):
 
         return noting
 
-    def call(self, request: HttpRequest, account: str) -> Exchange:
+    def call(self, request: HttpRequest, account: str, *, proxy: str = "") -> Exchange:
         """Note an upstream call; the caller completes it."""
         made = Exchange(
             request.method,
@@ -108,6 +112,7 @@ class Entry(Struct):
             dict(request.headers),
             request.body[: self.limit],
             Body(self.limit),
+            proxy=proxy,
         )
         self.exchanges.append(made)
         return made
@@ -158,8 +163,11 @@ class RequestLog:
         stamp = time.strftime("%Y-%m-%dT%H%M%S", time.localtime(entry.began))
         name = f"{'error-' if error_only else ''}{place[:100]}-{stamp}-{entry.id}.log"
         flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
-        with os.fdopen(os.open(self._folder / name, flags, 0o600), "wb") as file:
+        # Under its name it is whole: somebody may be reading already.
+        unfinished = self._folder / f"{name}.part"
+        with os.fdopen(os.open(unfinished, flags, 0o600), "wb") as file:
             file.write(written(entry))
+        unfinished.replace(self._folder / name)
         if error_only:
             self._drop_old()
         self._keep.look()
@@ -206,7 +214,107 @@ def written(entry: Entry) -> bytes:
         b"",
         entry.answer.bytes(),
     ]
-    return b"\n".join(out) + b"\n"
+    # Whoever refuses a key may repeat it.
+    secrets = redact.secrets_of(f"?{entry.query}", entry.headers)
+    for exchange in entry.exchanges:
+        secrets |= redact.secrets_of(exchange.url, exchange.headers)
+        secrets |= redact.secrets_of(exchange.proxy, {})
+    return redact.without_bytes(b"\n".join(out) + b"\n", secrets)
+
+
+class Logged(Struct, frozen=True):
+    """One part of a request's file: who sent what."""
+
+    of: Literal["request", "upstream request", "upstream answer", "answer"]
+    attempt: int
+    """Which of the upstream calls, from 1; 0 = the client's."""
+    head: str
+    body: str
+    """At most `SHOWN` bytes of it."""
+    size: int
+    """Bytes in the file."""
+
+
+def find(folder: Path, request_id: str) -> tuple[str, bytes] | None:
+    """Return the name and the content of a request's file, None when there is none."""
+    try:
+        names = [p.name for p in folder.iterdir() if p.name.endswith(f"-{request_id}.log")]
+        # The file of all requests says more than that of failed ones.
+        name = min(names, key=lambda n: n.startswith("error-"), default=None)
+        return None if name is None else (name, content(folder / name))
+    except (OSError, ValueError):
+        return None
+
+
+def content(path: Path) -> bytes:
+    """Return a log file's content; no link leads out of the folder. Raises `OSError`."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    with os.fdopen(handle, "rb") as file:
+        return file.read()
+
+
+def read(data: bytes) -> list[Logged]:
+    """Return the parts of a request's file, with its bodies as text."""
+    found: list[Logged] = []
+    for number, (name, part) in enumerate(_parts(data)):
+        of, _, counted = name.rpartition(" ") if name[-1:].isdigit() else (name, "", "0")
+        if of == "REQUEST INFO":
+            head, body = part, b""
+        elif of == "HEADERS" and number == 1:
+            first = found.pop()
+            found.append(structs.replace(first, head=f"{first.head}\n{_text(part)}".strip()))
+            continue
+        elif of == "REQUEST BODY":
+            first = found.pop()
+            body = part.strip(b"\n")
+            found.append(structs.replace(first, body=_text(body[:SHOWN]), size=len(body)))
+            continue
+        else:
+            head, _, body = part.partition(b"\n\n")
+        body = body.strip(b"\n")
+        found.append(
+            Logged(_OF[of], int(counted), _text(head).strip(), _text(body[:SHOWN]), len(body))
+        )
+    return found
+
+
+def _parts(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Cut a file at its headings, where the next one can be: a body may hold such lines too."""
+    calls, at = 0, 0
+    wanted: tuple[str, ...] = ("REQUEST INFO",)
+    name = ""
+    for match in _HEADING.finditer(data):
+        heading = match[1].decode()
+        if heading not in wanted:
+            continue
+        if name:
+            yield name, data[at : match.start()]
+        name, at = heading, match.end()
+        if heading.startswith("API REQUEST"):
+            calls += 1
+            wanted = (f"API RESPONSE {calls}",)
+        else:
+            wanted = _NEXT.get(heading, (f"API REQUEST {calls + 1}", "RESPONSE"))
+    if name:
+        yield name, data[at:]
+
+
+_HEADING: Final = re.compile(rb"^=== ([A-Z]+(?: [A-Z]+)?(?: \d+)?) ===$", re.MULTILINE)
+_NEXT: Final[dict[str, tuple[str, ...]]] = {
+    "REQUEST INFO": ("HEADERS",),
+    "HEADERS": ("REQUEST BODY",),
+    "RESPONSE": (),
+}
+_OF: Final[dict[str, Literal["request", "upstream request", "upstream answer", "answer"]]] = {
+    "REQUEST INFO": "request",
+    "API REQUEST": "upstream request",
+    "API RESPONSE": "upstream answer",
+    "RESPONSE": "answer",
+}
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
 def _headers(items: Any) -> list[bytes]:

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from msgspec import structs
 
 from cliproxy import providers
+from cliproxy.base import redact
 from cliproxy.base.errors import GatewayError
 from cliproxy.dialects import Writer
 from cliproxy.dialects.sse import looks_like_json
@@ -82,7 +83,8 @@ async def stream(
 
     def failed(error: GatewayError) -> None:
         # Too late for this client; not for those who come next.
-        request.attempts[-1].message = error.message
+        secrets = redact.secrets_of(call.http.url, call.http.headers)
+        request.attempts[-1].message = redact.without(error.message, secrets)
         request.attempts[-1].reason = "failed_in_stream"
         if about_limits(error):
             gateway.pool.report(candidate, error)
@@ -130,7 +132,12 @@ async def _translated(
     meter = request.meter
     meter.tap = tap = Tap(call.dialect.id)
     source = Source(
-        call.dialect, call.caps, call.restore, checked=gateway.settings.checked, tap=tap
+        call.dialect,
+        call.caps,
+        call.restore,
+        checked=gateway.settings.checked,
+        tap=tap,
+        http=call.http,
     )
     batches, rest = await _held(source.stream(response), watch, watch.see)
     pending = [event for batch in batches for event in batch]

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from typing import Final
 
 from cliproxy import providers
+from cliproxy.base import redact
 from cliproxy.base.errors import (
     GatewayError,
     NotFound,
@@ -264,7 +265,8 @@ async def _attempt(
     token = candidate.account.token
     exchange = None
     if request.entry is not None:
-        exchange = request.entry.call(call.http, candidate.account.label)
+        via = call.http.proxy or gateway.settings.proxy_url or ""
+        exchange = request.entry.call(call.http, candidate.account.label, proxy=via)
     response, refusal = await _sent(gateway, request, candidate, target, call)
     response.closed = turn.end
     if exchange is not None:
@@ -298,6 +300,10 @@ async def _attempt(
             reply = await answering.stream(gateway, request, candidate, call, response)
         else:
             reply = await answering.whole(gateway, request, candidate, call, response)
+    except GatewayError as err:
+        response.close()
+        _clean(err, _secrets(gateway, call.http))
+        raise
     except BaseException:
         response.close()
         raise
@@ -383,8 +389,24 @@ async def _refusal(
             f"The upstream answered {response.status} (redirect), which is not followed; "
             "check its base-url."
         )
+    # Some upstreams repeat the key that they refuse; their words go to clients and into logs.
+    body = redact.without_bytes(body, _secrets(gateway, call.http))
     err = call.dialect.read_error(response.status, response.headers, body)
     return call.provider.judge(err, gateway.clock.now())
+
+
+def _secrets(gateway: Gateway, http: HttpRequest) -> set[str]:
+    """Return what was sent as proof of who we are, to the upstream and to a proxy before it."""
+    via = http.proxy or gateway.settings.proxy_url or ""
+    return redact.secrets_of(http.url, http.headers) | redact.secrets_of(via, {})
+
+
+def _clean(err: GatewayError, secrets: set[str]) -> None:
+    """Take what we have sent as proof of who we are out of an upstream's words."""
+    err.message = redact.without(err.message, secrets)
+    err.headers = {k: redact.without(v, secrets) for k, v in err.headers.items()}
+    if isinstance(err, UpstreamRefused) and err.raw is not None:
+        err.raw = redact.without_bytes(err.raw, secrets)
 
 
 def _forgotten(request: Request, candidate: Candidate, err: GatewayError) -> bool:

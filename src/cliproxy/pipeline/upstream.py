@@ -10,7 +10,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
+from msgspec import structs
+
+from cliproxy.base import redact
 from cliproxy.base.errors import GatewayError, UpstreamBroken
+from cliproxy.base.http import HttpRequest
 from cliproxy.dialects import Dialect, Reader
 from cliproxy.dialects.sse import EventTooLarge, SseDecoder, looks_like_json
 from cliproxy.ir.caps import Caps
@@ -35,11 +39,13 @@ class Source:
         *,
         checked: bool = False,
         tap: Tap | None = None,
+        http: HttpRequest | None = None,
     ) -> None:
         self._see = (tap or Tap(dialect.id)).see
         self._reader: Reader = dialect.reader(caps)
         self._restore = RestoreStream(restore) if restore else None
         self._checker = Checker() if checked else None
+        self._http = http
 
     def whole(self, body: bytes) -> list[Event]:
         """Read a complete answer, which may be an event stream although none was asked for."""
@@ -101,6 +107,12 @@ class Source:
         if self._checker is not None:
             for event in events:
                 self._checker.feed(event)
+        if events and isinstance(events[-1], Error) and self._http is not None:
+            # An upstream may repeat the key that it was sent.
+            secrets = redact.secrets_of(self._http.url, self._http.headers)
+            failure = events[-1]
+            told = redact.without(failure.message, secrets)
+            events = [*events[:-1], structs.replace(failure, message=told)]
         if self._restore is not None:
             return self._restore.feed(events)
         return events

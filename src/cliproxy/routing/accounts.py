@@ -78,7 +78,8 @@ def _written(
         ("vertex", config.vertex_api_key),
     ):
         for entry in entries:
-            yield _of_entry(provider, entry, config), _own(entry)
+            if not entry.disabled:
+                yield _of_entry(provider, entry, config), _own(entry)
     for host in config.openai_compatibility:
         if not host.disabled:
             for account in _of_host(host):

@@ -13,9 +13,10 @@ import io
 from collections.abc import AsyncGenerator, Callable
 from functools import lru_cache
 from typing import Any, Final
+from weakref import WeakSet
 
 import aiohttp
-from aiohttp_socks import ProxyConnector, ProxyError, ProxyTimeoutError
+from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 
 from cliproxy.base import redact
 from cliproxy.base.errors import (
@@ -100,11 +101,19 @@ class UpstreamResponse:
                 break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def interrupt(self) -> None:
+        """End the reading with an error, wherever it is."""
+        self._response.content.set_exception(Interrupted())
+
     def close(self) -> None:
         """Let go of the connection at once; it is reused only if the body was read to its end."""
         self._response.close()
         if self.closed is not None:
             self.closed()
+
+
+class Interrupted(OSError):
+    """The proxy is being stopped, and with it what it reads."""
 
 
 class Transport:
@@ -114,6 +123,7 @@ class Transport:
         self._sessions: dict[str, aiohttp.ClientSession] = {}
         self._vias: dict[tuple[str | None, str], Proxy | None] = {}
         self._local = local
+        self._open: WeakSet[UpstreamResponse] = WeakSet()
 
     async def send(
         self, request: HttpRequest, timeouts: Timeouts, *, proxy: str | None = None
@@ -154,15 +164,28 @@ class Transport:
             raise UpstreamTimeout(
                 f"{_host(url)} did not answer within {timeouts.first:g} s."
             ) from err
-        except (aiohttp.ClientError, ProxyError, OSError, ValueError) as err:
+        except (
+            aiohttp.ClientError,
+            ProxyError,
+            ProxyConnectionError,
+            OSError,
+            ValueError,
+        ) as err:
             raise _unreachable(url, via, err) from err
-        return UpstreamResponse(response, timeouts, deadline)
+        answer = UpstreamResponse(response, timeouts, deadline)
+        self._open.add(answer)
+        return answer
 
     async def _local_url(self, url: str) -> str:
         if self._local is None:
             raise UpstreamUnreachable("The embedded model is not enabled in this process.")
         path = url[len(LOCAL_SCHEME) :].partition("/")[2]
         return f"{await self._local.url()}/{path}"
+
+    def interrupt(self) -> None:
+        """End all answers that are being read, with an error that their clients are told."""
+        for response in list(self._open):
+            response.interrupt()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -233,7 +256,7 @@ def _unreachable(url: str, via: Proxy | None, err: Exception) -> UpstreamError:
     match err:
         case aiohttp.ClientHttpProxyError():
             why = f"the proxy answered {err.status}"
-        case aiohttp.ClientProxyConnectionError() | ProxyError():
+        case aiohttp.ClientProxyConnectionError() | ProxyError() | ProxyConnectionError():
             why = "the proxy could not be used"
         case aiohttp.ClientConnectorDNSError():
             why = "the name does not resolve"
@@ -255,6 +278,8 @@ def _unreachable(url: str, via: Proxy | None, err: Exception) -> UpstreamError:
 
 
 def _broken(err: Exception) -> UpstreamError:
+    if isinstance(err, Interrupted):
+        return UpstreamBroken("The proxy was stopped before this answer was complete; ask again.")
     if isinstance(err, aiohttp.ClientPayloadError):
         return UpstreamBroken("The upstream's answer was cut off or is unreadable.")
     return UpstreamBroken("The connection to the upstream broke in the middle of its answer.")

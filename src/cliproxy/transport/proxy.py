@@ -12,12 +12,13 @@ from msgspec import Struct
 
 from cliproxy.base import redact
 from cliproxy.base.errors import UpstreamUnreachable
+from cliproxy.base.redact import Hidden
 
 DIRECT: Final = frozenset({"direct", "none"})
 _SCHEMES: Final = frozenset({"http", "https", "socks4", "socks4a", "socks5", "socks5h"})
 
 
-class Proxy(Struct, frozen=True):
+class Proxy(Hidden, Struct, frozen=True):
     """Where to connect instead of to the host. `socks` proxies need their own connector."""
 
     url: str

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from cliproxy.account.index import auth_index
 from cliproxy.account.model import Account
 from cliproxy.base.redact import mask
 from cliproxy.ir.usage import IRUsage
@@ -128,28 +129,6 @@ def client_mark(key: str) -> str:
 def is_mark(text: str) -> bool:
     """Tell whether a text is a `client_mark` already."""
     return _MARK.fullmatch(text) is not None
-
-
-_LISTS: Final = {
-    "gemini": "gemini-api-key",
-    "claude": "claude-api-key",
-    "codex": "codex-api-key",
-    "xai": "xai-api-key",
-}
-
-
-def auth_index(account: Account, auth_dir: str = "") -> str:
-    """Return the sixteen hex digits that management clients know an account by."""
-    if account.credential is not None:
-        kind = account.credential.text("type").lower() or account.provider
-        seed = f"{kind}:{auth_dir.rstrip('/')}/{account.credential.name}"
-    elif account.provider in _LISTS:
-        seed = f"{_LISTS[account.provider]}:{account.base_url}+{account.secret.reveal()}"
-    elif account.provider.startswith("openai-compatib"):
-        seed = f"openai-compatibility:{account.base_url}+{account.secret.reveal()}"
-    else:
-        seed = f"id:{account.id}"
-    return hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def who(account: Account, auth_dir: str = "") -> Who:
