@@ -19,10 +19,10 @@ from cliproxy.login.flow import (
     Report,
     Setting,
     Talk,
+    TokenLogin,
     Unreachable,
     Wait,
     Window,
-    has_refresh_token,
 )
 
 APP: Final = google.App(
@@ -45,16 +45,12 @@ _PAUSE: Final = 2.0
 _NOT_TOLD: Final = "Antigravity does not say what is left"
 
 
-class Antigravity:
+class Antigravity(TokenLogin):
     """Logins of Antigravity."""
 
     provider: str = "antigravity"
     ways: tuple[Literal["browser", "device", "cookie"], ...] = ("browser",)
     lead: float = 300.0
-
-    def renewable(self, fields: Obj) -> bool:
-        """Look for a refresh token."""
-        return has_refresh_token(fields)
 
     def login(self, setting: Setting, way: str) -> Talk[LoggedIn]:
         """Log in with a browser and find the project."""

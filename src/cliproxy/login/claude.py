@@ -25,6 +25,7 @@ from cliproxy.login.flow import (
     Report,
     Setting,
     Talk,
+    TokenLogin,
     Unreachable,
     Visit,
     Window,
@@ -65,7 +66,7 @@ _PAGES: Final = 20
 _GONE: Final = re.compile(r"\brevoked\b|\bdisabled\b|\bsuspended\b", re.IGNORECASE)
 
 
-class Claude:
+class Claude(TokenLogin):
     """Logins of Claude."""
 
     provider: str = "claude"
@@ -116,10 +117,6 @@ class Claude:
         if not changes.get("refresh_token"):
             changes.pop("refresh_token", None)
         return changes
-
-    def complete(self, fields: Obj, setting: Setting) -> Talk[Obj] | None:
-        """Return None: calls need nothing but the token."""
-        return None
 
     def quota(self, fields: Obj, setting: Setting) -> Talk[Report] | None:
         """Ask how much of each window is used. Setup tokens may not."""

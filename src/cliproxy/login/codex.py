@@ -24,13 +24,13 @@ from cliproxy.login.flow import (
     Setting,
     Show,
     Talk,
+    TokenLogin,
     Unreachable,
     Visit,
     Wait,
     Window,
     bearer,
     get,
-    has_refresh_token,
     new_pkce,
     new_state,
     post_form,
@@ -69,16 +69,12 @@ _SPENT: Final = {
 }
 
 
-class Codex:
+class Codex(TokenLogin):
     """Logins of Codex."""
 
     provider: str = "codex"
     ways: tuple[Literal["browser", "device", "cookie"], ...] = ("browser", "device")
     lead: float = 5 * 86400.0
-
-    def renewable(self, fields: Obj) -> bool:
-        """Look for a refresh token."""
-        return has_refresh_token(fields)
 
     def login(self, setting: Setting, way: str) -> Talk[LoggedIn]:
         """Log in with a browser, or with a code that is typed on another device.
@@ -118,10 +114,6 @@ class Codex:
             who = _who(fresh["id_token"])
             changes |= {k: v for k, v in who.items() if v and not credential.text(k)}
         return changes
-
-    def complete(self, fields: Obj, setting: Setting) -> Talk[Obj] | None:
-        """Return None: what a call needs stands in the tokens."""
-        return None
 
     def quota(self, fields: Obj, setting: Setting) -> Talk[Report] | None:
         """Ask how much of each window is used."""

@@ -228,6 +228,26 @@ class Login(Protocol):
         ...
 
 
+class TokenLogin:
+    """What most providers have in common: a refresh token, and nothing more to find or to ask."""
+
+    def renewable(self, fields: Obj) -> bool:
+        """Look for a refresh token."""
+        return has_refresh_token(fields)
+
+    def complete(self, fields: Obj, setting: Setting) -> Talk[Obj] | None:
+        """Return None: what a call needs stands in the tokens."""
+        return None
+
+    def quota(self, fields: Obj, setting: Setting) -> Talk[Report] | None:
+        """Return None: the provider does not tell."""
+        return None
+
+    def models(self, fields: Obj, setting: Setting) -> Talk[list[ModelFound]] | None:
+        """Return None: there is no list."""
+        return None
+
+
 def has_refresh_token(fields: Obj) -> bool:
     """Tell whether there is a refresh token, at the top or in a `token` object."""
     token = fields.get("token")

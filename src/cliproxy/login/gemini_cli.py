@@ -16,17 +16,16 @@ from cliproxy.base.json import Obj
 from cliproxy.login import google
 from cliproxy.login.flow import (
     LoggedIn,
-    ModelFound,
     Problem,
     Report,
     Setting,
     Talk,
+    TokenLogin,
     Unreachable,
     Wait,
     Window,
     bearer,
     get,
-    has_refresh_token,
     post_json,
 )
 
@@ -65,16 +64,12 @@ class NoProject(Problem):
         super().__init__("refused", f"{text} {why}".strip())
 
 
-class GeminiCli:
+class GeminiCli(TokenLogin):
     """Logins of Gemini CLI."""
 
     provider: str = "gemini-cli"
     ways: tuple[Literal["browser", "device", "cookie"], ...] = ("browser",)
     lead: float = 0.0
-
-    def renewable(self, fields: Obj) -> bool:
-        """Look for a refresh token."""
-        return has_refresh_token(fields)
 
     def login(self, setting: Setting, way: str) -> Talk[LoggedIn]:
         """Log in with a browser and find the projects.
@@ -134,14 +129,6 @@ class GeminiCli:
     def quota(self, fields: Obj, setting: Setting) -> Talk[Report] | None:
         """Ask what is left of each group of models, in each project."""
         return _quota(fields, setting)
-
-    def models(
-        self,
-        fields: Obj,
-        setting: Setting,
-    ) -> Talk[list[ModelFound]] | None:
-        """Return None: there is no list."""
-        return None
 
 
 def _named(fields: Obj) -> list[str]:

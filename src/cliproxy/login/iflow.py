@@ -21,9 +21,9 @@ from cliproxy.login.flow import (
     LoggedIn,
     ModelFound,
     Problem,
-    Report,
     Setting,
     Talk,
+    TokenLogin,
     Unreachable,
     Visit,
     bearer,
@@ -48,7 +48,7 @@ _WHO: Final = "iFlow"
 _BXAUTH: Final = re.compile(r"(?:^|[;\s])BXAuth=([^;\s]+)")
 
 
-class IFlow:
+class IFlow(TokenLogin):
     """Logins of iFlow."""
 
     provider: str = "iflow"
@@ -75,10 +75,6 @@ class IFlow:
         if grants.text(fields, "api_key") or not token:
             return None
         return _completed(token, setting)
-
-    def quota(self, fields: Obj, setting: Setting) -> Talk[Report] | None:
-        """Return None: it is not told."""
-        return None
 
     def models(self, fields: Obj, setting: Setting) -> Talk[list[ModelFound]] | None:
         """Ask for the models of the key."""

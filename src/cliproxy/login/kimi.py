@@ -21,10 +21,10 @@ from cliproxy.login.flow import (
     Report,
     Setting,
     Talk,
+    TokenLogin,
     Window,
     bearer,
     get,
-    has_refresh_token,
     post_form,
 )
 
@@ -41,16 +41,12 @@ _WEEK: Final = 604800.0
 _UNITS: Final = {"SECOND": 1.0, "MINUTE": 60.0, "HOUR": 3600.0, "DAY": 86400.0, "WEEK": _WEEK}
 
 
-class Kimi:
+class Kimi(TokenLogin):
     """Logins of Kimi Code."""
 
     provider: str = "kimi"
     ways: tuple[Literal["browser", "device", "cookie"], ...] = ("device",)
     lead: float = 300.0
-
-    def renewable(self, fields: Obj) -> bool:
-        """Look for a refresh token."""
-        return has_refresh_token(fields)
 
     def login(self, setting: Setting, way: str) -> Talk[LoggedIn]:
         """Log in with a device code."""
@@ -97,10 +93,6 @@ class Kimi:
         )
         told = yield from grants.renewed(_WHO, request, setting, final=_FINAL)
         return {**_fresh(told, setting), "timestamp": int(setting.now * 1000), **new}
-
-    def complete(self, fields: Obj, setting: Setting) -> Talk[Obj] | None:
-        """Return None: nothing is missing."""
-        return None
 
     def quota(self, fields: Obj, setting: Setting) -> Talk[Report] | None:
         """Ask what is left of the week and of the shorter windows."""

@@ -13,12 +13,10 @@ from cliproxy.base.json import Obj
 from cliproxy.login import grants
 from cliproxy.login.flow import (
     LoggedIn,
-    ModelFound,
     Problem,
-    Report,
     Setting,
     Talk,
-    has_refresh_token,
+    TokenLogin,
     new_pkce,
     post_form,
 )
@@ -37,16 +35,12 @@ _WHO: Final = "Qwen"
 _PACE: Final = grants.Pace(factor=1.5, added=0.0, most=10.0, total=300.0)
 
 
-class Qwen:
+class Qwen(TokenLogin):
     """Logins of Qwen Code."""
 
     provider: str = "qwen"
     ways: tuple[Literal["browser", "device", "cookie"], ...] = ("device",)
     lead: float = 10800.0
-
-    def renewable(self, fields: Obj) -> bool:
-        """Look for a refresh token."""
-        return has_refresh_token(fields)
 
     def login(self, setting: Setting, way: str) -> Talk[LoggedIn]:
         """Log in with a device code. Nothing tells whose login it is: `options` may name it."""
@@ -96,18 +90,6 @@ class Qwen:
                 raise Problem(err.kind, f"{err.message} {ENDED}") from err
             raise
         return _fresh(told, setting)
-
-    def complete(self, fields: Obj, setting: Setting) -> Talk[Obj] | None:
-        """Return None: nothing is missing."""
-        return None
-
-    def quota(self, fields: Obj, setting: Setting) -> Talk[Report] | None:
-        """Return None: it is not told."""
-        return None
-
-    def models(self, fields: Obj, setting: Setting) -> Talk[list[ModelFound]] | None:
-        """Return None: there is no list."""
-        return None
 
 
 def _fresh(told: Obj, setting: Setting) -> Obj:

@@ -20,14 +20,14 @@ from cliproxy.account.credential import written
 from cliproxy.base import json
 from cliproxy.base.json import Obj
 from cliproxy.login import google
-from cliproxy.login.flow import LoggedIn, ModelFound, Problem, Report, Setting, Talk, post_form
+from cliproxy.login.flow import LoggedIn, Problem, Setting, Talk, TokenLogin, post_form
 
 GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LOCATION: Final = "us-central1"
 _HOUR: Final = 3600
 
 
-class Vertex:
+class Vertex(TokenLogin):
     """Service accounts. A person cannot log in with a browser."""
 
     provider: str = "vertex"
@@ -75,22 +75,6 @@ class Vertex:
             "token_type": told.get("token_type") or "Bearer",
             "expired": written(setting.now + google.lasts(told)),
         }
-
-    def complete(self, fields: Obj, setting: Setting) -> Talk[Obj] | None:
-        """Return None: the key file names its project."""
-        return None
-
-    def quota(self, fields: Obj, setting: Setting) -> Talk[Report] | None:
-        """Return None: it is not told."""
-        return None
-
-    def models(
-        self,
-        fields: Obj,
-        setting: Setting,
-    ) -> Talk[list[ModelFound]] | None:
-        """Return None: there is no list."""
-        return None
 
 
 def _account(fields: Obj) -> Obj:

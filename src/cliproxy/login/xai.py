@@ -22,12 +22,12 @@ from cliproxy.login.flow import (
     Report,
     Setting,
     Talk,
+    TokenLogin,
     Unreachable,
     Visit,
     Window,
     bearer,
     get,
-    has_refresh_token,
     new_pkce,
     new_state,
     post_form,
@@ -51,16 +51,12 @@ _NAMES: Final = {
 _DAY: Final = 86400.0
 
 
-class XAI:
+class XAI(TokenLogin):
     """Logins of xAI."""
 
     provider: str = "xai"
     ways: tuple[Literal["browser", "device", "cookie"], ...] = ("device", "browser")
     lead: float = 300.0
-
-    def renewable(self, fields: Obj) -> bool:
-        """Look for a refresh token."""
-        return has_refresh_token(fields)
 
     def login(self, setting: Setting, way: str) -> Talk[LoggedIn]:
         """Log in with a device code, or with a browser on this machine."""
@@ -83,10 +79,6 @@ class XAI:
         }
         told = yield from grants.renewed(_WHO, post_form(url, form), setting)
         return {**_fresh(told, setting), **new}
-
-    def complete(self, fields: Obj, setting: Setting) -> Talk[Obj] | None:
-        """Return None: nothing is missing."""
-        return None
 
     def quota(self, fields: Obj, setting: Setting) -> Talk[Report] | None:
         """Ask what is left of the week and of the month."""
