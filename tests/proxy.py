@@ -62,6 +62,14 @@ class Proxy:
         """Return the server's open connections."""
         return list(self._server.server_state.connections)
 
+    def settle(self) -> None:
+        """Wait until the server is done with every request, also with what follows its answer."""
+
+        async def over() -> None:
+            await asyncio.gather(*self._server.server_state.tasks, return_exceptions=True)
+
+        asyncio.run_coroutine_threadsafe(over(), self.loop).result(20)
+
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())

@@ -162,3 +162,68 @@ def test_the_key_can_be_taken_away_while_it_runs(managed):
     text = managed.text.replace(f"  secret-key: {KEY}\n", '  secret-key: ""\n')
     assert managed.ask("PUT", "/config.yaml", text.encode()).status_code == 200
     assert managed.ask("GET", "/debug").status_code == 404
+
+
+class TestHost:
+    @pytest.mark.parametrize(
+        "host", ["localhost", "localhost:8317", "LOCALHOST.", "127.0.0.1:1", "[::1]", "[::1]:8317"]
+    )
+    def test_this_machine_has_these_names(self, managed, host):
+        assert managed.ask("GET", "/debug", host=host).status_code == 200
+
+    @pytest.mark.parametrize("method", ["GET", "PUT", "HEAD"])
+    @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8317", "localhost.x"])
+    def test_a_page_elsewhere_cannot_give_it_another(self, managed, host, method):
+        answer = managed.ask(method, "/debug", host=host)
+        assert answer.status_code == 403
+        assert "x-cpa-version" in answer.headers
+        if method != "HEAD":
+            assert answer.json()["error"] == "unknown host"
+            assert "allow-remote" in answer.json()["message"]
+
+    def test_the_callback_is_no_exception(self, managed):
+        answer = managed.ask("GET", "/oauth-callback?state=x", key=None, host="evil.example")
+        assert answer.status_code == 403
+
+    @pytest.mark.parametrize(
+        "setting",
+        [
+            f"api-keys: [k]\nremote-management: {{secret-key: {KEY}, allow-remote: true}}\n",
+            f"api-keys: [k]\nremote-management: {{secret-key: {KEY}}}\ntrusted-proxies: [10.0.0.1]\n",
+            f"api-keys: [k]\nremote-management: {{secret-key: {KEY}}}\nhost: 0.0.0.0\n",
+        ],
+        ids=["remote", "proxied", "everywhere"],
+    )
+    def test_whoever_serves_others_may_have_any_name(self, manage, setting):
+        managed = manage(head=setting)
+        assert managed.ask("GET", "/debug", host="proxy.example").status_code == 200
+
+    def test_clients_may_use_any_name(self, managed):
+        assert managed.ask("GET", "//healthz", host="proxy.example").status_code == 200
+
+
+class TestKeepAlive:
+    @pytest.mark.parametrize(
+        ("headers", "status", "told"),
+        [
+            ({"authorization": "Bearer for-now"}, 200, {"status": "ok"}),
+            ({"x_local_password": "for-now"}, 200, {"status": "ok"}),
+            ({"x_local_password": "wrong"}, 401, {"error": "invalid password"}),
+            ({}, 401, {"error": "invalid password"}),
+            ({"authorization": f"Bearer {KEY}"}, 401, {"error": "invalid password"}),
+        ],
+    )
+    def test_the_password_of_this_start_opens_it(self, managed, headers, status, told):
+        managed.control.local_key = "for-now"
+        answer = managed.ask("GET", "//keep-alive", key=None, **headers)
+        assert (answer.status_code, answer.json()) == (status, told)
+        assert (managed.control.heard is not None) is (status == 200)
+
+    def test_without_a_password_it_is_not_there(self, managed):
+        assert managed.ask("GET", "//keep-alive").status_code == 404
+
+    def test_guessing_ends_in_a_ban(self, managed):
+        managed.control.local_key = "for-now"
+        for _ in range(5):
+            managed.ask("GET", "//keep-alive", key="wrong")
+        assert managed.ask("GET", "//keep-alive", key="for-now").status_code == 403

@@ -212,6 +212,52 @@ class TestCredentials:
         assert "generative-language-api-key" not in managed.text
 
 
+class TestSwitching:
+    @pytest.mark.parametrize("name", [*LISTS, "openai-compatibility"])
+    def test_every_entry_can_be_switched_off_named_and_ranked(self, managed, name):
+        entry = {"api-key": "k", "base-url": HOST}
+        if name == "openai-compatibility":
+            entry = {"name": "h", "base-url": HOST, "api-key-entries": [{"api-key": "k"}]}
+        managed.ask("PUT", f"/{name}", [entry])
+        change = {"priority": 7, "name": "mine", "disabled": True}
+        answer = managed.ask("PATCH", f"/{name}", {"index": 0, "value": change})
+        assert answer.json() == {"status": "ok"}
+        (told,) = managed.get(f"/{name}")[name]
+        assert {k: told[k] for k in change} == change
+        assert not [a for a in managed.get("/accounts")["accounts"] if a["kind"] == "key"]
+
+    def test_an_entry_that_was_off_serves_again(self, manage):
+        managed = manage(
+            "claude-api-key: [{api-key: k, name: mine, disabled: true, models: [{name: m}]}]\n"
+        )
+        labels = [a["label"] for a in managed.get("/accounts")["accounts"]]
+        assert "mine" not in labels
+        managed.ask("PATCH", "/claude-api-key", {"index": 0, "value": {"disabled": False}})
+        labels = [a["label"] for a in managed.get("/accounts")["accounts"]]
+        assert "mine" in labels
+
+    def test_a_list_without_entries_leaves_the_file(self, manage):
+        managed = manage("claude-api-key: [{api-key: k, excluded-models: [a]}]\n")
+        body = {"index": 0, "value": {"excluded-models": []}}
+        assert managed.ask("PATCH", "/claude-api-key", body).status_code == 200
+        assert "excluded-models" not in managed.text
+        assert managed.ask("DELETE", "/claude-api-key?index=0").status_code == 200
+        assert "claude-api-key" not in managed.text
+
+    def test_whoever_writes_hears_of_keys_that_mean_nothing(self, manage):
+        managed = manage("claude-api-keys: []\n")
+        line = managed.text.splitlines().index("claude-api-keys: []") + 1
+        warnings = [{"line": line, "path": "claude-api-keys",
+                     "message": "is not a known key (did you mean claude-api-key?)"}]  # fmt: skip
+        told = {"status": "ok", "warnings": warnings}
+        assert managed.ask("PUT", "/debug", {"value": True}).json() == told
+        assert managed.ask("PATCH", "/api-keys", {"old": "", "new": "k2"}).json() == {
+            "status": "ok", "warnings": [{**warnings[0], "line": line + 1}],
+        }  # fmt: skip
+        answer = managed.ask("PUT", "/config.yaml", managed.text.encode()).json()
+        assert [w["path"] for w in answer["warnings"]] == ["claude-api-keys"]
+
+
 class TestPatch:
     @pytest.mark.parametrize(
         ("change", "told"),
@@ -226,13 +272,16 @@ class TestPatch:
             ({"excluded-models": ["X"]}, {"excluded-models": ["x"]}),
             ({"proxy-url": " http://p:1 "}, {"proxy-url": "http://p:1"}),
             ({"models": [{"name": "m"}]}, {"models": [{"name": "m"}]}),
+            ({"name": "mine"}, {"name": "mine"}),
+            ({"disabled": True}, {"disabled": True}),
+            ({"models": [], "excluded-models": []}, {}),
             ({"nonsense": 1}, {}),
         ],
     )
     def test_only_what_is_sent_changes(self, manage, change, told):
         managed = manage(TWO)
         body = {"match": "sk-one", "value": change}
-        assert managed.ask("PATCH", "/claude-api-key", body).json() == {"status": "ok"}
+        assert managed.ask("PATCH", "/claude-api-key", body).json()["status"] == "ok"
         entry, other = managed.get("/claude-api-key")["claude-api-key"]
         usual = {"api-key": "sk-one", "base-url": HOST, "my-note": "kept"}
         assert {k: v for k, v in entry.items() if k != "auth-index"} == {**usual, **told}

@@ -6,6 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from cliproxy.login import NOTICES
+from cliproxy.manage.oauth import STARTS
+
 SECRETS = "oauth-clients: {antigravity: {secret: s}, gemini: {secret: s}, iflow: {secret: s}}\n"
 STATE_WRONG = ["a/b", "a\\b", "a..b", "x" * 129, "a b", "ä"]
 
@@ -31,6 +34,9 @@ def test_a_login_by_browser_begins_with_an_address(manage, provider, host):
     assert url.hostname == host
     assert parse_qs(url.query)["state"] == [told["state"]]
     assert managed.get(f"/get-auth-status?state={told['state']}")["status"] == "wait"
+    assert told["expires_in"] == 600
+    # What a provider's terms say of it is told before anybody goes there.
+    assert told.get("notice", "") == NOTICES.get(STARTS[provider], "")
 
 
 def test_an_unknown_way_is_refused(managed):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
+
 import pytest
 
 from cliproxy.manage import panel
@@ -34,6 +38,8 @@ def test_it_is_served_without_a_key_and_without_strangers(managed, built):
     assert "x-cpa-version" not in answer.headers
     policy = answer.headers["content-security-policy"]
     assert "script-src 'self';" in policy
+    assert "style-src 'self';" in policy
+    assert "unsafe-inline" not in policy
     assert "http" not in policy
 
 
@@ -63,6 +69,9 @@ def test_a_copy_without_it_says_how_to_build_it(managed, monkeypatch, tmp_path):
     answer = managed.ask("GET", "//management.html", key=None)
     assert answer.status_code == 200
     assert "npm run build" in answer.text
+    (style,) = re.findall("<style>(.*?)</style>", answer.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in answer.headers["content-security-policy"]
 
 
 def test_it_can_be_switched_off(manage, built):

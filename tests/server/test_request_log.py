@@ -31,7 +31,7 @@ disable-cooling: true
 
 def logged(proxy, folder):
     """Return the files there are once the proxy is done with its last request."""
-    post(proxy, "/v1/nothing", {})
+    proxy.settle()
     return sorted(path for path in folder.glob("*.log") if path.name != "main.log")
 
 

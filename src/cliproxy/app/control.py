@@ -19,7 +19,7 @@ from cliproxy.base.errors import ConfigError
 from cliproxy.base.files import atomic_write
 from cliproxy.base.json import Obj
 from cliproxy.config.edit import NotEditable, set_value
-from cliproxy.config.load import Loaded, load_text
+from cliproxy.config.load import Loaded, Problem, load_text
 from cliproxy.config.schema import Config, Section
 from cliproxy.config.tree import NotYaml
 from cliproxy.keeper.keeper import Keeper
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from cliproxy.app.runtime import Runtime
 
 _TRIES: Final = 5
+ALONE: Final = 10.0
+"""Seconds without a word after which the program that started this one is taken for gone."""
 _NOWHERE: Final = "there is no configuration file; the change lasts until the proxy ends"
 
 
@@ -52,10 +54,12 @@ class LiveControl:
         self.traffic = Traffic(clock)
         self.local_key = ""
         """Opens the management API for this machine, until the proxy ends."""
+        self.heard: float | None = None
+        """When the program that started this one was last heard of, monotonic; None = never."""
         self.config_path: Path | None = None
         self.apply: Callable[[Loaded], None] = lambda loaded: runtime.reload(loaded.config)
         """Puts what was written into force."""
-        runtime.app.recent = CountingRequests(self.traffic)
+        runtime.app.recent = CountingRequests(self.traffic, clock)
 
     # ---- the configuration ----------------------------------------------------------------------
     @property
@@ -80,7 +84,7 @@ class LiveControl:
         edit: Callable[[str], str],
         *,
         accept: Callable[[Loaded, Loaded | None], None] | None = None,
-    ) -> None:
+    ) -> list[Problem]:
         """Change the configuration; see `manage.control.Control.change`."""
         async with self._lock:
             for _ in range(_TRIES):
@@ -90,7 +94,7 @@ class LiveControl:
                     raise NotSaved(str(err)) from err
                 after, loaded = await asyncio.to_thread(self._prepared, before, edit, accept)
                 if after == before:
-                    return
+                    return loaded.problems
                 if self.config_path is None:
                     self._memory = after
                     self._applied(loaded)
@@ -99,7 +103,7 @@ class LiveControl:
                     # What somebody else wrote since then is newer; the watch takes it over.
                     if self.text() == after:
                         self._applied(loaded)
-                    return
+                    return loaded.problems
             raise NotSaved("the file is changed by somebody else all the time")
 
     def _prepared(
@@ -158,6 +162,15 @@ class LiveControl:
             local=self.local_key,
             allow_remote=section.allow_remote,
         )
+
+    def kept_alive(self) -> None:
+        """Note that the program which started this one is still there."""
+        self.heard = self.clock.monotonic()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the program that started this one was there and has gone."""
+        return self.heard is not None and self.clock.monotonic() - self.heard > ALONE
 
     # ---- what runs ------------------------------------------------------------------------------
     @property

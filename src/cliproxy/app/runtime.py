@@ -37,6 +37,7 @@ from cliproxy.routing.pool import Pool
 from cliproxy.routing.resolve import Registry
 from cliproxy.server.access import Access, Failures
 from cliproxy.server.app import App, Generation
+from cliproxy.server.peers import Peers
 from cliproxy.transport.client import Transport
 from cliproxy.transport.guard import Guard
 from cliproxy.transport.local import LocalModel, LocalServer, available, bundled_model
@@ -69,8 +70,8 @@ class Runtime:
         self.usage = Usage(config, clock=clock)
         self.app = App(self._generation(config))
         self.app.accounting.usage = self.usage
-        self._apply_usage(config)
         self.control = LiveControl(self)
+        self.apply_usage()
         self.app.management = Management(self.control)
 
     @property
@@ -143,6 +144,7 @@ class Runtime:
             access=Access(config.api_keys, self._failures),
             request_log=_request_log(config, self._clock),
             max_body=int(config.max_body_size * 1024 * 1024),
+            peers=Peers(config.trusted_proxies),
         )
 
     def reload(self, config: Config) -> None:
@@ -157,17 +159,15 @@ class Runtime:
             self._cooldowns = CooldownFiles(auth_folder(config), self._clock)
         self.keeper.settings = settings_of(config, os.environ)
         self._exchange(config)
-        self._apply_usage(config)
         for name in _AT_START:
             if getattr(config, name) != getattr(self.config, name):
                 _log.warning("%s takes effect at the next start", name.replace("_", "-"))
         self.config = config
+        self.apply_usage()
 
-    def _apply_usage(self, config: Config) -> None:
-        managed = config.remote_management.secret_key.strip() or os.environ.get(
-            "MANAGEMENT_PASSWORD", ""
-        )
-        self.usage.apply(config, queued=bool(managed))
+    def apply_usage(self) -> None:
+        """Record usage as configured, and queue it where somebody can take it out."""
+        self.usage.apply(self.config, queued=self.control.keys.exist)
 
     def _exchange(self, config: Config) -> None:
         """Build the next generation beside the running one, and exchange them."""
@@ -204,6 +204,10 @@ class Runtime:
                 _log.exception("looking after the logins failed")
             # A folder with thousands of files takes a while to look through.
             await self._clock.sleep(max(CHECK, _SHARE * (self._clock.monotonic() - began)))
+
+    def interrupt(self) -> None:
+        """End the answers that are still under way with an error that their clients are told."""
+        self._transport.interrupt()
 
     async def close(self) -> None:
         """Let go of connections and of the embedded model."""

@@ -25,12 +25,27 @@ from cliproxy.observe import logs
 _log: Final = logging.getLogger(__name__)
 GRACE: Final = 30
 """Seconds that running requests may take to finish after a stop was asked for."""
+LAST_WORDS: Final = 2.0
+"""Seconds of these in which those that still run are told that they will not finish."""
 
 
-def serve(config: Config, *, announce: Callable[[str], None], watched: Path | None = None) -> None:
-    """Serve until a signal; edits of the file `watched` take effect. Raises `ConfigError`."""
+def serve(
+    config: Config,
+    *,
+    announce: Callable[[str], None],
+    watched: Path | None = None,
+    password: str = "",
+) -> None:
+    """Serve until a signal; edits of the file `watched` take effect. Raises `ConfigError`.
+
+    `password` opens the management API for this machine. Whoever has it may keep the proxy alive
+    by `GET /keep-alive`: once they have begun to, it ends when they no longer do.
+    """
     check_binding(config)
     runtime = Runtime(config, checked=config.debug)
+    if password:
+        runtime.control.local_key = password
+        runtime.apply_usage()
     server = _Server(uvicorn.Config(runtime.app, **_options(config)), announce)
     server.cliproxy, server.runtime = config, runtime
     if watched is not None:
@@ -82,9 +97,27 @@ class _Server(uvicorn.Server):
         """Serve the debug endpoint as the configuration says."""
         await self._debug.apply(enable=config.pprof.enable, address=config.pprof.addr)
 
+    async def _end_when_abandoned(self, runtime: Runtime) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            if runtime.control.abandoned:
+                _log.info("nobody has asked for /keep-alive for a while; the proxy ends")
+                self.should_exit = True
+                return
+
     async def shutdown(self, sockets: Any = None) -> None:
         await self._debug.close()
-        await super().shutdown(sockets)
+        # Before the time is over: what is cut after it ends without a word.
+        loop = asyncio.get_running_loop()
+        last = loop.call_later(max(0.0, GRACE - LAST_WORDS), self._interrupt)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            last.cancel()
+
+    def _interrupt(self) -> None:
+        if self.runtime is not None:
+            self.runtime.interrupt()
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
@@ -94,6 +127,8 @@ class _Server(uvicorn.Server):
                 spawn(self.watch.run(), name="config-watch")
             if self.runtime is not None:
                 spawn(self.runtime.run(), name="logins")
+                if self.runtime.control.local_key:
+                    spawn(self._end_when_abandoned(self.runtime), name="keep-alive")
             await self.debug_by(self.cliproxy)
             scheme = "https" if self.config.is_ssl else "http"
             host = self.config.host or "127.0.0.1"

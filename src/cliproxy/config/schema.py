@@ -179,6 +179,7 @@ class Entry(Section, frozen=True):
     """A credential of one of the `*-api-key` lists."""
 
     api_key: str = ""
+    disabled: bool = False
     priority: int = 0
     weight: int = 1
     prefix: str = ""

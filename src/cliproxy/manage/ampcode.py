@@ -12,7 +12,7 @@ from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.manage import shapes
 from cliproxy.manage.document import Document, put
-from cliproxy.manage.web import OK, Endpoint, Handler, control_of, object_of, reply, text_in
+from cliproxy.manage.web import Endpoint, Handler, control_of, object_of, reply, text_in, written
 from cliproxy.server.gate import Refused
 
 NAME: Final = "ampcode"
@@ -146,8 +146,7 @@ async def _write(request: Request, key: str, change: Callable[[Json], Json]) -> 
         section[key] = change(section.get(key))
         return put(text, NAME, section)
 
-    await control_of(request).change(edit)
-    return reply(OK)
+    return written(await control_of(request).change(edit))
 
 
 def _endpoints() -> list[Endpoint]:

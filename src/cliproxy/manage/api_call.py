@@ -19,8 +19,7 @@ from cliproxy.account.model import Account
 from cliproxy.base.json import Obj
 from cliproxy.manage import shapes
 from cliproxy.manage.control import Control
-from cliproxy.manage.credentials import by_index
-from cliproxy.manage.entries import index_of_account
+from cliproxy.manage.credentials import by_index, index_of_account
 from cliproxy.manage.web import Endpoint, Fault, control_of, object_of, reply, text_in
 from cliproxy.server.gate import Refused
 from cliproxy.transport import proxy as proxies
@@ -150,7 +149,7 @@ _MANAGED: Final = frozenset({"content-length", "transfer-encoding", "connection"
 
 def _account(control: Control, index: str) -> Account | None:
     keys = (a for a in control.accounts if a.credential is None)
-    return next((a for a in keys if index_of_account(a) == index), None)
+    return next((a for a in keys if index_of_account(control, a) == index), None)
 
 
 def _owned(

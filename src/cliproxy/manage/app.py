@@ -16,6 +16,7 @@ from cliproxy.base.errors import GatewayError
 from cliproxy.config.edit import NotEditable
 from cliproxy.config.tree import NotYaml
 from cliproxy.manage import (
+    accounts,
     ampcode,
     api_call,
     auth_files,
@@ -49,6 +50,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *oauth.ROUTES,
     *logs.ROUTES,
     *api_call.ROUTES,
+    *accounts.ROUTES,
     *misc.ROUTES,
     *ampcode.ROUTES,
     *usage_table.ROUTES,

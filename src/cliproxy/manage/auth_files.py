@@ -16,7 +16,7 @@ from cliproxy.account.model import Account
 from cliproxy.base import json
 from cliproxy.base.errors import GatewayError
 from cliproxy.base.json import Obj
-from cliproxy.keeper.keeper import Keeper
+from cliproxy.keeper.keeper import Keeper, refreshable
 from cliproxy.manage import shapes
 from cliproxy.manage.auth_fields import changes_of
 from cliproxy.manage.config_keys import toggle
@@ -25,20 +25,23 @@ from cliproxy.manage.credentials import (
     accounts_of,
     by_index,
     by_name,
+    index_of_account,
     index_of_file,
     keeper_of,
     listed,
     path_of,
+    state_of,
 )
-from cliproxy.manage.entries import index_of_account
 from cliproxy.manage.web import (
     OK,
     Endpoint,
+    Fault,
     attachment,
     control_of,
     object_of,
     reply,
     text_in,
+    written,
 )
 from cliproxy.server.gate import Refused
 
@@ -246,9 +249,10 @@ async def patch_status(request: Request) -> Response:
         raise Refused(400, "invalid request body")
     credential = by_name(control, name, text_in(body, "auth_index"))
     if credential is None:
-        if await toggle(control, name, disabled=disabled):
+        noticed = await toggle(control, name, disabled=disabled)
+        if noticed is not None:
             via = {"via": "config:excluded-models", "excluded_pattern": "*"}
-            return reply({**OK, "disabled": disabled, **via})
+            return written(noticed, {**OK, "disabled": disabled, **via})
         raise Refused(404, "auth file not found")
     await _edit(request, credential, {"disabled": disabled})
     return reply({**OK, "disabled": disabled})
@@ -279,6 +283,33 @@ async def _edit(request: Request, credential: Credential, changes: Obj) -> None:
         raise Refused(500, f"failed to update auth: {err.strerror}") from None
 
 
+async def refresh(request: Request) -> Response:
+    """Renew a login's token now."""
+    control, keeper = control_of(request), keeper_of(request)
+    query = request.query_params
+    name = text_in(query, "name", "filename")
+    if not name:
+        raise Refused(400, "name is required")
+    credential = by_name(control, name, text_in(query, "auth_index"))
+    if credential is None:
+        raise Refused(404, "auth file not found")
+    if not refreshable(credential):
+        told = "Its token is not renewed here: it has no refresh token, or another program does it."
+        raise Fault(409, "not_refreshable", told)
+    renewed = await keeper.renew(credential, spent=credential.token)
+    used = bool(accounts_of(control, credential))
+    return reply(
+        {
+            **OK,
+            "name": credential.name,
+            "renewed": renewed,
+            "state": state_of(credential, used=used),
+            "problem": credential.problem,
+            "expires": credential.expires,
+        }
+    )
+
+
 async def reset_quota(request: Request) -> Response:
     """Forget what is believed of an account's limits."""
     control = control_of(request)
@@ -290,7 +321,9 @@ async def reset_quota(request: Request) -> Response:
         accounts = accounts_of(control, credential)
     else:
         accounts = [
-            a for a in control.accounts if a.credential is None and index_of_account(a) == index
+            a
+            for a in control.accounts
+            if a.credential is None and index_of_account(control, a) == index
         ]
         if not accounts:
             raise Refused(404, "auth not found")
@@ -337,8 +370,15 @@ ROUTES: Final = [
                            "owned_by": shapes.TEXT}))}), query=_NAME),
     Endpoint("GET", "/auth-files/download", download, "A credential file as it is.",
              shapes.OBJECT, query=_NAME, refuses=(404,)),
+    Endpoint("POST", "/auth-files/refresh", refresh, "Renew a login's token now.",
+             shapes.obj({"status": shapes.TEXT, "name": shapes.TEXT, "renewed": shapes.FLAG,
+                         "state": shapes.TEXT, "problem": shapes.TEXT,
+                         "expires": shapes.maybe(shapes.SECONDS)}),
+             query={**_NAME, "auth_index": "Its index."}, refuses=(404,)),
     Endpoint("PATCH", "/auth-files/status", patch_status, "Switch an account on or off.",
-             shapes.obj({"status": shapes.TEXT, "disabled": shapes.FLAG}),
+             shapes.obj({"status": shapes.TEXT, "disabled": shapes.FLAG},
+                        optional={"warnings": shapes.WARNINGS, "via": shapes.TEXT,
+                                  "excluded_pattern": shapes.TEXT}),
              shapes.obj({**_NAMED, "disabled": shapes.FLAG},
                         optional={"auth_index": shapes.TEXT}), refuses=(404,)),
     Endpoint("PATCH", "/auth-files/fields", patch_fields, "Set fields of a credential file.",

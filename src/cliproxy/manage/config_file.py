@@ -18,7 +18,7 @@ from cliproxy.config.tree import NotYaml, parse
 from cliproxy.manage import shapes
 from cliproxy.manage.control import Control, NotSaved, NotUsable
 from cliproxy.manage.document import Document
-from cliproxy.manage.web import Endpoint, Fault, control_of, reply
+from cliproxy.manage.web import Endpoint, Fault, control_of, reply, written
 
 _HIDDEN: Final = frozenset({"host", "port", "auth-dir", "remote-management", "oauth-clients"})
 _MAPS: Final = ("oauth-excluded-models", "oauth-model-alias", "oauth-request-scoped-errors")
@@ -125,14 +125,15 @@ async def put_file(request: Request) -> Response:
         return text
 
     try:
-        await control.change(edit)
+        noticed = await control.change(edit)
     except NotUsable as err:
         code = (400, "invalid_yaml") if _WRONG_TYPE.search(str(err)) else (422, "invalid_config")
         raise Fault(*code, str(err), problems=_problems(str(err))) from None
     except NotSaved as err:
         raise Fault(500, "write_failed", f"failed to write config: {err}") from None
-    headers = {"ETag": etag(control.text().encode())}
-    return reply({"ok": True, "changed": ["config"]}, headers=headers)
+    answer = written(noticed, {"ok": True, "changed": ["config"]})
+    answer.headers["ETag"] = etag(control.text().encode())
+    return answer
 
 
 def etag(data: bytes) -> str:
@@ -178,6 +179,7 @@ ROUTES: Final = [
     Endpoint("GET", "/config.yaml", get_file, "The configuration file.", answer_type=_YAML,
              refuses=(404,)),
     Endpoint("PUT", "/config.yaml", put_file, "Replace the configuration file.",
-             shapes.obj({"ok": shapes.FLAG, "changed": shapes.items(shapes.TEXT)}),
+             shapes.obj({"ok": shapes.FLAG, "changed": shapes.items(shapes.TEXT)},
+                        optional={"warnings": shapes.WARNINGS}),
              shapes.TEXT, body_type=_YAML, refuses=(412, 422)),
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import structs
 
 from cliproxy.base.json import Obj
-from cliproxy.config.load import CREDENTIALS
+from cliproxy.config.load import CREDENTIALS, Problem
 from cliproxy.config.schema import Config
 from cliproxy.manage.control import Control
 from cliproxy.manage.document import Document, put
@@ -18,10 +18,10 @@ ALL: Final = "*"
 _PLACE: Final = ("api-key", "base-url", "proxy-url", "prefix", "name")
 
 
-async def toggle(control: Control, account: str, *, disabled: bool) -> bool:
-    """Exclude all models of the entry behind an account, or no longer; False = there is none."""
+async def toggle(control: Control, account: str, *, disabled: bool) -> list[Problem] | None:
+    """Exclude all models of the entry behind an account, or no longer; None = there is none."""
     if ":" not in account:
-        return False
+        return None
     found = _entry_of(control.config, account)
     if found is None:
         raise Refused(404, "config api key entry not found")
@@ -34,10 +34,13 @@ async def toggle(control: Control, account: str, *, disabled: bool) -> bool:
             raise Refused(404, "config api key entry not found")
         patterns = [p for p in entries[at].get("excluded-models") or [] if p != ALL]
         changed = {**entries[at], "excluded-models": [*patterns, *([ALL] if disabled else [])]}
+        if not disabled:
+            changed.pop("disabled", None)
+        if not changed["excluded-models"]:
+            del changed["excluded-models"]
         return put(text, name, [*entries[:at], changed, *entries[at + 1 :]])
 
-    await control.change(edit)
-    return True
+    return await control.change(edit)
 
 
 def _entry_of(config: Config, account: str) -> tuple[str, Any] | None:
@@ -47,7 +50,9 @@ def _entry_of(config: Config, account: str) -> tuple[str, Any] | None:
     for name in CREDENTIALS:
         attribute = name.replace("-", "_")
         for entry in getattr(config, attribute):
-            alone = structs.replace(Config(), **{attribute: (entry,)})
+            alone = structs.replace(
+                Config(), **{attribute: (structs.replace(entry, disabled=False),)}
+            )
             if any(a.id in wanted for a in accounts_from_config(alone)):
                 return name, entry
     return None

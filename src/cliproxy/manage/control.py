@@ -11,7 +11,7 @@ from msgspec import Struct
 from cliproxy.account.model import Account
 from cliproxy.base.clock import Clock
 from cliproxy.base.json import Obj
-from cliproxy.config.load import Loaded
+from cliproxy.config.load import Loaded, Problem
 from cliproxy.config.schema import Config
 from cliproxy.keeper.keeper import Keeper
 from cliproxy.keeper.logins import Logins
@@ -62,12 +62,13 @@ class Control(Protocol):
         edit: Callable[[str], str],
         *,
         accept: Callable[[Loaded, Loaded | None], None] | None = None,
-    ) -> None:
+    ) -> list[Problem]:
         """Change the configuration: one at a time, checked, written as a whole, applied at once.
 
         `edit` makes the new text from the present one and may raise to refuse; it may be called
         again when somebody else writes the file meanwhile. `accept` may refuse what would be
-        loaded (and sees what was). Raises `NotUsable` and `NotSaved`.
+        loaded (and sees what was). Returns what is noticed about the new text. Raises `NotUsable`
+        and `NotSaved`.
         """
         ...
 
@@ -134,6 +135,10 @@ class Control(Protocol):
     @property
     def max_body(self) -> int:
         """Bytes of the largest request body."""
+        ...
+
+    def kept_alive(self) -> None:
+        """Note that the program which started this one is still there."""
         ...
 
     def explain(self, asked: Asked) -> list[Obj]:

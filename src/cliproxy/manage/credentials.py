@@ -10,14 +10,15 @@ from typing import Final
 
 from starlette.requests import Request
 
+from cliproxy.account import index
 from cliproxy.account.credential import Credential, claims, moment
 from cliproxy.account.model import Account
 from cliproxy.base.json import Json, Obj
 from cliproxy.keeper.keeper import Keeper
-from cliproxy.keeper.linked import CLI
+from cliproxy.keeper.linked import CLI, linked_file
 from cliproxy.manage.control import Control
-from cliproxy.manage.entries import index_of
 from cliproxy.manage.web import control_of
+from cliproxy.routing.plan import Fate
 from cliproxy.server.gate import Refused
 
 _STATES: Final = {
@@ -36,17 +37,35 @@ _PROVIDERS: Final = {"gemini-cli": "gemini"}
 DISABLED: Final = "disabled via management API"
 
 
+def folder_of(control: Control) -> Path | None:
+    """Return where credential files are; None when they are in no folder."""
+    folder = getattr(control.keeper.store, "folder", None) if control.keeper else None
+    return Path(folder).absolute() if folder is not None else None
+
+
 def path_of(control: Control, credential: Credential) -> Path | None:
     """Return where a credential's file is; None when it is in no folder."""
-    folder = getattr(control.keeper.store, "folder", None) if control.keeper else None
-    return Path(folder).absolute() / credential.name if folder is not None else None
+    folder = folder_of(control)
+    return folder / credential.name if folder is not None else None
 
 
 def index_of_file(control: Control, credential: Credential) -> str:
     """Return the stable index of a credential file."""
-    path = path_of(control, credential)
-    written = credential.text("type").lower()
-    return index_of(f"{written}:{path}" if path is not None else f"id:{credential.name}")
+    return index.index_of_file(credential, folder_of(control))
+
+
+def index_of_account(control: Control, account: Account) -> str:
+    """Return the stable index of an account."""
+    return index.auth_index(account, folder_of(control))
+
+
+def state_of(credential: Credential, *, used: bool) -> str:
+    """Return in a word how a login stands: `ok`, or why it serves nobody now."""
+    if credential.flag("disabled"):
+        return "disabled"
+    if not used:
+        return "not used"
+    return credential.state if credential.token else "no token"
 
 
 def keeper_of(request: Request) -> Keeper:
@@ -57,21 +76,21 @@ def keeper_of(request: Request) -> Keeper:
     return keeper
 
 
-def by_index(control: Control, index: str) -> Credential | None:
+def by_index(control: Control, wanted: str) -> Credential | None:
     """Return the credential file with an index."""
     found = control.keeper.credentials() if control.keeper else []
-    return next((c for c in found if index_of_file(control, c) == index), None)
+    return next((c for c in found if index_of_file(control, c) == wanted), None)
 
 
-def by_name(control: Control, name: str, index: str = "") -> Credential | None:
+def by_name(control: Control, name: str, wanted: str = "") -> Credential | None:
     """Return a credential by its id, its file name or the last part of it."""
     if control.keeper is None or not name:
         return None
     found = control.keeper.find(name)
     if found is None:
         same = [c for c in control.keeper.credentials() if c.name.rpartition("/")[2] == name]
-        if index:
-            same = [c for c in same if index_of_file(control, c) == index]
+        if wanted:
+            same = [c for c in same if index_of_file(control, c) == wanted]
         found = same[0] if same else None
     return found
 
@@ -85,44 +104,69 @@ def accounts_of(control: Control, credential: Credential) -> list[Account]:
     ]
 
 
+def _fates(control: Control) -> dict[tuple[str, str], Fate]:
+    """Return what is believed of every model of every account that is served."""
+    gateway = control.gateway
+    return {
+        (fate.candidate.account.id, fate.candidate.upstream_model): fate
+        for listed in gateway.registry.list_models()
+        for fate in gateway.pool.preview(gateway.registry.resolve(listed.id)).fates
+    }
+
+
 def cooldowns(control: Control) -> list[Obj]:
     """Return what is believed of accounts that are left alone, each with its end."""
-    gateway = control.gateway
-    found: dict[tuple[str, str], Obj] = {}
-    for listed in gateway.registry.list_models():
-        for fate in gateway.pool.preview(gateway.registry.resolve(listed.id)).fates:
-            account, model = fate.candidate.account, fate.candidate.upstream_model
-            if fate.until is not None:
-                found[account.id, model] = {
-                    "account": account.id,
-                    "label": account.label,
-                    "model": model,
-                    "state": fate.code,
-                    "reason": fate.reason,
-                    "source": fate.source,
-                    "until": fate.until,
-                }
-    return list(found.values())
+    return [
+        {
+            "account": account,
+            "label": fate.candidate.account.label,
+            "model": model,
+            "state": fate.code,
+            "reason": fate.reason,
+            "source": fate.source,
+            "until": fate.until,
+        }
+        for (account, model), fate in _fates(control).items()
+        if fate.until is not None
+    ]
+
+
+def resting(control: Control) -> dict[str, Obj]:
+    """Return the accounts that are not asked for any model now: why, and until when at least."""
+    found: dict[str, Fate] = {}
+    awake: set[str] = set()
+    now = control.clock.now()
+    for (account, _), fate in _fates(control).items():
+        # A single request now and then, which finds out, does not end the rest.
+        if fate.code not in ("cooling", "probe") or fate.until is None or fate.until <= now:
+            awake.add(account)
+        elif account not in found or fate.until < (found[account].until or 0.0):
+            found[account] = fate
+    return {
+        account: {"reason": fate.reason, "until": fate.until}
+        for account, fate in found.items()
+        if account not in awake
+    }
 
 
 def listed(control: Control, credentials: Iterable[Credential]) -> list[Obj]:
     """Return credentials as entries of the list, by name."""
-    resting: defaultdict[str, list[Obj]] = defaultdict(list)
+    rests: defaultdict[str, list[Obj]] = defaultdict(list)
     for belief in cooldowns(control):
-        resting[str(belief["account"])].append(belief)
+        rests[str(belief["account"])].append(belief)
     serving: defaultdict[str, list[Account]] = defaultdict(list)
     for account in control.accounts:
         if account.credential is not None:
             serving[account.credential.name].append(account)
     shown = [
-        _shown(control, c, serving[c.name], [b for a in serving[c.name] for b in resting[a.id]])
+        _shown(control, c, serving[c.name], [b for a in serving[c.name] for b in rests[a.id]])
         for c in credentials
     ]
     return sorted(shown, key=lambda entry: str(entry["name"]).lower())
 
 
 def _shown(
-    control: Control, credential: Credential, accounts: list[Account], resting: list[Obj]
+    control: Control, credential: Credential, accounts: list[Account], rests: list[Obj]
 ) -> Obj:
     path = path_of(control, credential)
     disabled = credential.flag("disabled")
@@ -141,6 +185,9 @@ def _shown(
         "disabled": disabled,
         "unavailable": not disabled and credential.state in _ENDED,
         "runtime_only": False,
+        "state": state_of(credential, used=bool(accounts)),
+        "problem": credential.problem,
+        "linked": linked_file(credential.fields) is not None,
         "source": "memory",
         "size": 0,
         **control.traffic.of(*(a.id for a in accounts)),
@@ -153,7 +200,7 @@ def _shown(
     _put(entry, "project_id", credential.text("project_id"))
     _put(entry, "plan", credential.text("plan_type"))
     _put(entry, "linked_cli", credential.text(CLI))
-    _add_moments(entry, credential, resting)
+    _add_moments(entry, credential, rests)
     if kind == "codex" and (token := id_token(credential)):
         entry["id_token"] = token
     for name in _TEXTS:
@@ -163,8 +210,8 @@ def _shown(
             entry[name] = value
     if isinstance(credential.fields.get("websockets"), bool):
         entry["websockets"] = credential.fields["websockets"]
-    if resting:
-        entry["cooldowns"] = list(resting)
+    if rests:
+        entry["cooldowns"] = list(rests)
     return entry
 
 
@@ -184,9 +231,9 @@ def _add_file(entry: Obj, path: Path | None) -> None:
     }
 
 
-def _add_moments(entry: Obj, credential: Credential, resting: list[Obj]) -> None:
+def _add_moments(entry: Obj, credential: Credential, rests: list[Obj]) -> None:
     created = moment(credential.fields.get("created_at"))
-    ends = [float(b["until"]) for b in resting]
+    ends = [float(b["until"]) for b in rests]
     retry = credential.retry_at or min(ends, default=0.0)
     for name, at in (
         ("created_at", created),

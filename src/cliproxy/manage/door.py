@@ -25,7 +25,7 @@ from cliproxy.server.asgi import (
     header_map,
     json_body,
 )
-from cliproxy.server.gate import Refused
+from cliproxy.server.gate import ManagementKeys, Refused
 from cliproxy.transport.proxy import is_loopback
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -42,6 +42,13 @@ LANDINGS: Final = {
 }
 """Pages where a browser may end up after logging in, and whose login that is."""
 _CALLBACK: Final = f"{PREFIX}/oauth-callback"
+KEEP_ALIVE: Final = "/keep-alive"
+"""Where the program that started this one says that it is still there."""
+_HERE: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_NAMES: Final = (
+    "The management API answers to localhost, 127.0.0.1 and its configured host alone; for other "
+    "names set remote-management.allow-remote."
+)
 _IDENTITY: Final = [
     (b"x-cpa-version", f"v{__version__}".encode()),
     (b"x-cpa-commit", b"none"),
@@ -62,6 +69,8 @@ class Management:
         """Tell whether a path is answered here; browsers also get the home page."""
         if path.startswith((PREFIX, ASSETS)) or path == PAGE or path in LANDINGS:
             return True
+        if path == KEEP_ALIVE:
+            return bool(self.control.keys.local)
         return path == "/" and self._is_browser(headers)
 
     def _is_browser(self, headers: dict[str, str]) -> bool:
@@ -78,8 +87,15 @@ class Management:
                 message["headers"] = [*message.get("headers", ()), *_IDENTITY]
             await send(message)
 
+        if path == KEEP_ALIVE:
+            await self._keep_alive(scope, send)
+            return
         if inside and not self.control.keys.exist:
             await answer(send, 404, b"", ())
+            return
+        if inside and not self._is_ours(header_map(scope).get("host", "")):
+            told = json_body({"error": "unknown host", "message": _NAMES})
+            await answer(tell, 403, told, [JSON_TYPE], head=scope["method"] == "HEAD")
             return
         if inside and path.rstrip("/") != _CALLBACK:
             try:
@@ -91,6 +107,43 @@ class Management:
                 return
         inner = self._inner or await self._load()
         await inner(_trimmed(scope), _limited(receive, self.control.max_body), tell)
+
+    def _is_ours(self, host: str) -> bool:
+        """Tell whether a name may be called by; a page elsewhere may give this machine any name."""
+        config, keys = self.control.config, self.control.keys
+        if not host or not is_loopback(config.host) or config.trusted_proxies:
+            return True
+        if keys.allow_remote or keys.environment:
+            return True
+        name = host.lower()
+        if not name.endswith("]"):
+            name = name.rpartition(":")[0] or name
+        return name.rstrip(".") in _HERE | {config.host.lower(), f"[{config.host.lower()}]"}
+
+    async def _keep_alive(self, scope: Scope, send: Send) -> None:
+        """Answer whoever has the password of this start, and note that they are there."""
+        headers = header_map(scope)
+        given = headers.get("authorization") or f"Bearer {headers.get('x-local-password', '')}"
+        client = scope.get("client")
+        peer = str(client[0]) if client else ""
+        status, told = 200, {"status": "ok"}
+        try:
+            await self.control.gate.check(
+                ManagementKeys(local=self.control.keys.local),
+                {"authorization": given},
+                peer=self._caller(peer, headers),
+                loopback=is_loopback(peer),
+            )
+            self.control.kept_alive()
+        except Refused as err:
+            status = err.status
+            told = {"error": "invalid password" if status == 401 else err.error}
+        await answer(send, status, json_body({**told}), [JSON_TYPE])
+
+    def _caller(self, peer: str, headers: dict[str, str]) -> str:
+        # A page of somebody else can make a browser knock here. Such knocks are counted apart,
+        # so that no page can have this machine's owner banned.
+        return f"{peer} (pages elsewhere)" if _is_foreign(headers) else peer
 
     async def _load(self) -> Application:
         # Most proxies run for days without anybody managing them; and whoever does so first must
@@ -105,11 +158,11 @@ class Management:
         headers = header_map(scope)
         client = scope.get("client")
         peer = str(client[0]) if client else ""
-        # A page of somebody else can make a browser knock here. Such knocks are counted apart,
-        # so that no page can have this machine's owner banned.
-        caller = f"{peer} (pages elsewhere)" if _is_foreign(headers) else peer
         await self.control.gate.check(
-            self.control.keys, headers, peer=caller, loopback=is_loopback(peer)
+            self.control.keys,
+            headers,
+            peer=self._caller(peer, headers),
+            loopback=is_loopback(peer),
         )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Final
 
+from cliproxy.account.index import index_of_key
 from cliproxy.account.model import Account
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
@@ -93,35 +93,6 @@ def indexed(name: str, entries: list[Obj], accounts: Iterable[Account]) -> list[
             shown["auth-index"] = index_of_key(name, base, _text(entry, "api-key"))
         out.append(shown)
     return out
-
-
-def index_of_key(name: str, base: str, key: str) -> str:
-    """Return the stable index of a key in the configuration."""
-    return index_of(f"{name}:{base}+{key}")
-
-
-def index_of(seed: str) -> str:
-    """Return the sixteen hex digits that stand for a credential."""
-    return hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def index_of_account(account: Account) -> str:
-    """Return the index of an account that stands in the configuration."""
-    list_ = _LISTS.get(account.provider)
-    if account.provider.startswith("openai-compatible"):
-        list_ = "openai-compatibility"
-    if list_ is None:
-        return index_of(f"id:{account.id}")
-    return index_of_key(list_, account.base_url, account.token)
-
-
-_LISTS: Final = {
-    "gemini": "gemini-api-key",
-    "gemini-interactions": "interactions-api-key",
-    "claude": "claude-api-key",
-    "codex": "codex-api-key",
-    "xai": "xai-api-key",
-}
 
 
 def _text(entry: Json, key: str) -> str:

@@ -14,7 +14,15 @@ from cliproxy.config.load import Loaded, Problem
 from cliproxy.manage import shapes
 from cliproxy.manage.document import BadValue, Document, checked, entry_kind, put
 from cliproxy.manage.entries import clean, indexed, patched, unwanted
-from cliproxy.manage.web import OK, Endpoint, body_of, control_of, loose_object, object_of, reply
+from cliproxy.manage.web import (
+    Endpoint,
+    body_of,
+    control_of,
+    loose_object,
+    object_of,
+    reply,
+    written,
+)
 from cliproxy.server.gate import Refused
 
 KEYS: Final = "api-keys"
@@ -39,18 +47,17 @@ class Convention(Struct, frozen=True):
 
 _BASIC: Final = ("api-key", "prefix", "base-url", "proxy-url", "headers", "excluded-models")
 _ERRORS: Final = (*_BASIC, "request-scoped-errors")
-_MODELS: Final = (*_ERRORS, "models", "priority", "name")
+_OWN: Final = ("models", "priority", "name", "disabled")
+_MODELS: Final = (*_ERRORS, *_OWN)
 
 LISTS: Final = (
-    Convention("gemini-api-key", (*_ERRORS, "models", "priority", "name"),
-               ("api-key", "base-url"), strict=True),
-    Convention("interactions-api-key", (*_ERRORS, "models", "priority", "name"),
-               ("api-key", "base-url"), strict=True),
+    Convention("gemini-api-key", _MODELS, ("api-key", "base-url"), strict=True),
+    Convention("interactions-api-key", _MODELS, ("api-key", "base-url"), strict=True),
     Convention("claude-api-key",
                (*_MODELS, "rebuild-mid-system-message", "fingerprint-profile", "cloak")),
     Convention("codex-api-key", (*_MODELS, "alpha-search", "websockets"), ("base-url",)),
     Convention("xai-api-key", (*_MODELS, "websockets"), ("base-url",)),
-    Convention("vertex-api-key", (*_BASIC, "models", "priority", "name"), ("api-key",)),
+    Convention("vertex-api-key", (*_BASIC, *_OWN), ("api-key",)),
     Convention("openai-compatibility",
                ("name", "prefix", "disabled", "base-url", "api-key-entries", "models", "headers",
                 "support-prompt-cache-key", "request-scoped-errors", "excluded-models",
@@ -112,10 +119,9 @@ async def _keys(request: Request, change: Callable[[list[str]], list[str]]) -> R
     def edit(text: str) -> str:
         shown = Document(text).shown(KEYS)
         keys: Json = change([str(k) for k in shown] if isinstance(shown, list) else [])
-        return put(text, KEYS, keys)
+        return put(text, KEYS, keys or None)
 
-    await control_of(request).change(edit)
-    return reply(OK)
+    return written(await control_of(request).change(edit))
 
 
 # ---- credentials --------------------------------------------------------------------------------
@@ -173,8 +179,8 @@ def _endpoints(list_: Convention) -> list[Endpoint]:
 
     async def _write(request: Request, edit: Callable[[list[Obj]], list[Obj]]) -> Response:
         def change(text: str) -> str:
-            entries = edit(Document(text).entries(name))
-            return put(text, name, entries)
+            entries: list[Json] = [_full(e) for e in edit(Document(text).entries(name))]
+            return put(text, name, entries or None)
 
         def accept(loaded: Loaded, before: Loaded | None) -> None:
             known = {(p.message, p.cure) for p in before.problems} if before else set()
@@ -183,8 +189,7 @@ def _endpoints(list_: Convention) -> list[Endpoint]:
                     what, _, _ = problem.message.partition("; this entry")
                     raise Refused(400, f"{problem.path} {what}")
 
-        await control_of(request).change(change, accept=accept)
-        return reply(OK)
+        return written(await control_of(request).change(change, accept=accept))
 
     entry = shapes.ref(entry_kind(name).__name__)
     shown = shapes.obj({name: shapes.items(entry), "value": shapes.items(entry)})
@@ -196,7 +201,7 @@ def _endpoints(list_: Convention) -> list[Endpoint]:
             "name" if list_.identity == "name" else "match": shapes.TEXT,
         },
     )
-    done, what = shapes.ref("Status"), f"The list `{name}` of the configuration."
+    done, what = shapes.ref("Written"), f"The list `{name}` of the configuration."
     return [
         Endpoint("GET", f"/{name}", get, what, shown),
         Endpoint("PUT", f"/{name}", replace, what, done, all_of),
@@ -206,6 +211,11 @@ def _endpoints(list_: Convention) -> list[Endpoint]:
                  {list_.identity: "Which entry.", "base-url": "Which of several.",
                   "index": "Its place."}, refuses=(404,)),
     ]  # fmt: skip
+
+
+def _full(entry: Obj) -> Obj:
+    """Return an entry without its lists that hold nothing."""
+    return {k: v for k, v in entry.items() if v != []}
 
 
 def _find(
@@ -304,13 +314,13 @@ def _document(request: Request) -> Document:
 ROUTES: Final = [
     Endpoint("GET", f"/{KEYS}", get_keys, "The keys of clients.",
              shapes.obj({KEYS: shapes.items(shapes.TEXT), "value": shapes.items(shapes.TEXT)})),
-    Endpoint("PUT", f"/{KEYS}", put_keys, "Replace the keys of clients.", shapes.ref("Status"),
+    Endpoint("PUT", f"/{KEYS}", put_keys, "Replace the keys of clients.", shapes.ref("Written"),
              shapes.one_of(shapes.items(shapes.TEXT),
                            shapes.obj({"items": shapes.items(shapes.TEXT)}))),
-    Endpoint("PATCH", f"/{KEYS}", patch_keys, "Replace or add one key.", shapes.ref("Status"),
+    Endpoint("PATCH", f"/{KEYS}", patch_keys, "Replace or add one key.", shapes.ref("Written"),
              shapes.obj({}, optional={"index": shapes.WHOLE, "value": shapes.TEXT,
                                       "old": shapes.TEXT, "new": shapes.TEXT})),
-    Endpoint("DELETE", f"/{KEYS}", delete_keys, "Remove keys.", shapes.ref("Status"), None,
+    Endpoint("DELETE", f"/{KEYS}", delete_keys, "Remove keys.", shapes.ref("Written"), None,
              {"index": "The place of one.", "value": "All that are equal."}),
     *(row for list_ in LISTS for row in _endpoints(list_)),
 ]  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import os
 import re
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ from cliproxy.base.json import Obj
 from cliproxy.manage import shapes
 from cliproxy.manage.log_lines import Files, Page
 from cliproxy.manage.web import Endpoint, attachment, control_of, reply
+from cliproxy.observe import request_log as written
 from cliproxy.server.gate import Refused
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -152,24 +152,18 @@ async def request_log(request: Request) -> Response:
     folder = control_of(request).log_folder
     if not folder.is_dir():
         raise Refused(404, "log directory not found")
-    names = [p.name for p in _entries(folder) if p.name.endswith(f"-{wanted}.log")]
-    if not names:
+    found = await asyncio.to_thread(written.find, folder, wanted)
+    if found is None:
         raise Refused(404, "log file not found for the given request ID")
-    # The file of all requests says more than that of failed ones.
-    return await _file(folder, min(names, key=lambda n: n.startswith("error-")))
+    return attachment(found[1], found[0], "text/plain")
 
 
 async def _file(folder: Path, name: str) -> Response:
-    def read() -> bytes:
-        # No link leads out of the folder.
-        handle = os.open(folder / name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-        with os.fdopen(handle, "rb") as file:
-            return file.read()
-
     try:
-        return attachment(await asyncio.to_thread(read), name, "text/plain")
+        data = await asyncio.to_thread(written.content, folder / name)
     except (OSError, ValueError):
         raise Refused(404, "log file not found") from None
+    return attachment(data, name, "text/plain")
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -182,9 +176,7 @@ def _entries(folder: Path) -> list[Path]:
 _FILE: Final = shapes.obj({"name": shapes.TEXT, "size": shapes.WHOLE, "modified": shapes.WHOLE})
 ROUTES: Final = [
     Endpoint("GET", "/logs", read_logs, "Lines of the log.",
-             shapes.obj({"lines": shapes.items(shapes.TEXT), "line-count": shapes.WHOLE,
-                         "latest-timestamp": shapes.WHOLE, "next-cursor": shapes.TEXT},
-                        optional={"cursor-reset": shapes.FLAG}),
+             shapes.ref("LogPage"),
              query={"after": "Unix seconds.", "limit": "How many at most.",
                     "cursor": "`next-cursor` of the answer before."}),
     Endpoint("DELETE", "/logs", clear_logs, "Empty the log.",

@@ -14,7 +14,6 @@ from cliproxy.manage import shapes
 from cliproxy.manage.document import Document, put
 from cliproxy.manage.entries import patterns
 from cliproxy.manage.web import (
-    OK,
     Endpoint,
     body_of,
     control_of,
@@ -22,6 +21,7 @@ from cliproxy.manage.web import (
     object_of,
     reply,
     text_in,
+    written,
 )
 from cliproxy.server.gate import Refused
 
@@ -149,11 +149,10 @@ def _endpoints(setting: Setting) -> list[Endpoint]:
             after = change(_lowered(shown) if isinstance(shown, dict) else {})
             return put(text, name, after or None)
 
-        await control_of(request).change(edit)
-        return reply(OK)
+        return written(await control_of(request).change(edit))
 
     shape = shapes.mapping(setting.shape)
-    done, what = shapes.ref("Status"), f"The map `{name}` of the configuration."
+    done, what = shapes.ref("Written"), f"The map `{name}` of the configuration."
     body = shapes.obj({setting.keys[0]: shapes.TEXT, setting.values: setting.shape})
     query = dict.fromkeys(setting.keys, "Which one.")
     return [

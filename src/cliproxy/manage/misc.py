@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -9,18 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cliproxy import __version__
-from cliproxy.base.errors import GatewayError
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import DIALECTS
-from cliproxy.login.flow import Problem
 from cliproxy.manage import shapes
-from cliproxy.manage.control import Asked
-from cliproxy.manage.credentials import by_name, cooldowns
-from cliproxy.manage.entries import index_of_account
-from cliproxy.manage.web import Endpoint, Fault, control_of, object_of, reply, text_in
+from cliproxy.manage.control import Asked, Control
+from cliproxy.manage.credentials import cooldowns
+from cliproxy.manage.web import Endpoint, control_of, object_of, reply
+from cliproxy.observe import request_log
 from cliproxy.routing import catalog
 from cliproxy.routing.catalog import ModelInfo
 from cliproxy.server.gate import Refused
+from cliproxy.server.recent import Recent
 
 _SHOWN: Final = 100
 _CHANNELS: Final = {
@@ -58,17 +59,41 @@ async def explain(request: Request) -> Response:
 
 
 async def latest_requests(request: Request) -> Response:
-    """Return the latest requests, newest first."""
-    limit = request.query_params.get("limit", "")
+    """Return the requests under way and the latest that are over, newest first."""
+    control, query = control_of(request), request.query_params
+    limit, text = query.get("limit", ""), query.get("q", "").strip()
     count = int(limit) if limit.isascii() and limit.isdecimal() and len(limit) < 9 else _SHOWN
-    return reply({"requests": list[Json](control_of(request).recent.latest(count))})
+    wanted = _search(control, text.lower()) if text else None
+    return reply({"requests": list[Json](control.recent.latest(count, wanted))})
+
+
+def _search(control: Control, text: str) -> Callable[[Recent], bool]:
+    """Return what tells whether a request has a text in what people know it by."""
+    accounts = {a.id for a in control.accounts if text in f"{a.id}\n{a.label}".lower()}
+
+    def wanted(item: Recent) -> bool:
+        said = (item.id, item.model, item.client, item.error)
+        if any(text in words.lower() for words in said):
+            return True
+        return any(
+            attempt.account in accounts
+            or text in f"{attempt.account}\n{attempt.model}\n{attempt.message}".lower()
+            for attempt in item.attempts
+        )
+
+    return wanted
 
 
 async def one_request(request: Request) -> Response:
-    """Return one of the latest requests."""
-    found = control_of(request).recent.find(str(request.path_params["id"]))
+    """Return one of the latest requests, with what was written of its bodies."""
+    control, wanted = control_of(request), str(request.path_params["id"])
+    found = control.recent.find(wanted)
     if found is None:
         raise Refused(404, "request not found")
+    data = await asyncio.to_thread(request_log.find, control.log_folder, wanted)
+    if data is not None:
+        bodies: Any = msgspec.to_builtins(request_log.read(data[1]))
+        found["bodies"] = bodies
     return reply(found)
 
 
@@ -84,65 +109,6 @@ async def clear_cooldowns(request: Request) -> Response:
     if account is not None and account not in {a.id for a in control.accounts}:
         raise Refused(404, "account not found")
     return reply({"cleared": control.gateway.pool.clear(account)})
-
-
-async def models(request: Request) -> Response:
-    """Return the models that are served, and by which accounts."""
-    control = control_of(request)
-    registry, found = control.gateway.registry, []
-    for model in registry.list_models():
-        candidates = registry.resolve(model.id)
-        accounts: list[Json] = [
-            {"id": c.account.id, "label": c.account.label, "provider": c.account.provider,
-             "model": c.upstream_model}
-            for c in candidates
-        ]  # fmt: skip
-        shown: Any = msgspec.to_builtins(model)
-        found.append({**shown, "accounts": accounts})
-    return reply({"models": found})
-
-
-async def accounts(request: Request) -> Response:
-    """Return every account that is served, keys of the configuration included."""
-    control = control_of(request)
-    found: list[Obj] = []
-    for account in control.accounts:
-        shown: Obj = {
-            "id": account.id,
-            "provider": account.provider,
-            "label": account.label,
-            "kind": account.kind,
-            "base_url": account.base_url,
-            "prefix": account.prefix,
-            "priority": account.priority,
-            "weight": account.weight,
-            "auth_index": index_of_account(account),
-            "file": account.credential.name if account.credential is not None else "",
-            "running": control.gateway.pool.running(account.id),
-            **control.traffic.of(account.id),
-        }
-        found.append(shown)
-    return reply({"accounts": found})
-
-
-async def quota(request: Request) -> Response:
-    """Ask a provider what is left of an account."""
-    control = control_of(request)
-    name = text_in(request.query_params, "name", "filename")
-    if not name:
-        raise Refused(400, "name is required")
-    credential = by_name(control, name)
-    if credential is None or control.keeper is None:
-        raise Refused(404, "auth file not found")
-    ask = getattr(control.keeper, "quota", None)
-    try:
-        report = await ask(credential) if ask is not None else None
-    except Problem as err:
-        raise Fault(502, err.kind, err.message) from None
-    except GatewayError as err:
-        raise Fault(502, err.code or err.kind, err.message) from None
-    shown: Any = None if report is None else msgspec.to_builtins(report)
-    return reply({"name": credential.name, "quota": shown})
 
 
 async def api_key_usage(request: Request) -> Response:
@@ -219,38 +185,6 @@ _ASKED: Final = shapes.obj(
         "provider": shapes.maybe(shapes.TEXT),
     },
 )
-_SERVED: Final = shapes.obj(
-    {"id": shapes.TEXT, "owned_by": shapes.TEXT, "created": shapes.WHOLE,
-     "display_name": shapes.TEXT, "context_length": shapes.WHOLE, "max_output": shapes.WHOLE,
-     "accounts": shapes.items(shapes.obj(
-         {"id": shapes.TEXT, "label": shapes.TEXT, "provider": shapes.TEXT,
-          "model": shapes.TEXT}))},
-    optional={"type": shapes.TEXT, "thinking": shapes.maybe(shapes.OBJECT),
-              "input_modalities": shapes.items(shapes.TEXT),
-              "output_modalities": shapes.items(shapes.TEXT)},
-)  # fmt: skip
-_COUNTED: Final = {"success": shapes.WHOLE, "failed": shapes.WHOLE,
-                   "recent_requests": shapes.COUNTS}  # fmt: skip
-_ACCOUNT: Final = shapes.obj(
-    {"id": shapes.TEXT, "provider": shapes.TEXT, "label": shapes.TEXT, "kind": shapes.TEXT,
-     "base_url": shapes.TEXT, "prefix": shapes.TEXT, "priority": shapes.WHOLE,
-     "weight": shapes.WHOLE, "auth_index": shapes.TEXT, "file": shapes.TEXT,
-     "running": shapes.WHOLE, **_COUNTED})  # fmt: skip
-_WINDOW: Final = shapes.obj(
-    {"id": shapes.TEXT, "label": shapes.TEXT, "used_percent": shapes.maybe(shapes.NUMBER),
-     "remaining": shapes.maybe(shapes.NUMBER), "limit": shapes.maybe(shapes.NUMBER),
-     "reset_at": shapes.maybe(shapes.SECONDS), "period_seconds": shapes.maybe(shapes.NUMBER),
-     "models": shapes.items(shapes.TEXT)})  # fmt: skip
-_QUOTA: Final = shapes.obj(
-    {
-        "name": shapes.TEXT,
-        "quota": shapes.maybe(
-            shapes.obj(
-                {"plan": shapes.TEXT, "windows": shapes.items(_WINDOW), "credits": shapes.OBJECT}
-            )
-        ),
-    }
-)
 _CLEARED: Final = shapes.obj({"cleared": shapes.WHOLE})
 
 ROUTES: Final = [
@@ -258,24 +192,19 @@ ROUTES: Final = [
              shapes.obj({"model": shapes.TEXT, "dialect": shapes.TEXT,
                          "choices": shapes.items(shapes.ref("Choice"))}), _ASKED, refuses=(404,)),
     Endpoint("GET", "/requests", latest_requests, "The latest requests.",
-             shapes.obj({"requests": shapes.items(shapes.ref("RecentRequest"))}),
-             query={"limit": "How many."}),
+             shapes.obj({"requests": shapes.items(shapes.ref("Request"))}),
+             query={"limit": "How many.", "q": "Only those with this text in their id, model, "
+                    "account, client or error."}),
     Endpoint("GET", "/requests/{id}", one_request, "One of the latest requests.",
-             shapes.ref("RecentRequest"), refuses=(404,)),
+             shapes.ref("Request"), refuses=(404,)),
     Endpoint("GET", "/cooldowns", get_cooldowns, "Accounts that are left alone now.",
              shapes.obj({"cooldowns": shapes.items(shapes.ref("Cooldown"))})),
     Endpoint("DELETE", "/cooldowns", clear_cooldowns, "Ask all of them again.", _CLEARED,
              query={"account": "Only this one."}, refuses=(404,)),
     Endpoint("DELETE", "/cooldowns/{account}", clear_cooldowns, "Ask one of them again.",
              _CLEARED, refuses=(404,)),
-    Endpoint("GET", "/models", models, "The models that are served.",
-             shapes.obj({"models": shapes.items(_SERVED)})),
-    Endpoint("GET", "/accounts", accounts, "All accounts that are served.",
-             shapes.obj({"accounts": shapes.items(_ACCOUNT)})),
-    Endpoint("GET", "/auth-files/quota", quota, "What is left of an account.", _QUOTA,
-             query={"name": "The file."}, refuses=(404, 502)),
     Endpoint("GET", "/api-key-usage", api_key_usage, "Traffic of the configuration's keys.",
-             shapes.mapping(shapes.mapping(shapes.obj(_COUNTED)))),
+             shapes.mapping(shapes.mapping(shapes.obj(shapes.COUNTED)))),
     Endpoint("GET", "/model-definitions/{channel}", definitions, "A provider's catalogue.",
              shapes.obj({"channel": shapes.TEXT, "models": shapes.items(shapes.OBJECT)})),
     Endpoint("GET", "/latest-version", latest_version, "The version.",

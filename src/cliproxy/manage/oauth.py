@@ -14,7 +14,7 @@ from cliproxy import login
 from cliproxy.base.json import Obj
 from cliproxy.keeper.logins import CallbackRefused, Logins, Pending
 from cliproxy.keeper.pasted import Pasted, read_callback, read_fields
-from cliproxy.login.flow import Problem
+from cliproxy.login.flow import LOGIN_SECONDS, Problem
 from cliproxy.manage import shapes
 from cliproxy.manage.door import LANDINGS
 from cliproxy.manage.web import (
@@ -30,7 +30,6 @@ from cliproxy.manage.web import (
 
 _STATE: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
-_DEVICE_SECONDS: Final = 600
 STARTS: Final = {
     "anthropic": "claude",
     "claude": "claude",
@@ -77,13 +76,16 @@ async def _begun(
 
 
 def _started(pending: Pending) -> Obj:
-    told: Obj = {**OK, "url": pending.complete or pending.url, "state": pending.state}
+    told: Obj = {
+        **OK,
+        "url": pending.complete or pending.url,
+        "state": pending.state,
+        "expires_in": int(LOGIN_SECONDS),
+    }
     if pending.user_code:
-        told |= {
-            "flow": "device",
-            "user_code": pending.user_code,
-            "expires_in": _DEVICE_SECONDS,
-        }
+        told |= {"flow": "device", "user_code": pending.user_code}
+    if pending.notice:
+        told["notice"] = pending.notice
     return told
 
 

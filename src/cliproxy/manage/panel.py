@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import mimetypes
 import os
 from functools import cache
@@ -18,7 +20,7 @@ from cliproxy.manage.web import control_of
 
 _NAME: Final = "management.html"
 _POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
@@ -30,11 +32,15 @@ _HEADERS: Final = {
 _TYPES: Final = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css",
                  ".svg": "image/svg+xml", ".json": "application/json",
                  ".woff2": "font/woff2", ".map": "application/json"}  # fmt: skip
+_STYLE: Final = (
+    "body{font:1rem/1.5 system-ui,sans-serif;max-width:38rem;margin:15vh auto;padding:0 1rem}"
+    "code{background:#8882;padding:.1em .3em}"
+)
+_STYLED: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _MISSING: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>cliproxy</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
-<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:38rem;margin:15vh auto;padding:0 1rem}
-code{background:#8882;padding:.1em .3em}</style></head><body><h1>The panel is not built</h1>
+<style>STYLE</style></head><body><h1>The panel is not built</h1>
 <p>This copy of cliproxy came without its web panel. In a clone of the repository, build it with
 <code>npm ci &amp;&amp; npm run build</code> in the folder <code>panel</code>, and reload.</p>
 <p>Everything the panel does can be done through the management API under
@@ -56,7 +62,10 @@ async def page(request: Request) -> Response:
             policy = "frame-ancestors 'none'; object-src 'none'; base-uri 'self'"
             return _html(data, policy)
     data = await _read(built() / _NAME) or await _read(built() / "index.html")
-    return _html(data if data is not None else _MISSING.encode(), _POLICY)
+    if data is None:
+        policy = _POLICY.replace("style-src 'self'", f"style-src 'sha256-{_STYLED}'")
+        return _html(_MISSING.replace("STYLE", _STYLE).encode(), policy)
+    return _html(data, _POLICY)
 
 
 async def asset(request: Request) -> Response:

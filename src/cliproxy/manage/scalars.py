@@ -13,7 +13,7 @@ from cliproxy.base.json import Json
 from cliproxy.config.edit import set_value
 from cliproxy.config.schema import STRATEGIES, Config
 from cliproxy.manage import shapes
-from cliproxy.manage.web import OK, Endpoint, control_of, object_of, reply
+from cliproxy.manage.web import Endpoint, control_of, object_of, reply, written
 from cliproxy.server.gate import Refused
 from cliproxy.transport import proxy as proxies
 
@@ -126,26 +126,25 @@ def _endpoints(scalar: Scalar, route: str) -> list[Endpoint]:
         # True is an int to Python, and to nobody else.
         if type(value) is not scalar.kind or (type(value) is int and abs(value) > _LARGEST):
             raise Refused(400, "invalid body")
-        await _set(request, scalar.normal(value))
-        return reply(OK)
+        return await _set(request, scalar.normal(value))
 
     async def delete(request: Request) -> Response:
-        await _set(request, "")
-        return reply(OK)
+        return await _set(request, "")
 
-    async def _set(request: Request, value: Json) -> None:
-        await control_of(request).change(lambda text: set_value(text, scalar.path, value))
+    async def _set(request: Request, value: Json) -> Response:
+        control = control_of(request)
+        return written(await control.change(lambda text: set_value(text, scalar.path, value)))
 
     kind = {bool: shapes.FLAG, int: shapes.WHOLE, str: shapes.TEXT}[scalar.kind]
     shown = shapes.obj({scalar.name: kind, "value": kind})
     body = shapes.obj({"value": kind})
     rows = [Endpoint("GET", route, get, scalar.summary, shown)]
     rows += [
-        Endpoint(method, route, write, scalar.summary, shapes.ref("Status"), body)
+        Endpoint(method, route, write, scalar.summary, shapes.ref("Written"), body)
         for method in ("PUT", "PATCH")
     ]
     if scalar.deletable:
-        rows.append(Endpoint("DELETE", route, delete, scalar.summary, shapes.ref("Status")))
+        rows.append(Endpoint("DELETE", route, delete, scalar.summary, shapes.ref("Written")))
     return rows
 
 

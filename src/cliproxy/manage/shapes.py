@@ -56,10 +56,132 @@ def ref(name: str) -> Schema:
 
 STATUS: Final = obj({"status": TEXT})
 COUNTS: Final = items(obj({"time": TEXT, "success": WHOLE, "failed": WHOLE}))
-LOSS: Final = obj({}, optional={"field": TEXT, "reason": TEXT, "severity": TEXT})
+COUNTED: Final = {"success": WHOLE, "failed": WHOLE, "recent_requests": COUNTS}
+LOSS: Final = obj(
+    {"field": TEXT, "reason": TEXT},
+    optional={
+        "severity": words("info", "warn", "error"),
+        "action": words("dropped", "approximated", "moved", "synthesised"),
+    },
+)
+WARNINGS: Final = items(obj({"line": maybe(WHOLE), "path": TEXT, "message": TEXT}))
+TOKENS: Final = dict.fromkeys(
+    ("input", "cached", "cache_write", "output", "reasoning", "total"), WHOLE
+)
+_SUMS: Final = {
+    "requests": WHOLE,
+    "failed": WHOLE,
+    "left": WHOLE,
+    "tokens": obj(TOKENS),
+    "cost_usd": NUMBER,
+    "unpriced": WHOLE,
+    "seconds": maybe(NUMBER),
+    "first_seconds": maybe(NUMBER),
+}
+_GROUPS: Final = ("provider", "account", "source", "auth_index", "client", "model", "operation",
+                  "day", "hour")  # fmt: skip
+_USED: Final = ("id", "client", "provider", "account", "source", "auth_index", "model", "served",
+                "dialect", "upstream", "endpoint", "operation", "fidelity", "error")  # fmt: skip
 NAMED: Final[dict[str, Schema]] = {
     "Error": obj({"error": TEXT}, optional={"message": TEXT, "status": TEXT}),
     "Status": STATUS,
+    "Written": obj({"status": TEXT}, optional={"warnings": WARNINGS}),
+    "Loss": LOSS,
+    "Account": obj(
+        {
+            "id": TEXT,
+            "provider": TEXT,
+            "label": TEXT,
+            "kind": words("key", "oauth", "service", "linked", "local"),
+            "state": words(
+                "ok",
+                "refreshing",
+                "network",
+                "limited",
+                "needs_login",
+                "revoked",
+                "disabled",
+                "not used",
+                "no token",
+                "no key",
+            ),
+            "problem": TEXT,
+            "expires": maybe(SECONDS),
+            "disabled": FLAG,
+            "cooldown": maybe(obj({"reason": TEXT, "until": SECONDS})),
+            "base_url": TEXT,
+            "prefix": TEXT,
+            "project": TEXT,
+            "priority": WHOLE,
+            "weight": WHOLE,
+            "auth_index": TEXT,
+            "file": TEXT,
+            "running": WHOLE,
+            **COUNTED,
+        }
+    ),
+    "ModelServed": obj(
+        {
+            "id": TEXT,
+            "owned_by": TEXT,
+            "created": WHOLE,
+            "display_name": TEXT,
+            "context_length": WHOLE,
+            "max_output": WHOLE,
+            "accounts": items(obj({"id": TEXT, "label": TEXT, "provider": TEXT, "model": TEXT})),
+        },
+        optional={
+            "type": TEXT,
+            "thinking": maybe(OBJECT),
+            "input_modalities": items(TEXT),
+            "output_modalities": items(TEXT),
+        },
+    ),
+    "Quota": obj(
+        {
+            "plan": TEXT,
+            "windows": items(
+                obj(
+                    {
+                        "id": TEXT,
+                        "label": TEXT,
+                        "used_percent": maybe(NUMBER),
+                        "remaining": maybe(NUMBER),
+                        "limit": maybe(NUMBER),
+                        "reset_at": maybe(SECONDS),
+                        "period_seconds": maybe(NUMBER),
+                        "models": items(TEXT),
+                    }
+                )
+            ),
+            "credits": OBJECT,
+        }
+    ),
+    "UsageSum": obj(_SUMS, optional=dict.fromkeys(_GROUPS, TEXT)),
+    "UsageRequest": obj(
+        {
+            "row": WHOLE,
+            "at": SECONDS,
+            "seconds": NUMBER,
+            "first_seconds": maybe(NUMBER),
+            **dict.fromkeys(_USED, TEXT),
+            "stream": FLAG,
+            "status": WHOLE,
+            "failed": FLAG,
+            "attempts": WHOLE,
+            "tokens": obj({**TOKENS, "cache_write_1h": WHOLE, "quality": TEXT}),
+            "cost_usd": maybe(NUMBER),
+        }
+    ),
+    "LogPage": obj(
+        {
+            "lines": items(TEXT),
+            "line-count": WHOLE,
+            "latest-timestamp": WHOLE,
+            "next-cursor": TEXT,
+        },
+        optional={"cursor-reset": FLAG},
+    ),
     "AuthFile": obj(
         {
             "id": TEXT,
@@ -78,6 +200,9 @@ NAMED: Final[dict[str, Schema]] = {
             "success": WHOLE,
             "failed": WHOLE,
             "recent_requests": COUNTS,
+            "state": TEXT,
+            "problem": TEXT,
+            "linked": FLAG,
         },
         optional={
             "path": TEXT,
@@ -132,13 +257,14 @@ NAMED: Final[dict[str, Schema]] = {
             "reason": TEXT,
             "message": TEXT,
             "seconds": NUMBER,
-            "losses": items(LOSS),
+            "losses": items(ref("Loss")),
             "told": TEXT,
         }
     ),
-    "RecentRequest": obj(
+    "Request": obj(
         {
             "id": TEXT,
+            "running": FLAG,
             "at": SECONDS,
             "seconds": NUMBER,
             "client": TEXT,
@@ -150,6 +276,16 @@ NAMED: Final[dict[str, Schema]] = {
             "fidelity": TEXT,
             "error": TEXT,
             "attempts": items(ref("Attempt")),
+        },
+        optional={"bodies": items(ref("LoggedBody"))},
+    ),
+    "LoggedBody": obj(
+        {
+            "of": words("request", "upstream request", "upstream answer", "answer"),
+            "attempt": WHOLE,
+            "head": TEXT,
+            "body": TEXT,
+            "size": WHOLE,
         }
     ),
     "Choice": obj(
@@ -166,7 +302,7 @@ NAMED: Final[dict[str, Schema]] = {
             "headers": mapping(TEXT),
             "body": ANY,
             "proxy": TEXT,
-            "losses": items(LOSS),
+            "losses": items(ref("Loss")),
             "error": TEXT,
             "state": TEXT,
             "because": TEXT,
@@ -174,8 +310,12 @@ NAMED: Final[dict[str, Schema]] = {
         }
     ),
     "LoginStarted": obj(
-        {"status": words("ok"), "url": TEXT, "state": TEXT},
-        optional={"flow": words("device"), "user_code": TEXT, "expires_in": WHOLE},
+        {"status": words("ok"), "url": TEXT, "state": TEXT, "expires_in": WHOLE},
+        optional={
+            "flow": words("device"),
+            "user_code": TEXT,
+            "notice": TEXT,
+        },
     ),
     "LoginStatus": obj(
         {"status": words("ok", "wait", "error")},

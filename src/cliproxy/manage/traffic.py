@@ -78,8 +78,8 @@ class Traffic:
 class CountingRequests(RecentRequests):
     """The latest requests, counted by account as they end."""
 
-    def __init__(self, traffic: Traffic) -> None:
-        super().__init__()
+    def __init__(self, traffic: Traffic, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(clock=clock)
         self.traffic = traffic
 
     def add(self, request: Request, *args: Any, **kwargs: Any) -> None:

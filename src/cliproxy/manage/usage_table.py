@@ -8,49 +8,14 @@ from cliproxy.manage import shapes
 from cliproxy.manage.usage import ROUTES as HANDLERS
 from cliproxy.manage.web import Endpoint, Handler, Schema
 
-_TOKENS: Final = dict.fromkeys(
-    ("input", "cached", "cache_write", "output", "reasoning", "total"), shapes.WHOLE
-)
-_SUMS: Final = {
-    "requests": shapes.WHOLE,
-    "failed": shapes.WHOLE,
-    "left": shapes.WHOLE,
-    "tokens": shapes.obj(_TOKENS),
-    "cost_usd": shapes.NUMBER,
-    "unpriced": shapes.WHOLE,
-    "seconds": shapes.maybe(shapes.NUMBER),
-    "first_seconds": shapes.maybe(shapes.NUMBER),
-}
-_GROUPS: Final = ("provider", "account", "source", "auth_index", "client", "model", "operation",
-                  "day", "hour")  # fmt: skip
-_ROW: Final = shapes.obj(_SUMS, optional=dict.fromkeys(_GROUPS, shapes.TEXT))
 _SUMMARY: Final = shapes.obj(
     {
         "by": shapes.items(shapes.TEXT),
-        "total": shapes.obj(_SUMS),
-        "rows": shapes.items(_ROW),
+        "total": shapes.ref("UsageSum"),
+        "rows": shapes.items(shapes.ref("UsageSum")),
         "enabled": shapes.FLAG,
     }
 )
-_TEXTS: Final = ("id", "client", "provider", "account", "source", "auth_index", "model", "served",
-                 "dialect", "upstream", "endpoint", "operation", "fidelity", "error")  # fmt: skip
-_REQUEST: Final = shapes.obj(
-    {
-        "row": shapes.WHOLE,
-        "at": shapes.SECONDS,
-        "seconds": shapes.NUMBER,
-        "first_seconds": shapes.maybe(shapes.NUMBER),
-        **dict.fromkeys(_TEXTS, shapes.TEXT),
-        "stream": shapes.FLAG,
-        "status": shapes.WHOLE,
-        "failed": shapes.FLAG,
-        "attempts": shapes.WHOLE,
-        "tokens": shapes.obj(
-            {**_TOKENS, "cache_write_1h": shapes.WHOLE, "quality": shapes.TEXT}
-        ),
-        "cost_usd": shapes.maybe(shapes.NUMBER),
-    }
-)  # fmt: skip
 _SNAPSHOT: Final = shapes.obj(
     {
         "total_requests": shapes.WHOLE,
@@ -89,7 +54,8 @@ _TOLD: Final[dict[str, tuple[str, Schema, Schema | None, dict[str, str]]]] = {
     ),
     "GET /usage/requests": (
         "Single requests, the newest first.",
-        shapes.obj({"requests": shapes.items(_REQUEST), "next": shapes.maybe(shapes.WHOLE)}),
+        shapes.obj({"requests": shapes.items(shapes.ref("UsageRequest")),
+                    "next": shapes.maybe(shapes.WHOLE)}),
         None,
         {"limit": "How many.", "before": "`next` of the answer before.", **_FILTERS,
          "asked": "The model asked for.", "dialect": "The client's.", "upstream": "Its dialect.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
 from msgspec import Struct
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
+from cliproxy.config.load import Problem
 from cliproxy.manage.control import Control
 from cliproxy.server.gate import Refused
 
@@ -20,6 +21,7 @@ Schema = dict[str, Any]
 
 OK: Final[Obj] = {"status": "ok"}
 _DEEPEST: Final = 64
+_IDLE: Final = ("is not a known key", "entry is left out")
 
 
 class Endpoint(Struct, frozen=True):
@@ -67,6 +69,20 @@ def control_of(request: Request) -> Control:
 def reply(value: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON."""
     return Response(json.dumps(value), status, dict(headers or {}), "application/json")
+
+
+def written(noticed: Iterable[Problem], told: Obj = OK) -> Response:
+    """Answer that the configuration was written, and which of its lines mean nothing."""
+    warnings: list[Json] = [
+        {
+            "line": problem.line,
+            "path": problem.path,
+            "message": f"{problem.message} ({problem.cure})" if problem.cure else problem.message,
+        }
+        for problem in noticed
+        if problem.message.endswith(_IDLE)
+    ]
+    return reply({**told, "warnings": warnings} if warnings else told)
 
 
 def attachment(data: bytes, name: str, kind: str) -> Response:

@@ -45,6 +45,10 @@ class Accounting:
         self._known: dict[str, Who] = {}
         self._accounts: tuple[Account, ...] = ()
 
+    def begin(self, asked: Asked, request: Request) -> None:
+        """Note a request that begins."""
+        self.recent.begin(request, asked.at)
+
     def over(
         self,
         asked: Asked,
@@ -59,6 +63,7 @@ class Accounting:
 
         Never raises: its answer was sent.
         """
+        self.recent.end(asked.id)
         try:
             self._over(asked, request, accounts, now=now, status=status, error=error)
         except Exception:  # noqa: BLE001  # logged; the request itself is over

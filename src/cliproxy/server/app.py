@@ -23,6 +23,7 @@ from cliproxy.base.errors import (
     NotBuilt,
     NotFound,
 )
+from cliproxy.observe.logs import REQUEST
 from cliproxy.observe.request_log import Entry, RequestLog
 from cliproxy.pipeline.compacting import compact
 from cliproxy.pipeline.context import Request
@@ -44,6 +45,7 @@ from cliproxy.server.asgi import (
     json_body,
 )
 from cliproxy.server.paths import KEPT, Route, framing_of, guess_dialect, match
+from cliproxy.server.peers import Peers
 from cliproxy.server.recent import RecentRequests
 from cliproxy.server.respond import send_error, send_reply, watching
 from cliproxy.transport.proxy import is_loopback
@@ -129,6 +131,7 @@ class Generation(Struct, frozen=True):
     request_log: RequestLog | None = None
     max_body: int = 64 * 1024 * 1024
     """Bytes, counted after decompression."""
+    peers: Peers = Peers()
 
 
 class App:
@@ -136,7 +139,7 @@ class App:
 
     def __init__(self, generation: Generation, clock: Clock = SYSTEM_CLOCK) -> None:
         self.generation = generation
-        self.accounting = Accounting(RecentRequests())
+        self.accounting = Accounting(RecentRequests(clock=clock))
         self.management: Manages | None = None
         self._clock = clock
 
@@ -151,6 +154,8 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request, refuse a websocket, or follow the server's lifespan."""
+        if scope["type"] in ("http", "websocket") and (peers := self.generation.peers):
+            scope = peers.seen(scope)
         match scope["type"]:
             case "http":
                 await self._http(scope, receive, send)
@@ -160,7 +165,9 @@ class App:
                 await _lifespan(receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = self._clock.monotonic()
         request_id = ids.request_id()
+        REQUEST.set(request_id)
         identified = (b"x-cliproxy-request-id", request_id.encode())
         method: str = scope["method"]
         if method == "OPTIONS":
@@ -172,7 +179,8 @@ class App:
         if path.startswith(MANAGEMENT) or (
             self.management is not None and self.management.owns(path, headers)
         ):
-            await self._manage(scope, receive, send, reply_headers)
+            status = await self._manage(scope, receive, send, reply_headers)
+            self._log(scope, began, status, quiet=method in ("GET", "HEAD"))
             return
         route = match(path)
         if "origin" in headers:
@@ -184,6 +192,7 @@ class App:
             query = scope.get("query_string", b"").decode("latin-1")
             entry = log.begin(request_id, method=method, path=path, query=query, headers=headers)
             send = entry.listen(send)
+        status, told = LEFT, ""
         try:
             if route is None:
                 raise NotFound(  # noqa: TRY301  # answered below like every other refusal
@@ -197,7 +206,7 @@ class App:
                     "generateContent, streamGenerateContent and countTokens."
                 )
             if route.name == "generate":
-                await self._generate(
+                status, told = await self._generate(
                     scope,
                     receive,
                     send,
@@ -210,14 +219,17 @@ class App:
             elif route.name in KEPT:
                 body = await self._kept(scope, receive, route, headers)
                 await answer(send, 200, body, [*reply_headers, JSON_TYPE], head=method == "HEAD")
+                status = 200
             else:
                 await self._get(scope, send, route, headers, reply_headers)
+                status = 200
         except GatewayError as err:
-            _access_log.info("%s %s %s -> %s %s", request_id, method, path, err.status, err.message)
+            status, told = err.status, err.message
             await send_error(send, err, dialect, reply_headers, head=method == "HEAD")
         except bodies.ClientGone:
-            _access_log.info("%s %s %s -> client went away", request_id, method, path)
+            status, told = LEFT, "the client went away"
         except Exception:  # noqa: BLE001  # the last boundary: logged, and the client gets an answer
+            status = 500
             _log.exception("request %s failed", request_id)
             fault = GatewayError(
                 f"The proxy failed on this request; its log has the details under {request_id}."
@@ -226,6 +238,7 @@ class App:
         finally:
             if log is not None and entry is not None:
                 await log.finish(entry)
+            self._log(scope, began, status, told, quiet=path == "/healthz")
 
     async def _generate(
         self,
@@ -238,7 +251,7 @@ class App:
         request_id: str,
         reply_headers: RawHeaders,
         entry: Entry | None,
-    ) -> None:
+    ) -> tuple[int, str]:
         generation = self.generation
         query = _query(scope)
         client = _client(generation.access, scope, route, headers, query)
@@ -254,6 +267,7 @@ class App:
             began=self._clock.monotonic(),
         )
         request: Request | None = None
+        status = 200
 
         def over(status: int, error: str = "") -> None:
             self.accounting.over(
@@ -267,7 +281,9 @@ class App:
 
         async def work(request: Request) -> None:
             answering = compact if route.operation == "compact" else run
+            nonlocal status
             reply = await answering(generation.gateway, request)
+            status = reply.status
             await send_reply(
                 send, reply, reply_headers, dialect=route.dialect, framing=request.framing
             )
@@ -278,6 +294,7 @@ class App:
                 entry.body = body
             asking = request = _request(asked, query, body)
             request.entry = entry
+            self.accounting.begin(asked, request)
             await watching(receive, lambda: work(asking))
         except GatewayError as err:
             over(err.status, err.message)
@@ -290,21 +307,47 @@ class App:
             over(LEFT if isinstance(err, asyncio.CancelledError) else 500, type(err).__name__)
             raise
         over(200)
-        if _access_log.isEnabledFor(logging.INFO):
-            _log_done(request, route)
+        return status, _done(request, route) if _access_log.isEnabledFor(logging.INFO) else ""
+
+    def _log(
+        self,
+        scope: Scope,
+        began: float,
+        status: int,
+        told: str = "",
+        *,
+        quiet: bool = False,
+    ) -> None:
+        """Write the line of a request that is over; what only looked around is for debugging."""
+        level = logging.DEBUG if quiet and status < 400 else logging.INFO
+        if status >= 400 and status != LEFT:
+            level = logging.ERROR if status >= 500 else logging.WARNING
+        if not _access_log.isEnabledFor(level):
+            return
+        _access_log.log(
+            level,
+            '%s%d | %.3fs | %s | %s "%s"',
+            f"{told.replace('|', '/')} | " if told else "",
+            status,
+            self._clock.monotonic() - began,
+            _peer(scope) or "-",
+            scope["method"],
+            _path(scope)[:200].replace('"', "%22"),
+        )
 
     async def _manage(
         self, scope: Scope, receive: Receive, send: Send, reply_headers: RawHeaders
-    ) -> None:
+    ) -> int:
+        """Answer what is not inference; return the status."""
         if self.management is None:
             await answer(send, 404, b"", reply_headers)
-            return
-        started = False
+            return 404
+        status = 0
 
         async def tell(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 message["headers"] = [
                     *message.get("headers", ()), *reply_headers, MANAGEMENT_EXPOSED
                 ]  # fmt: skip
@@ -314,9 +357,11 @@ class App:
             await self.management(scope, receive, tell)
         except Exception:  # noqa: BLE001  # the last boundary, as for all other routes
             _log.exception("a management request failed")
-            if not started:
+            if not status:
                 body = json_body({"error": "internal error; see the log"})
                 await answer(send, 500, body, [*reply_headers, JSON_TYPE])
+            return 500
+        return status or LEFT
 
     async def _kept(
         self, scope: Scope, receive: Receive, route: Route, headers: dict[str, str]
@@ -432,18 +477,12 @@ def _peer(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-def _log_done(request: Request, route: Route) -> None:
+def _done(request: Request, route: Route) -> str:
     last = request.attempts[-1] if request.attempts else None
-    _access_log.info(
-        "%s %s %s%s %s -> %s on %s after %d attempt(s)",
-        request.id,
-        request.client,
-        route.dialect,
-        " stream" if request.stream else "",
-        request.model,
-        last.reason if last else "counted",
-        last.account if last else "this machine",
-        len(request.attempts),
+    return (
+        f"{request.client} {route.dialect}{' stream' if request.stream else ''} {request.model} "
+        f"-> {last.reason if last else 'counted'} on {last.account if last else 'this machine'} "
+        f"after {len(request.attempts)} attempt(s)"
     )
 
 

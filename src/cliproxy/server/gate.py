@@ -19,6 +19,7 @@ import bcrypt
 from msgspec import Struct
 
 from cliproxy.base.clock import Clock
+from cliproxy.base.redact import Hidden
 
 FAILURES: Final = 5
 BAN: Final = 1800.0
@@ -40,7 +41,7 @@ class Refused(Exception):
         self.error = error
 
 
-class ManagementKeys(Struct, frozen=True):
+class ManagementKeys(Hidden, Struct, frozen=True):
     """What opens the gate: keys of the file (hashed or plain), the environment, this start."""
 
     file: str = ""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from itertools import chain, islice
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.json import Obj
 from cliproxy.pipeline.context import Attempt, Request
 
@@ -15,7 +18,7 @@ MOST: Final = 500
 
 
 class Recent(Struct, frozen=True):
-    """One request that is over. It holds no bodies and no keys."""
+    """One request. It holds no bodies and no keys."""
 
     id: str
     at: float
@@ -27,48 +30,82 @@ class Recent(Struct, frozen=True):
     stream: bool
     operation: str
     status: int
+    """0 while it runs."""
     fidelity: str
     error: str
     attempts: list[Attempt]
+    running: bool = False
 
 
 class RecentRequests:
-    """Keeps the latest requests, the newest last."""
+    """Keeps the requests under way and the latest that are over."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST, clock: Clock = SYSTEM_CLOCK) -> None:
         self._kept: deque[Recent] = deque(maxlen=most)
+        self._running: dict[str, tuple[Request, float]] = {}
+        self._clock = clock
+
+    def begin(self, request: Request, at: float) -> None:
+        """Note a request that begins, and when it came."""
+        self._running[request.id] = request, at
+
+    def end(self, request_id: str) -> None:
+        """Note that a request no longer runs."""
+        self._running.pop(request_id, None)
 
     def add(
         self, request: Request, *, at: float, seconds: float, status: int, error: str = ""
     ) -> None:
         """Note a request that is over."""
-        self._kept.append(
-            Recent(
-                id=request.id,
-                at=at,
-                seconds=seconds,
-                client=request.client,
-                dialect=request.dialect_id,
-                model=request.model,
-                stream=request.stream,
-                operation=request.operation,
-                status=status,
-                fidelity=request.fidelity,
-                error=error,
-                attempts=request.attempts,
-            )
-        )
+        self._kept.append(_recent(request, at, seconds, status=status, error=error))
 
-    def latest(self, count: int) -> list[Obj]:
-        """Return the latest ones, newest first."""
-        return [_shown(item) for item, _ in zip(reversed(self._kept), range(count), strict=False)]
+    def latest(self, count: int, wanted: Callable[[Recent], bool] | None = None) -> list[Obj]:
+        """Return those under way, then those that are over, newest first each."""
+        found = chain(self._under_way(), reversed(self._kept))
+        return [_shown(item) for item in islice(filter(wanted or _any, found), count)]
 
     def find(self, request_id: str) -> Obj | None:
         """Return one by its id."""
-        for item in reversed(self._kept):
-            if item.id == request_id:
-                return _shown(item)
-        return None
+        found = chain(self._under_way(), reversed(self._kept))
+        return next((_shown(item) for item in found if item.id == request_id), None)
+
+    def _under_way(self) -> list[Recent]:
+        now = self._clock.now()
+        return [
+            _recent(request, at, max(0.0, now - at), running=True)
+            for request, at in reversed(self._running.values())
+        ]
+
+
+def _any(item: Recent) -> bool:
+    del item
+    return True
+
+
+def _recent(
+    request: Request,
+    at: float,
+    seconds: float,
+    *,
+    status: int = 0,
+    error: str = "",
+    running: bool = False,
+) -> Recent:
+    return Recent(
+        id=request.id,
+        at=at,
+        seconds=seconds,
+        client=request.client,
+        dialect=request.dialect_id,
+        model=request.model,
+        stream=request.stream,
+        operation=request.operation,
+        status=status,
+        fidelity=request.fidelity,
+        error=error,
+        attempts=request.attempts,
+        running=running,
+    )
 
 
 def _shown(item: Recent) -> Obj:
