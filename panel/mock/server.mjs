@@ -212,7 +212,7 @@ async function manage(req, res, url) {
     const code = randomBytes(16).toString("hex");
     state.logins.set(code, now());
     const device = /qwen|kimi|xai/.test(path);
-    return send({ status: "ok", url: device ? "https://login.example.com/device" : `https://login.example.com/oauth/authorize?client_id=9d1c250a&response_type=code&redirect_uri=http%3A%2F%2Flocalhost%3A54545%2Fcallback&state=${code}`, state: code, ...(device ? { flow: "device", user_code: "WDJB-MJHT", expires_in: 900 } : {}) });
+    return send({ status: "ok", url: device ? "https://login.example.com/device" : `https://login.example.com/oauth/authorize?client_id=9d1c250a&response_type=code&redirect_uri=http%3A%2F%2Flocalhost%3A54545%2Fcallback&state=${code}`, state: code, ...(path.includes("anthropic") ? { notice: "Anthropic does not permit other programs than its own to use the login of a plan. An API key is meant for programs." } : {}), ...(device ? { flow: "device", user_code: "WDJB-MJHT", expires_in: 900 } : {}) });
   }
   if (on === "GET /get-auth-status") {
     const began = state.logins.get(q.get("state"));

@@ -48,13 +48,9 @@ function Frame() {
   const [menu, open] = useState(false);
   const name = route.page in PAGES ? (route.page as PageName) : "";
   const Page = PAGES[name];
-  const first = useRef(true);
   useEffect(() => {
     open(false);
     scrollTo(0, 0);
-    // A new page is read out from its title on.
-    if (!first.current) requestAnimationFrame(() => document.getElementById("page-title")?.focus({ preventScroll: true }));
-    first.current = false;
   }, [name]);
   return (
     <div className="frame">

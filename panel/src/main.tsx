@@ -11,7 +11,8 @@ const client = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5_000,
-      retry: (failures, err) => failures < 2 && (!(err instanceof ApiError) || err.status === 0 || err.status >= 500),
+      // A server that starts again is asked again; what it says is final.
+      retry: (failures, err) => failures < 2 && (!(err instanceof ApiError) || err.status === 0 || (err.status > 500 && !err.message)),
     },
   },
 });

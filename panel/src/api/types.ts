@@ -11,7 +11,8 @@ export type Attempt = Lost<Schema["Attempt"]>;
 export type Choice = Lost<Schema["Choice"]>;
 /** One request; a server that tells of those under way marks them. */
 export type Req = Omit<Schema["RecentRequest"], "attempts"> & { attempts: Attempt[]; running?: boolean };
-export type LoginStart = Schema["LoginStarted"];
+/** A login that was begun; `notice` is what one should know of the provider's terms first. */
+export type LoginStart = Schema["LoginStarted"] & { notice?: string };
 export type LoginStatus = Schema["LoginStatus"];
 
 export interface Account {

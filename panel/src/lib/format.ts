@@ -28,10 +28,11 @@ export function seconds(value: number): string {
 export function left(value: number): string {
   const whole = Math.max(0, Math.ceil(value));
   const [d, h, m, s] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60, whole % 60];
-  if (d) return `${d} d ${h} h`;
-  if (h) return `${h} h ${m} min`;
-  if (m) return `${m} min ${String(s).padStart(2, "0")} s`;
-  return `${s} s`;
+  const [day, hour, min, sec] = locale.startsWith("zh") ? ["天", "小时", "分", "秒"] : ["d", "h", "min", "s"];
+  if (d) return `${d} ${day} ${h} ${hour}`;
+  if (h) return `${h} ${hour} ${m} ${min}`;
+  if (m) return `${m} ${min} ${String(s).padStart(2, "0")} ${sec}`;
+  return `${s} ${sec}`;
 }
 
 const same = (a: Date, b: Date) => a.toDateString() === b.toDateString();

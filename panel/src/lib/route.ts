@@ -22,3 +22,6 @@ export function useRoute(): Route {
 export const go = (path: string) => {
   location.hash = path.startsWith("#") ? path : `#/${path}`;
 };
+
+/** Whether something was shown here before: the first page leaves the focus where the browser puts it. */
+export const arriving = { again: false };

@@ -118,7 +118,6 @@ function Running({ way, project, onBack, onAgain, onClose }: RunningProps) {
       clearTimeout(timer);
       if (state && !over.current) void change("DELETE", "/oauth-session", undefined, { state }).catch(() => undefined);
     };
-    // oxlint-disable-next-line react/exhaustive-deps
   }, []);
 
   async function bring() {
@@ -146,6 +145,7 @@ function Running({ way, project, onBack, onAgain, onClose }: RunningProps) {
         <h3>{t.add.loginTo(provider(way.id))}</h3>
         <span className="muted small" role="status">{login ? <>{t.add.waiting} {until && <Countdown until={until} />}</> : t.add.starting}</span>
       </div>
+      {login?.notice && <Note tone="warn"><strong>{t.add.notice}</strong><div>{login.notice}</div></Note>}
       <ol className="steps">
         <li>
           <div className="stack tight">

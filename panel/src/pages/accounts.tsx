@@ -9,7 +9,7 @@ import type { Account, AuthFile, Bucket, Cooldown, KeyEntry } from "../api/types
 import { useText, type Text } from "../i18n";
 import { ago, count, mask, provider } from "../lib/format";
 import { go, useRoute } from "../lib/route";
-import { Button, Countdown, Empty, Failure, Head, Loading, Meter, Search, Select, State, Switch, Tag, say, toast } from "../ui/basic";
+import { Button, Countdown, Empty, Failure, Head, Loading, Meter, Note, Search, Select, State, Switch, Tag, say, toast } from "../ui/basic";
 import { Confirm } from "../ui/dialog";
 import { AddAccount } from "./account-add";
 import { AccountModels, EditAccount, TestAccount } from "./account-dialogs";
@@ -193,8 +193,9 @@ export default function Accounts() {
         <Search label={t.accounts.search} value={find} onChange={search} />
         <Select quiet label={t.accounts.stateLabel} value={state} onChange={(value) => show(value as Shown)} options={[["all", `${t.all} (${rows.length})`], ...(["ready", "resting", "error", "disabled"] as const).map((name) => [name, `${t.accounts.state[name]} (${rows.filter((row) => stateOf(row) === name).length})`] as const)]} />
       </div>
+      {error && rows.length > 0 && <div style={{ marginBottom: 12 }}><Note tone="bad" alert><div className="row apart"><span className="grow"><strong>{logins.error ? t.accounts.loginsUnknown : t.accounts.keysUnknown}</strong> {say(t, error)}</span><Button small icon="refresh" onClick={() => void changedAccounts(client)}>{t.retry}</Button></div></Note></div>}
       <div className="box">
-        {error && !rows.length ? <Failure error={error} retry={() => void changedAccounts(client)} /> : logins.isPending || lists.isPending ? <Loading rows={6} /> : !rows.length ? (
+        {error && !rows.length ? <Failure error={error} retry={() => void changedAccounts(client)} /> : !rows.length && (logins.isPending || lists.isPending) ? <Loading rows={6} /> : !rows.length ? (
           <Empty title={t.accounts.none} actions={<><Button tone="primary" icon="plus" onClick={() => go("accounts/add")}>{t.accounts.add}</Button><Button icon="upload" onClick={() => go("accounts/import")}>{t.accounts.import}</Button></>}>{t.accounts.noneHelp}</Empty>
         ) : !shown.length ? (
           <Empty title={t.nothingFound} actions={<Button onClick={() => {

@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useId, useMemo, useState } from "react";
-import { ApiError, send } from "../api/client";
+import { ApiError, send, session } from "../api/client";
 import { useText } from "../i18n";
 import { around, diff, type Piece } from "../lib/diff";
 import { useRoute } from "../lib/route";
@@ -13,6 +13,17 @@ import { Dialog } from "../ui/dialog";
 const Editor = lazy(() => import("../ui/editor"));
 
 interface Saved { text: string; etag: string }
+/** A line of the file that was written all the same, and means nothing. */
+interface Warning { line: number | null; message: string }
+
+/** What was not saved yet, for whoever looks at another page meanwhile. */
+let kept: { base: Saved; draft: string } | null = null;
+addEventListener("beforeunload", (e) => {
+  if (kept) e.preventDefault();
+});
+session.subscribe(() => {
+  if (session.key() === null) kept = null;
+});
 
 async function load(): Promise<Saved> {
   const response = await send("/config.yaml", { headers: { Accept: "application/yaml" } });
@@ -23,8 +34,8 @@ export default function Config() {
   const t = useText();
   const client = useQueryClient();
   const file = useQuery({ queryKey: ["config.yaml"], queryFn: load, retry: false, refetchOnWindowFocus: false, staleTime: Infinity, gcTime: 0 });
-  const [base, rebase] = useState<Saved | null>(null);
-  const [{ draft, version }, replace] = useState({ draft: "", version: 0 });
+  const [base, rebase] = useState<Saved | null>(kept?.base ?? null);
+  const [{ draft, version }, replace] = useState({ draft: kept?.draft ?? "", version: 0 });
   /** Replace the text from outside the editor. */
   const write = (text: string) => replace((old) => ({ draft: text, version: old.version + 1 }));
   const [tab, turn] = useState<"form" | "yaml">("form");
@@ -33,6 +44,7 @@ export default function Config() {
   const [busy, work] = useState(false);
   const [problem, fail] = useState<{ text: string; fault: Fault | null } | null>(null);
   const [conflict, meet] = useState<Saved | null>(null);
+  const [warnings, warn] = useState<Warning[]>([]);
 
   useEffect(() => {
     if (file.data && !base) {
@@ -44,16 +56,13 @@ export default function Config() {
   const dirty = base !== null && draft !== base.text;
   const local = useMemo(() => (dirty ? faults(draft) : []), [dirty, draft]);
   useEffect(() => {
-    if (!dirty) return;
-    const warn = (e: BeforeUnloadEvent) => e.preventDefault();
-    addEventListener("beforeunload", warn);
-    return () => removeEventListener("beforeunload", warn);
-  }, [dirty]);
+    kept = dirty && base ? { base, draft } : null;
+  }, [dirty, base, draft]);
 
   // What went wrong is said at the top of the page.
   useEffect(() => {
-    if (problem || conflict) scrollTo({ top: 0 });
-  }, [problem, conflict]);
+    if (problem || conflict || warnings.length) scrollTo({ top: 0 });
+  }, [problem, conflict, warnings]);
 
   function edit(text: string) {
     replace((old) => ({ ...old, draft: text }));
@@ -65,7 +74,9 @@ export default function Config() {
     work(true);
     fail(null);
     try {
-      await send("/config.yaml", { method: "PUT", body: draft, headers: { "Content-Type": "application/yaml", ...(base.etag ? { "If-Match": base.etag } : {}) } });
+      const answer = await send("/config.yaml", { method: "PUT", body: draft, headers: { "Content-Type": "application/yaml", ...(base.etag ? { "If-Match": base.etag } : {}) } });
+      const told = (await answer.json().catch(() => ({}))) as { warnings?: Warning[] };
+      warn(told.warnings ?? []);
       const now = await load();
       rebase(now);
       write(now.text);
@@ -98,6 +109,14 @@ export default function Config() {
     <>
       <Head title={t.pages.config} about={t.config.about} />
       {problem && <div style={{ marginBottom: 14 }}><Note tone="bad" alert><strong>{t.config.refused}</strong> {problem.fault && <Tag tone="bad">{t.config.line(problem.fault.line)}</Tag>}<div className="wrap-any">{problem.text}</div></Note></div>}
+      {warnings.length > 0 && (
+        <div style={{ marginBottom: 14 }}>
+          <Note tone="warn" alert>
+            <strong>{t.config.idle}</strong>
+            <ul>{warnings.map((item) => <li key={`${item.line} ${item.message}`} className="wrap-any">{item.line ? <><Tag tone="warn">{t.config.line(item.line)}</Tag> </> : null}{item.message}</li>)}</ul>
+          </Note>
+        </div>
+      )}
       {conflict && base && (
         <div style={{ marginBottom: 14 }}>
           <Note tone="warn" alert>

@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { ApiError, change, download, get, text } from "../api/client";
-import { errorLogs } from "../api/hooks";
+import { config, errorLogs } from "../api/hooks";
 import type { LogPage } from "../api/types";
 import { useText } from "../i18n";
 import { bytes, dateTime } from "../lib/format";
@@ -16,17 +16,18 @@ type Level = "all" | "warn" | "error";
 export default function Logs() {
   const t = useText();
   const [tab, turn] = useState<"live" | "errors" | "request">("live");
+  const settings = useQuery(config);
   return (
     <>
       <Head title={t.pages.logs} />
       <Tabs label={t.pages.logs} value={tab} onChange={turn} tabs={[["live", t.logs.live], ["errors", t.logs.errors], ["request", t.logs.byId]]}>
-        {tab === "live" ? <Live /> : tab === "errors" ? <Errors /> : <ById />}
+        {tab === "live" ? settings.isPending ? <div className="box"><Loading rows={10} /></div> : <Live off={settings.data?.["logging-to-file"] === false} /> : tab === "errors" ? <Errors /> : <ById />}
       </Tabs>
     </>
   );
 }
 
-function Live() {
+function Live({ off }: { off: boolean }) {
   const t = useText();
   const client = useQueryClient();
   const [lines, keep] = useState<string[]>([]);
@@ -41,6 +42,7 @@ function Live() {
   const bottom = useRef(true);
 
   useEffect(() => {
+    if (off) return;
     let gone = false;
     let timer = 0;
     const poll = async (first: boolean) => {
@@ -63,7 +65,7 @@ function Live() {
       gone = true;
       clearTimeout(timer);
     };
-  }, [follow, round]);
+  }, [off, follow, round]);
 
   const parsed = useMemo(() => {
     let last = "info";
@@ -91,7 +93,7 @@ function Live() {
     onError: (err) => toast(say(t, err), true),
   });
 
-  if (state.error instanceof ApiError && state.error.status === 400)
+  if (off || (state.error instanceof ApiError && state.error.status === 400))
     return <div className="box"><Empty title={t.logs.off} actions={<Button tone="primary" disabled={turnOn.isPending} onClick={() => turnOn.mutate()}>{t.logs.turnOn}</Button>}>{t.logs.offHelp}</Empty></div>;
   return (
     <>

@@ -1,4 +1,4 @@
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { clientKeys, cooldowns, files, models, requests, summary, useHasAccounts } from "../api/hooks";
 import type { Sum } from "../api/types";
 import { useText } from "../i18n";
@@ -11,11 +11,12 @@ import { go } from "../lib/route";
 export default function Overview() {
   const t = useText();
   const has = useHasAccounts();
+  const client = useQueryClient();
   const problem = useQuery(files).error;
   return (
     <>
       <Head title={t.pages.overview}>{has && <Button icon="plus" tone="primary" onClick={() => go("accounts/add")}>{t.accounts.add}</Button>}</Head>
-      {problem && has === null ? <div className="box"><Failure error={problem} /></div> : has === false ? <Guide /> : <Board />}
+      {problem && has === null ? <div className="box"><Failure error={problem} retry={() => void client.invalidateQueries()} /></div> : has === false ? <Guide /> : <Board />}
     </>
   );
 }
@@ -96,6 +97,8 @@ function Attention() {
   const cooling = useQuery(cooldowns);
   const broken = (list.data ?? []).filter((file) => !file.disabled && file.status === "error");
   const resting = (cooling.data ?? []).filter((item) => item.state !== "stumbled");
+  const error = list.error ?? cooling.error;
+  if (error) return <Box title={t.overview.attention} flush><Failure error={error} retry={() => void Promise.all([list.refetch(), cooling.refetch()])} /></Box>;
   if (list.isPending || cooling.isPending) return <Box title={t.overview.attention} flush><Loading rows={2} /></Box>;
   return (
     <Box title={t.overview.attention} flush actions={<a href="#/accounts">{t.pages.accounts}</a>}>

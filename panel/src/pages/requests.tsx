@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useDeferredValue, useMemo, useState } from "react";
 import { download } from "../api/client";
-import { requestLog, requests, used } from "../api/hooks";
+import { config, requestLog, requests, used } from "../api/hooks";
 import type { Attempt, Loss, Req, Used } from "../api/types";
 import { useText } from "../i18n";
 import { clock, compact, count, dateTime, dialect, money, provider, seconds } from "../lib/format";
@@ -34,7 +34,10 @@ export default function Requests() {
   return (
     <>
       <Head title={t.pages.requests} about={t.requests.about}>
-        <Button icon={live ? "pause" : "play"} aria-pressed={live} onClick={() => run(!live)}>{live ? t.requests.pause : t.requests.follow}</Button>
+        <Button icon={live ? "pause" : "play"} aria-pressed={live} onClick={() => {
+          run(!live);
+          if (!live) void list.refetch();
+        }}>{live ? t.requests.pause : t.requests.follow}</Button>
       </Head>
       <div className="bar">
         <Search label={t.requests.search} value={find} onChange={search} />
@@ -149,7 +152,11 @@ function Detail({ id, row: known, spent, onClose }: { id: string; row: Req | und
   const t = useText();
   const asked = useQuery({ ...requests(500), enabled: !known });
   const row = known ?? asked.data?.find((item) => item.id === id);
-  const log = useQuery(requestLog(id));
+  const settings = useQuery(config);
+  // Most requests leave no log: it is asked for where there may be one.
+  const bad = row !== undefined && (failed(row) || row.attempts.some((attempt) => attempt.status >= 400));
+  const logged = settings.data?.["request-log"] === true || (bad && settings.data?.["logging-to-file"] === true);
+  const log = useQuery({ ...requestLog(id), enabled: logged });
   const total = row ? Math.max(row.seconds, 0.001) : 1;
   const losses = row?.attempts[row.attempts.length - 1]?.losses ?? [];
   let passed = 0;
@@ -185,7 +192,7 @@ function Detail({ id, row: known, spent, onClose }: { id: string; row: Req | und
           {losses.length > 0 && <section className="stack tight"><h3>{t.requests.losses}</h3><Losses list={losses} /></section>}
           <section className="stack tight">
             <div className="row apart"><h3>{t.requests.bodies}</h3>{log.data && <Button small icon="download" onClick={() => void download(`/request-log-by-id/${encodeURIComponent(id)}`, `${id}.log`).catch((err: unknown) => toast(say(t, err), true))}>{t.download}</Button>}</div>
-            {log.isPending ? <div className="sk" style={{ width: "60%" }} /> : log.data ? <pre className="code" tabIndex={0} role="region" aria-label={t.requests.bodies}>{log.data}</pre> : <p className="muted">{t.requests.noBodies} <a href="#/config?key=request-log">request-log</a></p>}
+            {log.isLoading || settings.isPending ? <div className="sk" style={{ width: "60%" }} /> : log.data ? <pre className="code" tabIndex={0} role="region" aria-label={t.requests.bodies}>{log.data}</pre> : <p className="muted">{t.requests.noBodies} <a href="#/config?key=request-log">request-log</a></p>}
           </section>
         </div>
       )}

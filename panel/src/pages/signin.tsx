@@ -1,7 +1,8 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { ApiError, send, session } from "../api/client";
 import { useText } from "../i18n";
 import { Preferences } from "../app";
+import { arriving } from "../lib/route";
 import { Button, Note, say, SecretInput } from "../ui/basic";
 import { Mark } from "../ui/icons";
 
@@ -11,6 +12,11 @@ export function SignIn() {
   const [remember, keep] = useState(false);
   const [busy, work] = useState(false);
   const [error, fail] = useState<{ text: string; help?: string } | null>(null);
+
+  useEffect(() => {
+    arriving.again = true;
+    document.title = `${t.signIn.title} · cliproxy`;
+  }, [t]);
 
   async function enter() {
     work(true);

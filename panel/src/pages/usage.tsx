@@ -117,9 +117,11 @@ export default function Usage() {
               </figure>
             )}
           </Box>
-          <Box title={t.usage.breakdown[by]} flush>
-            {groups.isPending ? <Loading /> : nothing ? <Empty title={t.usage.none} /> : <Breakdown rows={groups.data ?? []} by={by} metric={metric} />}
-          </Box>
+          {!nothing && (
+            <Box title={t.usage.breakdown[by]} flush>
+              {groups.isPending ? <Loading /> : <Breakdown rows={groups.data ?? []} by={by} metric={metric} />}
+            </Box>
+          )}
         </div>
       )}
     </>

@@ -6,6 +6,7 @@ import {
 } from "react";
 import { ApiError } from "../api/client";
 import { left, mask } from "../lib/format";
+import { arriving } from "../lib/route";
 import { useText, type Text } from "../i18n";
 import { Icon, Nothing, type IconName } from "./icons";
 
@@ -29,13 +30,19 @@ export function Button({ icon, tone, small, bare, children, className, type = "b
 }
 
 export function Head({ title, about, children }: { title: string; about?: string; children?: ReactNode }) {
+  const ref = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${title} · cliproxy`;
   }, [title]);
+  // A page that follows another is read out from its title on.
+  useEffect(() => {
+    if (arriving.again) ref.current?.focus({ preventScroll: true });
+    arriving.again = true;
+  }, []);
   return (
     <header className="head">
       <div>
-        <h1 tabIndex={-1} id="page-title">{title}</h1>
+        <h1 tabIndex={-1} id="page-title" ref={ref}>{title}</h1>
         {about && <p>{about}</p>}
       </div>
       {children && <div className="head-actions">{children}</div>}

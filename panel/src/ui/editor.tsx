@@ -114,7 +114,6 @@ export default function Editor({ value, version, onChange, label, told, open }: 
       view.current = null;
     };
     // The text is taken once; later texts come below.
-    // oxlint-disable-next-line react/exhaustive-deps
   }, [label]);
 
   useEffect(() => {
@@ -122,7 +121,6 @@ export default function Editor({ value, version, onChange, label, told, open }: 
     if (made && made.state.doc.toString() !== value)
       made.dispatch({ changes: { from: 0, to: made.state.doc.length, insert: value } });
     // Not on every change of the value: it lags behind quick typing.
-    // oxlint-disable-next-line react/exhaustive-deps
   }, [version]);
 
   useEffect(() => {

@@ -124,6 +124,7 @@ class Transport:
         self._vias: dict[tuple[str | None, str], Proxy | None] = {}
         self._local = local
         self._open: WeakSet[UpstreamResponse] = WeakSet()
+        self._closed = False
 
     async def send(
         self, request: HttpRequest, timeouts: Timeouts, *, proxy: str | None = None
@@ -133,6 +134,8 @@ class Transport:
         Raises `UpstreamUnreachable` when nothing was answered and `UpstreamTimeout` when it took
         longer than `timeouts.first`.
         """
+        if self._closed:
+            raise UpstreamUnreachable("The proxy is being stopped.")
         url = request.url
         if url.startswith(LOCAL_SCHEME):
             url = await self._local_url(url)
@@ -189,6 +192,8 @@ class Transport:
 
     async def close(self) -> None:
         """Close all connections."""
+        # What still runs must not open anything that nobody closes.
+        self._closed = True
         sessions, self._sessions = list(self._sessions.values()), {}
         for session in sessions:
             await session.close()
