@@ -157,7 +157,6 @@ export const en = {
     port: ["Port", ""],
     "remote-management/allow-remote": ["Management from other machines", "Otherwise this page opens on the server itself only."],
     "allow-unauthenticated": ["Serve without client keys", "Also where others can reach the server."],
-    "ws-auth": ["Key for the websocket relay", ""],
     "routing/strategy": ["Strategy", "How accounts of equal priority take turns."],
     "routing/session-affinity": ["Conversations keep their account", "So that prompt caches are hit."],
     "routing/session-affinity-ttl": ["Forget a conversation after", ""],

@@ -147,7 +147,6 @@ export const zh: Text = {
     port: ["端口", ""],
     "remote-management/allow-remote": ["允许从其他机器管理", "否则此页面只能在服务器本机打开。"],
     "allow-unauthenticated": ["无客户端密钥也提供服务", "即使他人可以访问服务器。"],
-    "ws-auth": ["WebSocket 中继需要密钥", ""],
     "routing/strategy": ["策略", "同优先级账号如何轮换。"],
     "routing/session-affinity": ["会话固定账号", "以便命中提示缓存。"],
     "routing/session-affinity-ttl": ["会话遗忘时间", ""],

@@ -12,7 +12,6 @@ export const GROUPS: readonly { name: GroupName; settings: readonly Setting[] }[
       { path: "port", kind: "int", initial: 8317, restart: true, min: 0 },
       { path: "remote-management/allow-remote", kind: "bool", initial: false },
       { path: "allow-unauthenticated", kind: "bool", initial: false },
-      { path: "ws-auth", kind: "bool", initial: true },
     ],
   },
   {

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from cliproxy.account.credential import Credential
 from cliproxy.account.model import Account
+from cliproxy.base import redact
 from cliproxy.base.errors import GatewayError
 from cliproxy.base.json import Json, Obj
 from cliproxy.login.flow import Problem
@@ -49,7 +50,7 @@ def _served(control: Control, account: Account, rest: Obj | None) -> Obj:
         "state": state,
         **_told(credential),
         "cooldown": rest,
-        "base_url": account.base_url,
+        "base_url": redact.url(account.base_url) if account.base_url else "",
         "prefix": account.prefix,
         "project": account.project,
         "priority": account.priority,

@@ -14,6 +14,7 @@ from cliproxy.account import index
 from cliproxy.account.credential import Credential, claims, moment
 from cliproxy.account.model import Account
 from cliproxy.base.json import Json, Obj
+from cliproxy.base.redact import mask
 from cliproxy.keeper.keeper import Keeper
 from cliproxy.keeper.linked import CLI, linked_file
 from cliproxy.manage.control import Control
@@ -196,7 +197,7 @@ def _shown(
     oauth = bool(credential.access_token or credential.refresh_token)
     entry["account_type"] = "oauth" if oauth or not credential.token else "api_key"
     _put(entry, "email", credential.text("email"))
-    _put(entry, "account", credential.text("email") if oauth else credential.token)
+    _put(entry, "account", credential.text("email") if oauth else mask(credential.token))
     _put(entry, "project_id", credential.text("project_id"))
     _put(entry, "plan", credential.text("plan_type"))
     _put(entry, "linked_cli", credential.text(CLI))
