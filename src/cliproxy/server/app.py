@@ -324,15 +324,21 @@ class App:
             level = logging.ERROR if status >= 500 else logging.WARNING
         if not _access_log.isEnabledFor(level):
             return
-        _access_log.log(
-            level,
-            '%s%d | %.3fs | %s | %s "%s"',
-            f"{told.replace('|', '/')} | " if told else "",
-            status,
-            self._clock.monotonic() - began,
-            _peer(scope) or "-",
-            scope["method"],
-            _path(scope)[:200].replace('"', "%22"),
+        before = f"{told.replace('|', '/')} | " if told else ""
+        seconds, path = self._clock.monotonic() - began, _path(scope)[:200].replace('"', "%22")
+        line = f"{before}{status} | {seconds:.3f}s | {_peer(scope) or '-'} | {scope['method']} "
+        line += f'"{path}"'
+        # Every request has such a line, and looking for where it is written costs as much as it.
+        _access_log.handle(
+            logging.LogRecord(
+                _access_log.name,
+                level,
+                __file__,
+                0,
+                line,
+                None,
+                None,
+            )
         )
 
     async def _manage(
