@@ -74,7 +74,13 @@ class UpstreamResponse:
                     f"The upstream was silent for {wait:g} s; the request was given up."
                 ) from err
             except (aiohttp.ClientError, OSError, ValueError) as err:
+                # What had come before the connection broke was said all the same.
+                rest = _left_over(content)
                 self.close()
+                if rest:
+                    if self.heard is not None:
+                        self.heard(rest)
+                    yield rest
                 raise _broken(err) from err
             if not chunk:
                 return
@@ -280,6 +286,15 @@ def _unreachable(url: str, via: Proxy | None, err: Exception) -> UpstreamError:
         case _:
             why = type(err).__name__
     return UpstreamUnreachable(f"Cannot reach {host}{through}: {why}.")
+
+
+def _left_over(content: aiohttp.StreamReader) -> bytes:
+    """Return what was received and not read; aiohttp itself gives it no more after a failure."""
+    read = getattr(content, "_read_nowait", None)
+    try:
+        return read(-1) if read is not None else b""
+    except (aiohttp.ClientError, OSError, ValueError):
+        return b""
 
 
 def _broken(err: Exception) -> UpstreamError:

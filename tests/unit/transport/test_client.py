@@ -239,3 +239,24 @@ async def test_nothing_is_read_ahead_beyond_a_small_window(transport):
         # Kernel socket buffers on both sides, aiohttp's window, asyncio's write buffer.
         assert written < 16 * 1024 * 1024
         response.close()
+
+
+async def test_what_came_before_a_connection_broke_is_read_all_the_same(sim):
+    """Also when both are there before anybody reads."""
+    from tests.sim.script import Raw
+
+    sim.script(Raw(b"said before", cut_bytes=6))
+    transport = Transport()
+    try:
+        request = HttpRequest(
+            "POST", f"{sim.url}/v1/chat/completions", {"content-type": "application/json"}, b"{}"
+        )
+        response = await transport.send(request, Timeouts())
+        while response._response.content.exception() is None:
+            await asyncio.sleep(0)
+        chunks = response.chunks()
+        assert await anext(chunks) == b"said b"
+        with pytest.raises(UpstreamBroken):
+            await anext(chunks)
+    finally:
+        await transport.close()
