@@ -95,5 +95,10 @@ class Proxy:
             self._ready.set()
             await self._server.main_loop()
             await self._server.shutdown()
+            # Connections that a browser opened and never used.
+            for connection in self.connections:
+                connection.transport.abort()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
         finally:
             await self.runtime.close()
