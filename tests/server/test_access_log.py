@@ -10,7 +10,7 @@ import pytest
 from tests.server.raw import get, post, request
 from tests.sim import Failure
 
-LINE = r'(.* \| )?{} \| \d+\.\d{{3}}s \| 127\.0\.0\.1 \| {} "{}"'
+LINE = r'{} \| \d+\.\d{{3}}s \| 127\.0\.0\.1 \| {} "{}"( \| .*)?'
 CONFIG = """
 claude-api-key: [{{api-key: k, base-url: "{url}", models: [{{name: m}}]}}]
 remote-management: {{secret-key: management-key-0123456789}}
@@ -59,8 +59,10 @@ def test_a_request_leaves_one_line(proxy, caplog, ask, level, status, method, pa
 def test_a_good_one_tells_who_answered(proxy, caplog):
     post(proxy, *request("anthropic", "m"))
     ((_, line),) = lines(proxy, caplog)
+    assert line.startswith("200 | ")
+    assert '"/v1/messages" | ' in line
     assert "anthropic m -> ok on claude:apikey:" in line
-    assert "after 1 attempt(s) | 200 | " in line
+    assert line.endswith("after 1 attempt(s)")
 
 
 def test_the_upstreams_failure_is_an_error(proxy, caplog, sim):
@@ -68,4 +70,5 @@ def test_the_upstreams_failure_is_an_error(proxy, caplog, sim):
     post(proxy, *request("anthropic", "m"))
     ((level, line),) = lines(proxy, caplog)
     assert level == "ERROR"
-    assert "broken | 5" in line
+    assert line.startswith("5")
+    assert line.endswith("broken")

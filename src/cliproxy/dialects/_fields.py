@@ -105,6 +105,8 @@ def as_integer(value: Json) -> int | None:
 
     `1e300000` is a number of 300,000 digits, and working them out takes seconds.
     """
+    if type(value) is int:
+        return value
     match value:
         case bool():
             return None

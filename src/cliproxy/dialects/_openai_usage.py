@@ -94,13 +94,15 @@ def _details(obj: Obj, *keys: str) -> Obj:
 def _first(obj: Obj, *keys: str) -> int | None:
     for key in keys:
         value: Json = obj.get(key)
-        if (count := as_integer(value)) is not None:
+        if value is not None and (count := as_integer(value)) is not None:
             return count
     return None
 
 
 def _splits(prompt: Obj, completion: Obj) -> dict[str, Any] | None:
     """Keep the splits that only this dialect has, for a client of the same dialect."""
+    if not prompt and not completion:
+        return None
     own = {
         "prompt": {k: v for k, v in prompt.items() if k not in _PROMPT_MAPPED and v is not None},
         "completion": {

@@ -31,7 +31,7 @@ from cliproxy.ir.events import (
     Usage,
 )
 from cliproxy.ir.request import Sig, ToolKind, args_object
-from cliproxy.ir.usage import IRUsage
+from cliproxy.ir.usage import NOTHING, IRUsage
 
 
 class Block(Struct):
@@ -57,7 +57,7 @@ class Answer(Struct):
 
     start: Start = Start()
     blocks: list[Block] = field(default_factory=list)
-    usage: IRUsage = IRUsage()
+    usage: IRUsage = NOTHING
     finishes: dict[int, Finish] = field(default_factory=dict)
 
     @property
@@ -176,7 +176,7 @@ def replay(answer: Answer) -> Iterator[Event]:
         yield start
         yield from _deltas(index, block)
         yield BlockStop(index)
-    if answer.usage != IRUsage():
+    if answer.usage != NOTHING:
         yield Usage(answer.usage)
     yield from answer.finishes.values()
     yield End()

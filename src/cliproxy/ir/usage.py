@@ -6,7 +6,7 @@ converts to and from these on its own border (translation table (g)).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct, structs
 
@@ -40,9 +40,15 @@ class IRUsage(Struct, frozen=True):
 
     def merge(self, later: IRUsage) -> IRUsage:
         """Overwrite field by field with what `later` knows. Snapshots are cumulative: never add."""
+        if self is NOTHING:
+            return later
         changes = {
             name: value
             for name in self.__struct_fields__
             if (value := getattr(later, name)) is not None
         }
         return structs.replace(self, **changes) if changes else self
+
+
+NOTHING: Final = IRUsage()
+"""What is known before anything was said."""

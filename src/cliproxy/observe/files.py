@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
+from cliproxy.base.files import private_folder
 
 MAIN: Final = "main.log"
 TURN_OVER: Final = 10 * 1024 * 1024
@@ -31,44 +33,44 @@ def directory(auth_dir: str, environment: dict[str, str] | None = None) -> Path:
     return Path(auth_dir).expanduser() / "logs"
 
 
-class FileHandler(logging.FileHandler):
-    """Writes `main.log`, readable by its owner alone; a full one becomes `main-<time>.log`."""
+class LogFile:
+    """`main.log`, readable by its owner alone; a full one becomes `main-<time>.log`."""
 
     def __init__(self, folder: Path, *, keep: Keep) -> None:
         self._folder = folder
         self._keep = keep
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / MAIN
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        super().__init__(path, encoding="utf-8", errors="backslashreplace")
-        self._size = path.stat().st_size
+        private_folder(folder)
+        self._path = folder.absolute() / MAIN
+        self._file = self._open()
+        self._size = self._path.stat().st_size
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one record, turning the file over first when it is full."""
-        try:
-            line = self.format(record) + self.terminator
-            size = len(line.encode("utf-8", "backslashreplace"))
-            if self._size and self._size + size > TURN_OVER:
-                self._turn_over()
-            if self.stream is None:
-                self.stream = self._open()
-            self.stream.write(line)
-            self.flush()
-            self._size += size
-        except Exception:  # noqa: BLE001  # a full disk must not stop the proxy
-            self.handleError(record)
+    def write(self, text: str) -> None:
+        """Write whole lines, turning the file over first when it is full. Raises `OSError`."""
+        data = text.encode("utf-8", "backslashreplace")
+        if self._size and self._size + len(data) > TURN_OVER:
+            self._turn_over()
+        self._file.write(data)
+        self._size += len(data)
         self._keep.look()
 
+    def close(self) -> None:
+        """Write no more."""
+        self._file.close()
+
+    def _open(self) -> io.FileIO:
+        os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
+        return io.FileIO(self._path, "a")
+
     def _turn_over(self) -> None:
-        self.close()
+        self._file.close()
         stamp = time.strftime("%Y-%m-%dT%H%M%S")
         aside = self._folder / f"main-{stamp}.log"
         number = 1
         while aside.exists():
             aside = self._folder / f"main-{stamp}-{number}.log"
             number += 1
-        Path(self.baseFilename).rename(aside)
-        os.close(os.open(self.baseFilename, os.O_CREAT | os.O_WRONLY, 0o600))
+        self._path.rename(aside)
+        self._file = self._open()
         self._size = 0
         self._keep.look(now=True)
 

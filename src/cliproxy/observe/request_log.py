@@ -19,6 +19,7 @@ from msgspec import Struct, field, structs
 
 from cliproxy.base import redact
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
+from cliproxy.base.files import private_folder
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.redact import Hidden
 from cliproxy.observe.files import Keep
@@ -158,7 +159,7 @@ class RequestLog:
             _log.warning("the log of request %s could not be written: %s", entry.id, err)
 
     def _write(self, entry: Entry, *, error_only: bool) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(self._folder)
         place = _ODD.sub("-", entry.path).strip("-") or "root"
         stamp = time.strftime("%Y-%m-%dT%H%M%S", time.localtime(entry.began))
         name = f"{'error-' if error_only else ''}{place[:100]}-{stamp}-{entry.id}.log"
@@ -222,7 +223,7 @@ def written(entry: Entry) -> bytes:
     return redact.without_bytes(b"\n".join(out) + b"\n", secrets)
 
 
-class Logged(Struct, frozen=True):
+class Logged(Hidden, Struct, frozen=True):
     """One part of a request's file: who sent what."""
 
     of: Literal["request", "upstream request", "upstream answer", "answer"]

@@ -20,7 +20,7 @@ from cliproxy.dialects.gemini.usage import usage_from as gemini_usage
 from cliproxy.dialects.openai_responses.usage import usage_from as responses_usage
 from cliproxy.dialects.sse import SseDecoder
 from cliproxy.ir.events import Event, Usage
-from cliproxy.ir.usage import IRUsage
+from cliproxy.ir.usage import NOTHING, IRUsage
 
 _GEMINI: Final = frozenset({"gemini", "code-assist"})
 _EMPTY: Final = Raw(b"null")
@@ -112,7 +112,7 @@ def usage_of(dialect: str, found: Sequence[Obj]) -> IRUsage:
         for value in found:
             seen.update({k: v for k, v in value.items() if v is not None})
         return anthropic_usage(seen) if dialect == "anthropic" else gemini_usage(seen or None)
-    usage = IRUsage()
+    usage = NOTHING
     for value in found:
         if dialect == "openai-responses":
             usage = usage.merge(responses_usage(value))
@@ -124,7 +124,7 @@ def usage_of(dialect: str, found: Sequence[Obj]) -> IRUsage:
 class Meter(Struct):
     """What a request used so far. Requests made on its behalf share it."""
 
-    usage: IRUsage = IRUsage()
+    usage: IRUsage = NOTHING
     dialect: str = ""
     """What the upstream speaks that was asked last."""
     first_token_at: float | None = None
@@ -133,7 +133,7 @@ class Meter(Struct):
 
     def begin(self, dialect: str) -> None:
         """Begin anew with another upstream: what a failed one said is not the client's."""
-        self.usage, self.dialect, self.tap, self.first_token_at = IRUsage(), dialect, None, None
+        self.usage, self.dialect, self.tap, self.first_token_at = NOTHING, dialect, None, None
 
     def hear(self, events: Sequence[Event]) -> None:
         """Take the counts out of events."""

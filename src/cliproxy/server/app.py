@@ -23,7 +23,7 @@ from cliproxy.base.errors import (
     NotBuilt,
     NotFound,
 )
-from cliproxy.observe.logs import REQUEST
+from cliproxy.observe.logs import REQUEST, say
 from cliproxy.observe.request_log import Entry, RequestLog
 from cliproxy.pipeline.compacting import compact
 from cliproxy.pipeline.context import Request
@@ -324,22 +324,12 @@ class App:
             level = logging.ERROR if status >= 500 else logging.WARNING
         if not _access_log.isEnabledFor(level):
             return
-        before = f"{told.replace('|', '/')} | " if told else ""
         seconds, path = self._clock.monotonic() - began, _path(scope)[:200].replace('"', "%22")
-        line = f"{before}{status} | {seconds:.3f}s | {_peer(scope) or '-'} | {scope['method']} "
-        line += f'"{path}"'
-        # Every request has such a line, and looking for where it is written costs as much as it.
-        _access_log.handle(
-            logging.LogRecord(
-                _access_log.name,
-                level,
-                __file__,
-                0,
-                line,
-                None,
-                None,
-            )
-        )
+        line = f'{status} | {seconds:.3f}s | {_peer(scope) or "-"} | {scope["method"]} "{path}"'
+        if told:
+            # Last: readers take the first number with a unit for the time it took.
+            line += f" | {told}"
+        say(_access_log, level, line, place="app.py:0", now=self._clock.now())
 
     async def _manage(
         self, scope: Scope, receive: Receive, send: Send, reply_headers: RawHeaders

@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from functools import lru_cache
 from typing import Any, Final
-from weakref import WeakSet
 
 import aiohttp
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
@@ -27,6 +27,7 @@ from cliproxy.base.errors import (
 )
 from cliproxy.base.http import HttpRequest, Timeouts
 from cliproxy.transport import proxy as proxies
+from cliproxy.transport.deadline import Deadlines
 from cliproxy.transport.local import SCHEME as LOCAL_SCHEME
 from cliproxy.transport.local import LocalServer
 from cliproxy.transport.proxy import Proxy
@@ -40,19 +41,34 @@ _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None)
 _OWN_HEADERS: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
+class _Readers:
+    """What the answers of one transport share."""
+
+    def __init__(self) -> None:
+        self.deadlines = Deadlines()
+        self.reading: set[UpstreamResponse] = set()
+
+
 class UpstreamResponse:
     """An answer whose headers are here. Close it when it is not read to its end."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, timeouts: Timeouts, deadline: float
+        self,
+        response: aiohttp.ClientResponse,
+        timeouts: Timeouts,
+        deadline: float,
+        readers: _Readers,
     ) -> None:
         self._response = response
+        self._readers = readers
         self._timeouts = timeouts
         self._deadline = deadline
         self.heard: Callable[[bytes], None] | None = None
         """Hears every piece of the body that is read."""
         self.closed: Callable[[], None] | None = None
         """Hears that nobody reads any more."""
+        self.spared = False
+        """Whether it is read to its end even when the proxy is being stopped."""
         self.status: Final = response.status
         self.headers: Final = {k.lower(): v for k, v in response.headers.items()}
 
@@ -61,33 +77,37 @@ class UpstreamResponse:
         content = self._response.content
         wait = self._timeouts.first
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                chunk = content.read_nowait()
-                if not chunk and not content.at_eof():
-                    limit = _left(wait, self._deadline, loop)
-                    async with asyncio.timeout(limit):
-                        chunk = await content.readany()
-            except TimeoutError as err:
-                self.close()
-                raise UpstreamTimeout(
-                    f"The upstream was silent for {wait:g} s; the request was given up."
-                ) from err
-            except (aiohttp.ClientError, OSError, ValueError) as err:
-                # What had come before the connection broke was said all the same.
-                rest = _left_over(content)
-                self.close()
-                if rest:
-                    if self.heard is not None:
-                        self.heard(rest)
-                    yield rest
-                raise _broken(err) from err
-            if not chunk:
-                return
-            wait = self._timeouts.idle
-            if self.heard is not None:
-                self.heard(chunk)
-            yield chunk
+        within = self._readers.deadlines.within
+        self._readers.reading.add(self)
+        try:
+            while True:
+                try:
+                    chunk = content.read_nowait()
+                    if not chunk and not content.at_eof():
+                        with within(_left(wait, self._deadline, loop)):
+                            chunk = await content.readany()
+                except TimeoutError as err:
+                    self.close()
+                    raise UpstreamTimeout(
+                        f"The upstream was silent for {wait:g} s; the request was given up."
+                    ) from err
+                except (aiohttp.ClientError, OSError, ValueError) as err:
+                    # What had come before the connection broke was said all the same.
+                    rest = _left_over(content)
+                    self.close()
+                    if rest:
+                        if self.heard is not None:
+                            self.heard(rest)
+                        yield rest
+                    raise _broken(err) from err
+                if not chunk:
+                    return
+                wait = self._timeouts.idle
+                if self.heard is not None:
+                    self.heard(chunk)
+                yield chunk
+        finally:
+            self._readers.reading.discard(self)
 
     async def read(self, limit: int | None = None) -> bytes:
         """Return the whole body, cut after `limit` bytes."""
@@ -99,12 +119,13 @@ class UpstreamResponse:
             return body
         parts: list[bytes] = []
         size = 0
-        async for chunk in self.chunks():
-            parts.append(chunk)
-            size += len(chunk)
-            if limit is not None and size >= limit:
-                self.close()
-                break
+        async with aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                parts.append(chunk)
+                size += len(chunk)
+                if limit is not None and size >= limit:
+                    self.close()
+                    break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def interrupt(self) -> None:
@@ -129,7 +150,7 @@ class Transport:
         self._sessions: dict[str, aiohttp.ClientSession] = {}
         self._vias: dict[tuple[str | None, str], Proxy | None] = {}
         self._local = local
-        self._open: WeakSet[UpstreamResponse] = WeakSet()
+        self._readers = _Readers()
         self._closed = False
 
     async def send(
@@ -155,7 +176,7 @@ class Transport:
         if timeouts.connect:
             options["timeout"] = _connecting(timeouts.connect)
         try:
-            async with asyncio.timeout(_left(timeouts.first, deadline, loop)):
+            with self._readers.deadlines.within(_left(timeouts.first, deadline, loop)):
                 response = await session.request(
                     request.method,
                     url,
@@ -181,9 +202,7 @@ class Transport:
             ValueError,
         ) as err:
             raise _unreachable(url, via, err) from err
-        answer = UpstreamResponse(response, timeouts, deadline)
-        self._open.add(answer)
-        return answer
+        return UpstreamResponse(response, timeouts, deadline, self._readers)
 
     async def _local_url(self, url: str) -> str:
         if self._local is None:
@@ -193,8 +212,9 @@ class Transport:
 
     def interrupt(self) -> None:
         """End all answers that are being read, with an error that their clients are told."""
-        for response in list(self._open):
-            response.interrupt()
+        for response in list(self._readers.reading):
+            if not response.spared:
+                response.interrupt()
 
     async def close(self) -> None:
         """Close all connections."""

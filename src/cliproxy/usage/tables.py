@@ -11,13 +11,14 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
 from msgspec import Struct
 
 from cliproxy.usage.cost import Prices
-from cliproxy.usage.record import LEFT, Record, Who
+from cliproxy.usage.record import LEFT, Record, Tokens, Who
 
 VERSION: Final = 1
 _LARGEST: Final = 1 << 53
@@ -40,6 +41,8 @@ _dimensions: Final = itemgetter(*map(COLUMNS.index, DIMENSIONS))
 _SLICE: Final = 32
 _QUARTER: Final = 900_000_000_000
 """Nanoseconds."""
+_PRIME: Final = (1 << 61) - 1
+_FACTOR: Final = 0x9E3779B97F4A7C15
 
 
 def _rollup(table: str, key: str) -> str:
@@ -224,6 +227,7 @@ class Writer:
             self._told |= accounts
 
     def _row(self, record: Record) -> tuple[Any, ...]:
+        # Written for speed: every request has a row, and others wait for the interpreter meanwhile.
         tokens, who = record.tokens, record.who
         cost = self.prices.cost(who.provider, record.served, tokens) if record.served else 0
         first = record.first_seconds
@@ -232,27 +236,17 @@ class Writer:
             record.nanoseconds,
             _count(record.seconds * 1000),
             None if first is None else _count(first * 1000),
-            _text(record.client),
-            _text(who.provider),
-            _text(who.account),
-            _text(record.model),
-            _text(record.named),
+            *_alike(record.client, who.provider, who.account, record.model, record.named),
             record.dialect,
             record.upstream,
             _text(record.endpoint),
             record.operation,
-            int(record.stream),
+            record.stream,
             record.status,
             record.attempts,
             record.fidelity,
-            _text(record.error, 500),
-            _count(tokens.input),
-            _count(tokens.cached),
-            _count(tokens.cache_write),
-            _count(tokens.cache_write_1h),
-            _count(tokens.output),
-            _count(tokens.reasoning),
-            _count(tokens.total),
+            _text(record.error, 500) if record.error else "",
+            *_counts(tokens),
             tokens.quality,
             None if cost is None else _count(cost),
             digest(record),
@@ -371,13 +365,41 @@ class _Transaction:
 
 def digest(record: Record) -> int:
     """Return what tells a request from all others, also after an export and an import."""
-    tokens, who = record.tokens, record.who
-    told = (
-        f"{record.client}\0{record.named}\0{record.nanoseconds}\0{who.source}\0{who.auth_index}\0"
-        f"{record.failed}\0{_count(tokens.input)}\0{_count(tokens.output)}\0"
-        f"{_count(tokens.reasoning)}\0{_count(tokens.cached)}\0{_count(tokens.total)}"
-    ).encode("utf-8", "replace")
-    return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "big", signed=True)
+    who = record.who
+    found = _said(record.client, record.named, who.source, who.auth_index) + record.failed
+    read, cached, _, _, written, reasoning, total = _counts(record.tokens)
+    for value in (record.nanoseconds, read, written, reasoning, cached, total):
+        found = found * _FACTOR + value
+    return found % _PRIME
+
+
+@lru_cache(maxsize=1024)
+def _alike(*texts: str) -> tuple[str, ...]:
+    """Return texts that many requests share as SQLite takes them."""
+    return tuple(map(_text, texts))
+
+
+@lru_cache(maxsize=1024)
+def _said(*texts: str) -> int:
+    told = "\0".join(texts).encode("utf-8", "replace")
+    return int.from_bytes(hashlib.blake2b(told, digest_size=7).digest()) * 2
+
+
+def _counts(tokens: Tokens) -> tuple[int, ...]:
+    """Return counts that SQLite can hold, in the order of the columns."""
+    written, spoken = tokens.input, tokens.output
+    found = (
+        written,
+        tokens.cached,
+        tokens.cache_write,
+        tokens.cache_write_1h,
+        spoken,
+        tokens.reasoning,
+        tokens.stated or written + spoken,
+    )
+    if min(found) < 0 or max(found) > _LARGEST:
+        return tuple(map(_count, found))
+    return found
 
 
 def _sums(rows: list[tuple[Any, ...]]) -> tuple[int, ...]:
@@ -405,6 +427,7 @@ def _count(value: float) -> int:
 
 
 def _text(value: str, longest: int = _LONGEST) -> str:
-    value = value[:longest]
+    if value.isascii() and len(value) <= longest:
+        return value
     # Half of a surrogate pair may stand in a model's name; SQLite takes none.
-    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    return value[:longest].encode("utf-8", "replace").decode()

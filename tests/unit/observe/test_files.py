@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from tests.clock import FakeClock
 
 from cliproxy.observe import files
-from cliproxy.observe.files import FileHandler, Keep, directory
+from cliproxy.observe.files import Keep, LogFile, directory
 
 
 def write(folder, name, size, age):
@@ -20,16 +19,12 @@ def write(folder, name, size, age):
     return path
 
 
-def record(text):
-    return logging.LogRecord("cliproxy", logging.INFO, "", 0, text, (), None)
-
-
 def test_a_full_log_is_put_aside(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "TURN_OVER", 30)
-    handler = FileHandler(tmp_path / "logs", keep=Keep(tmp_path / "logs", 0))
+    log = LogFile(tmp_path / "logs", keep=Keep(tmp_path / "logs", 0))
     for number in range(4):
-        handler.emit(record(f"line {number} of twenty"))
-    handler.close()
+        log.write(f"line {number} of twenty\n")
+    log.close()
     found = sorted((tmp_path / "logs").iterdir())
     assert [path.read_text() for path in found if path.name == "main.log"] == ["line 3 of twenty\n"]
     aside = [path.read_text() for path in found if path.name != "main.log"]
@@ -39,9 +34,9 @@ def test_a_full_log_is_put_aside(tmp_path, monkeypatch):
 
 def test_a_log_is_continued_after_a_restart(tmp_path):
     for text in ("one", "two"):
-        handler = FileHandler(tmp_path, keep=Keep(tmp_path, 0))
-        handler.emit(record(text))
-        handler.close()
+        log = LogFile(tmp_path, keep=Keep(tmp_path, 0))
+        log.write(f"{text}\n")
+        log.close()
     assert (tmp_path / "main.log").read_text() == "one\ntwo\n"
 
 

@@ -260,3 +260,26 @@ async def test_what_came_before_a_connection_broke_is_read_all_the_same(sim):
             await anext(chunks)
     finally:
         await transport.close()
+
+
+async def test_stopping_ends_what_is_read_but_not_what_must_not_be_lost(transport):
+    go_on = asyncio.Event()
+
+    async def behave(reader, writer):
+        writer.write(OK + b"Content-Length: 4\r\n\r\nto")
+        await writer.drain()
+        await go_on.wait()
+        writer.write(b"ld")
+        await writer.drain()
+
+    async with Server(behave) as server:
+        plain = await transport.send(get(server.url), FAST)
+        spared = await transport.send(get(server.url), FAST)
+        spared.spared = True
+        reading = [asyncio.create_task(answer.read()) for answer in (plain, spared)]
+        await asyncio.sleep(0)
+        transport.interrupt()
+        go_on.set()
+        with pytest.raises(UpstreamBroken, match="stopped"):
+            await reading[0]
+        assert await reading[1] == b"told"
