@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import uvicorn
 
+from cliproxy.app.first_byte import by_first_byte
 from cliproxy.app.runtime import Runtime
 from cliproxy.app.serve import _options
 from cliproxy.config.load import load_text
@@ -26,9 +27,9 @@ class Proxy:
     def __init__(self, config: str, *, checked: bool = True) -> None:
         if "api-keys" not in config:
             config = f"api-keys: [{KEY}]\n{config}"
-        self._folder = tempfile.mkdtemp(prefix="auth-")
+        self.folder = tempfile.mkdtemp(prefix="auth-")
         if "auth-dir" not in config:
-            config = f"auth-dir: {self._folder}\n{config}"
+            config = f"auth-dir: {self.folder}\n{config}"
         self.loaded = load_text(config, path=Path("config.yaml"))
         self._checked = checked
         self._ready = threading.Event()
@@ -53,7 +54,7 @@ class Proxy:
         if self.url:
             self._server.should_exit = True
             self._thread.join(20)
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
             assert not self._thread.is_alive(), "the proxy did not stop"
             assert not self.witness.faults, "\n\n".join(self.witness.faults)
 
@@ -83,6 +84,7 @@ class Proxy:
         self.loop = asyncio.get_running_loop()
         options = {**_options(self.loaded.config), "host": "127.0.0.1", "port": 0}
         options["timeout_graceful_shutdown"] = 1
+        options["http"] = by_first_byte(lambda: self.runtime.control)
         self.witness = Witness(self.runtime.app)
         self._server = uvicorn.Server(uvicorn.Config(self.witness, **options))
         self._server.config.load()

@@ -14,9 +14,13 @@ from tests.server.raw import get, post, request
 from tests.sim import Answer, Failure, Gate
 
 
+def _config(proxy, text):
+    return f"auth-dir: {proxy.folder}\napi-keys: [{proxy.key}]\n{text}"
+
+
 def reload(proxy, text):
     done = threading.Event()
-    loaded = load_text(f"api-keys: [{proxy.key}]\n{text}", path=Path("config.yaml"))
+    loaded = load_text(_config(proxy, text), path=Path("config.yaml"))
 
     def swap():
         proxy.runtime.reload(loaded.config)
@@ -60,7 +64,7 @@ def registries():
 def test_a_thousand_reloads_lose_no_request_and_leave_nothing_behind(sim, start_proxy):
     proxy = start_proxy(config(sim))
     texts = [config(sim), config(sim, "request-retry: 1")]
-    plans = [load_text(f"api-keys: [{proxy.key}]\n{text}", path=Path("c.yaml")) for text in texts]
+    plans = [load_text(_config(proxy, text), path=Path("c.yaml")) for text in texts]
     stop = threading.Event()
     failed = []
     gc.collect()

@@ -6,10 +6,11 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cliproxy import login
 from cliproxy.base.clock import Clock
+from cliproxy.base.json import text_in
 from cliproxy.config.schema import Config
 from cliproxy.keeper.client_secrets import find_client_secret, usual_roots
 from cliproxy.keeper.directory import PRIVATE, DirectoryStore
@@ -60,8 +61,8 @@ def settings_of(config: Config, env: Mapping[str, str]) -> Settings:
         if isinstance(written, Mapping):
             known = clients.get(provider, Client(""))
             clients[provider] = Client(
-                _text(written, "id", "client-id") or known.id,
-                _text(written, "secret", "client-secret") or known.secret,
+                text_in(written, "id", "client-id") or known.id,
+                text_in(written, "secret", "client-secret") or known.secret,
             )
     workers = config.auth_auto_refresh_workers
     return Settings(
@@ -80,11 +81,3 @@ def found_secret(provider: str, env: Mapping[str, str]) -> str:
     if secret:
         _log.info("the OAuth client of %s was found in its official program", provider)
     return secret or ""
-
-
-def _text(written: Mapping[Any, Any], *keys: str) -> str:
-    for key in keys:
-        value = written.get(key)
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-    return ""

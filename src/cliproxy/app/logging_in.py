@@ -16,6 +16,7 @@ from cliproxy.account.credential import Credential
 from cliproxy.app.accounts import keeper_of
 from cliproxy.base.clock import SYSTEM_CLOCK
 from cliproxy.base.errors import ConfigError
+from cliproxy.base.redact import Hidden
 from cliproxy.base.tasks import cancel, own
 from cliproxy.config.schema import Config
 from cliproxy.keeper.keeper import Keeper
@@ -27,7 +28,7 @@ from cliproxy.transport.client import Transport
 _TICK: Final = 1.0
 
 
-class Wish(Struct, frozen=True):
+class Wish(Hidden, Struct, frozen=True):
     """How a person wants to log in."""
 
     provider: str

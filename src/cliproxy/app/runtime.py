@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from msgspec import structs
 
@@ -19,10 +20,11 @@ from cliproxy.app.quota_watch import QuotaWatch, take
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.http import Timeouts
+from cliproxy.base.tasks import spawn
 from cliproxy.config import schema
 from cliproxy.config.payload import compile_rules
 from cliproxy.config.schema import Config
-from cliproxy.keeper.keeper import CHECK, Keeper, unheard
+from cliproxy.keeper.keeper import CHECK, Keeper
 from cliproxy.keeper.logins import Logins
 from cliproxy.login.flow import Report
 from cliproxy.manage.door import Management
@@ -42,7 +44,9 @@ from cliproxy.transport.client import Transport
 from cliproxy.transport.guard import Guard
 from cliproxy.transport.local import LocalModel, LocalServer, available, bundled_model
 from cliproxy.transport.proxy import is_loopback
+from cliproxy.usage.channel import Channel
 from cliproxy.usage.recorder import Usage
+from cliproxy.usage.store import Store
 
 _log: Final = logging.getLogger(__name__)
 _SHARE: Final = 100.0
@@ -68,6 +72,9 @@ class Runtime:
         self._quota_watch = QuotaWatch(clock)
         self.logins = Logins(lambda: self.keeper, self._transport, clock)
         self.usage = Usage(config, clock=clock)
+        self._failures_heard = Channel()
+        self._ending: set[asyncio.Task[None]] = set()
+        """What lets go of a folder that is no longer used."""
         self.app = App(self._generation(config))
         self.app.accounting.usage = self.usage
         self.control = LiveControl(self)
@@ -97,12 +104,12 @@ class Runtime:
     def _quota_told(self, credential: Credential, report: Report) -> None:
         take(self.app.generation.gateway.pool, self.accounts, credential, report)
 
-    def _generation(self, config: Config) -> Generation:
+    def _generation(self, config: Config, before: Registry | None = None) -> Generation:
         logins = self.keeper.credentials()
         accounts = accounts_from_config(config, logins, self.keeper.discovery.of)
         if self._local is not None and (config.local_model.enable or not accounts):
             accounts.append(local_account(config))
-        registry = Registry(accounts, config)
+        registry = Registry(accounts, config, before)
         gateway = Gateway(
             registry=registry,
             pool=Pool(
@@ -131,6 +138,7 @@ class Runtime:
             clock=self._clock,
             guard=_guard(config),
             keeper=self.keeper,
+            failures=self._failures_heard,
             responses=ResponseStore(
                 max_bytes=int(config.responses.max_size_mb * 1024 * 1024),
                 ttl=config.responses.ttl,
@@ -141,7 +149,7 @@ class Runtime:
         )
         return Generation(
             gateway=gateway,
-            access=Access(config.api_keys, self._failures),
+            access=Access(config.api_keys, self._failures, self.usage.marks),
             request_log=_request_log(config, self._clock),
             max_body=int(config.max_body_size * 1024 * 1024),
             peers=Peers(config.trusted_proxies),
@@ -154,25 +162,49 @@ class Runtime:
         """
         check_binding(structs.replace(config, host=self.config.host))
         if auth_folder(config) != auth_folder(self.config):
-            self.keeper.changed = unheard
-            self.keeper = self._new_keeper(config)
-            self._cooldowns = CooldownFiles(auth_folder(config), self._clock)
+            self._move(config)
+        else:
+            self._exchange(config)
         self.keeper.settings = settings_of(config, os.environ)
-        self._exchange(config)
         for name in _AT_START:
             if getattr(config, name) != getattr(self.config, name):
                 _log.warning("%s takes effect at the next start", name.replace("_", "-"))
         self.config = config
         self.apply_usage()
 
+    def _move(self, config: Config) -> None:
+        """Serve by another folder of logins, and record usage there; what runs in the old ends."""
+        keeper, usage, there = self.keeper, self.usage, Usage(config, clock=self._clock)
+        before = usage.auth_dir, usage.marks, usage.store
+        self.keeper = self._new_keeper(config)
+        usage.auth_dir, usage.marks, usage.store = there.auth_dir, there.marks, there.store
+        try:
+            self._exchange(config)
+        except BaseException:
+            self.keeper = keeper
+            usage.auth_dir, usage.marks, usage.store = before
+            raise
+        self.keeper.succeed(keeper)
+        self._cooldowns = CooldownFiles(auth_folder(config), self._clock)
+        self._end(keeper.close(), "former-logins")
+        self._end(_written(before[-1]), "former-usage")
+        _log.info("logins and usage are kept in %s from now on", auth_folder(config))
+
+    def _end(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = spawn(work, name=name)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
     def apply_usage(self) -> None:
         """Record usage as configured, and queue it where somebody can take it out."""
         self.usage.apply(self.config, queued=self.control.keys.exist)
+        for revise in tuple(self.control.inside):
+            revise()
 
     def _exchange(self, config: Config) -> None:
         """Build the next generation beside the running one, and exchange them."""
-        generation = self._generation(config)
         before = self.app.generation.gateway
+        generation = self._generation(config, before.registry)
         generation.gateway.pool.inherit(before.pool)
         generation.gateway.ledger.adopt(before.ledger)
         if generation.gateway.responses is not None and before.responses is not None:
@@ -213,11 +245,20 @@ class Runtime:
         """Let go of connections and of the embedded model."""
         self.save_cooldowns()
         await self.logins.close()
+        await asyncio.gather(*self._ending, return_exceptions=True)
         await self.keeper.close()
         await self._transport.close()
         if self._local is not None:
             await self._local.stop()
         await asyncio.to_thread(self.usage.close)
+
+
+async def _written(store: Store) -> None:
+    """Let a usage database end; what it does not take is told of."""
+    before = store.lost
+    await asyncio.to_thread(store.close)
+    if lost := store.lost - before:
+        _log.warning("%d requests could not be recorded in %s", lost, store.path)
 
 
 def check_binding(config: Config) -> None:

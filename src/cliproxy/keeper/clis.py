@@ -16,7 +16,7 @@ from msgspec import Struct
 from cliproxy.account.credential import claims, moment, written
 from cliproxy.base import json
 from cliproxy.base.files import read_file
-from cliproxy.base.json import Obj
+from cliproxy.base.json import Obj, text_in
 
 _MOST: Final = 4 * 1024 * 1024
 """Bytes of one file that are read."""
@@ -47,70 +47,70 @@ def _home(variable: str, usual: str, inside: str) -> Callable[[Path, Mapping[str
 
 def _claude(found: Obj, path: Path) -> Obj | None:
     login = found.get("claudeAiOauth")
-    if not isinstance(login, dict) or not _text(login, "accessToken"):
+    if not isinstance(login, dict) or not text_in(login, "accessToken"):
         return None
-    fields: Obj = {"access_token": _text(login, "accessToken")}
-    _put(fields, "refresh_token", _text(login, "refreshToken"))
+    fields: Obj = {"access_token": text_in(login, "accessToken")}
+    _put(fields, "refresh_token", text_in(login, "refreshToken"))
     _put_moment(fields, "expired", login.get("expiresAt"))
-    _put(fields, "plan_type", _text(login, "subscriptionType"))
+    _put(fields, "plan_type", text_in(login, "subscriptionType"))
     # Who it is stands in another file: beside the folder, or in it when it was moved.
     for beside in (path.parent.parent / ".claude.json", path.parent / ".claude.json"):
         account = _object(beside).get("oauthAccount")
         if isinstance(account, dict):
-            _put(fields, "email", _text(account, "emailAddress"))
-            _put(fields, "account_uuid", _text(account, "accountUuid"))
-            _put(fields, "organization_uuid", _text(account, "organizationUuid"))
-            _put(fields, "organization_name", _text(account, "organizationName"))
+            _put(fields, "email", text_in(account, "emailAddress"))
+            _put(fields, "account_uuid", text_in(account, "accountUuid"))
+            _put(fields, "organization_uuid", text_in(account, "organizationUuid"))
+            _put(fields, "organization_name", text_in(account, "organizationName"))
             break
     return fields
 
 
 def _codex(found: Obj, path: Path) -> Obj | None:  # noqa: ARG001
     tokens = found.get("tokens")
-    if not isinstance(tokens, dict) or not _text(tokens, "access_token"):
+    if not isinstance(tokens, dict) or not text_in(tokens, "access_token"):
         return None
     fields: Obj = {}
     for key in ("access_token", "refresh_token", "id_token", "account_id"):
-        _put(fields, key, _text(tokens, key))
-    who = claims(_text(tokens, "id_token"))
-    _put(fields, "email", _text(who, "email"))
+        _put(fields, key, text_in(tokens, key))
+    who = claims(text_in(tokens, "id_token"))
+    _put(fields, "email", text_in(who, "email"))
     auth = who.get("https://api.openai.com/auth")
     if isinstance(auth, dict) and "account_id" not in fields:
-        _put(fields, "account_id", _text(auth, "chatgpt_account_id"))
-    _put_moment(fields, "expired", claims(_text(tokens, "access_token")).get("exp"))
-    _put(fields, "last_refresh", _text(found, "last_refresh"))
+        _put(fields, "account_id", text_in(auth, "chatgpt_account_id"))
+    _put_moment(fields, "expired", claims(text_in(tokens, "access_token")).get("exp"))
+    _put(fields, "last_refresh", text_in(found, "last_refresh"))
     return fields
 
 
 def _gemini(found: Obj, path: Path) -> Obj | None:
-    if not (_text(found, "access_token") or _text(found, "refresh_token")):
+    if not text_in(found, "access_token", "refresh_token"):
         return None
-    token: Obj = {"token_type": _text(found, "token_type") or "Bearer"}
+    token: Obj = {"token_type": text_in(found, "token_type") or "Bearer"}
     for key in ("access_token", "refresh_token"):
-        _put(token, key, _text(found, key))
+        _put(token, key, text_in(found, key))
     _put_moment(token, "expiry", found.get("expiry_date"))
     fields: Obj = {"token": token, "auto": True}
-    who = _text(_object(path.parent / "google_accounts.json"), "active")
-    _put(fields, "email", who or _text(claims(_text(found, "id_token")), "email"))
+    who = text_in(_object(path.parent / "google_accounts.json"), "active")
+    _put(fields, "email", who or text_in(claims(text_in(found, "id_token")), "email"))
     return fields
 
 
 def _qwen(found: Obj, path: Path) -> Obj | None:  # noqa: ARG001
-    if not _text(found, "access_token"):
+    if not text_in(found, "access_token"):
         return None
     fields: Obj = {}
     for key in ("access_token", "refresh_token", "resource_url"):
-        _put(fields, key, _text(found, key))
+        _put(fields, key, text_in(found, key))
     _put_moment(fields, "expired", found.get("expiry_date"))
     return fields
 
 
 def _kimi(found: Obj, path: Path) -> Obj | None:
-    if not _text(found, "access_token"):
+    if not text_in(found, "access_token"):
         return None
     fields: Obj = {}
     for key in ("access_token", "refresh_token", "token_type", "scope"):
-        _put(fields, key, _text(found, key))
+        _put(fields, key, text_in(found, key))
     _put_moment(fields, "expired", found.get("expires_at"))
     with contextlib.suppress(OSError, UnicodeDecodeError):
         device = read_file(path.parent.parent / "device_id", 4096)
@@ -120,23 +120,27 @@ def _kimi(found: Obj, path: Path) -> Obj | None:
 
 def _grok(found: Obj, path: Path) -> Obj | None:  # noqa: ARG001
     for key, entry in found.items():
-        if key.startswith("https://auth.x.ai") and isinstance(entry, dict) and _text(entry, "key"):
-            fields: Obj = {"access_token": _text(entry, "key"), "auth_kind": "oauth"}
-            _put(fields, "refresh_token", _text(entry, "refresh_token"))
+        if (
+            key.startswith("https://auth.x.ai")
+            and isinstance(entry, dict)
+            and text_in(entry, "key")
+        ):
+            fields: Obj = {"access_token": text_in(entry, "key"), "auth_kind": "oauth"}
+            _put(fields, "refresh_token", text_in(entry, "refresh_token"))
             _put_moment(fields, "expired", entry.get("expires_at"))
-            _put(fields, "email", _text(entry, "email"))
+            _put(fields, "email", text_in(entry, "email"))
             return fields
     return None
 
 
 def _iflow(found: Obj, path: Path) -> Obj | None:  # noqa: ARG001
-    if not _text(found, "apiKey"):
+    if not text_in(found, "apiKey"):
         return None
-    fields: Obj = {"api_key": _text(found, "apiKey")}
+    fields: Obj = {"api_key": text_in(found, "apiKey")}
     for key in ("access_token", "refresh_token", "token_type", "scope"):
-        _put(fields, key, _text(found, key))
+        _put(fields, key, text_in(found, key))
     _put_moment(fields, "expired", found.get("expiry_date"))
-    _put(fields, "email", _text(found, "userName"))
+    _put(fields, "email", text_in(found, "userName"))
     return fields
 
 
@@ -169,15 +173,9 @@ def read_login(cli: Cli, path: Path) -> Obj | None:
 
 def _object(path: Path) -> Obj:
     try:
-        value = json.loads(read_file(path, _MOST))
-    except (OSError, json.InvalidJson):
+        return json.loads_object(read_file(path, _MOST)) or {}
+    except OSError:
         return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _text(fields: Mapping[str, object], key: str) -> str:
-    value = fields.get(key)
-    return value.strip() if isinstance(value, str) else ""
 
 
 def _put(fields: Obj, key: str, value: str) -> None:

@@ -18,7 +18,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from cliproxy.base import json
-from cliproxy.base.files import atomic_write, read_file
+from cliproxy.base.files import atomic_write, private_folder, read_file
 from cliproxy.base.json import Obj
 from cliproxy.keeper.store import Conflict, Stored
 
@@ -149,7 +149,7 @@ class DirectoryStore:
 
     def _put(self, name: str, fields: Obj, version: str | None) -> str:
         path = self._path(name)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         data = json.dumps(fields) + b"\n"
         with self._exclusive():
             now = self._read(path)
@@ -185,7 +185,7 @@ class DirectoryStore:
     def _lock(self, name: str) -> FileLock:
         private = self.folder / PRIVATE
         with contextlib.suppress(OSError):
-            private.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(private)
         # One object per use: in one process too, each holder has its own lock.
         return FileLock(private / name, mode=0o600, thread_local=False)
 

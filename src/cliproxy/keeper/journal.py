@@ -46,6 +46,15 @@ class Journal:
             with contextlib.suppress(OSError):
                 (self._folder / f"{mark}.note").unlink()
 
+    def adopt(self, other: Journal, name: str, token: str) -> None:
+        """Take over what another journal knows of a token."""
+        for _ in range(other.tries(name, token) - self.tries(name, token)):
+            self.begin(name, token)
+
+    def tries(self, name: str, token: str) -> int:
+        """Return how often a token was used without an answer that is known."""
+        return self._tries(_mark(name, token))
+
     def _tries(self, mark: str) -> int:
         if mark in self._kept or self._folder is None:
             return self._kept.get(mark, 0)

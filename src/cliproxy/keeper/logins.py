@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 
 from cliproxy import login
 from cliproxy.base.clock import Clock
+from cliproxy.base.redact import Hidden
 from cliproxy.base.tasks import cancel, own
 from cliproxy.keeper.keeper import Keeper
 from cliproxy.keeper.pasted import Pasted, read_fields
@@ -33,7 +34,7 @@ MOST: Final = 64
 Status = Literal["wait", "ok", "error"]
 
 
-class Pending(Struct):
+class Pending(Hidden, Struct):
     """A login that was begun."""
 
     provider: str
@@ -116,7 +117,8 @@ class Logins:
                     ),
                     LOGIN_SECONDS,
                 )
-                credential = await keeper.add(new)
+                # The one of now: the folder of logins may have been changed meanwhile.
+                credential = await self._keeper().add(new)
                 pending.name, pending.status = credential.name, "ok"
                 _log.info("logged in: %s", credential.name)
             except Problem as err:

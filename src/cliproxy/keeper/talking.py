@@ -7,6 +7,7 @@ import traceback
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+import aiohttp
 from msgspec import structs
 
 from cliproxy.base import redact
@@ -22,6 +23,12 @@ TIMES: Final = Timeouts(connect=10.0, first=30.0, idle=30.0, total=45.0)
 """Nobody waits longer for a token or a quota."""
 _ODD: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What becomes of an answer in shapes that nobody has thought of."""
+_CUT: Final = (aiohttp.ClientResponseError, aiohttp.ServerDisconnectedError, ConnectionError,
+               aiohttp.ClientOSError)  # fmt: skip
+"""How a connection ends on which a question may have been heard."""
+_NOT_BEGUN: Final = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError,
+                     ConnectionRefusedError)  # fmt: skip
+"""Those of them that come before there is a connection."""
 _MOST: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read."""
 
@@ -114,12 +121,15 @@ async def _asked(
         response = await transport.send(
             structs.replace(request, headers=headers), TIMES, proxy=proxy
         )
+        # It may hold the only token that is still good.
+        response.spared = True
         try:
             body = await response.read(_MOST)
         finally:
             response.close()
     except UpstreamUnreachable as err:
-        raise Unreachable(f"{host} cannot be reached: {err.message}", sent=False) from err
+        sent = isinstance(err.__cause__, _CUT) and not isinstance(err.__cause__, _NOT_BEGUN)
+        raise Unreachable(f"{host} cannot be reached: {err.message}", sent=sent) from err
     except UpstreamError as err:
         raise Unreachable(f"{host} gave no answer: {err.message}", sent=True) from err
     _log.debug("%s %s -> %s", request.method, host, response.status)

@@ -66,18 +66,39 @@ class _Offer(Struct, frozen=True):
     force_name: bool = False
 
 
-class Registry:
-    """Who serves what. Built once per configuration; never changes."""
+_Made = tuple[Account, tuple[tuple[str, _Offer], ...]]
 
-    def __init__(self, accounts: Sequence[Account], config: Config) -> None:
-        self.accounts = tuple(accounts)
+
+class Registry:
+    """Who serves what. Built once per configuration; never changes.
+
+    What `before` has made of accounts that are as they were, by the same configuration, is used
+    again: of thousands of logins mostly one changes.
+    """
+
+    def __init__(
+        self, accounts: Sequence[Account], config: Config, before: Registry | None = None
+    ) -> None:
+        self._config: Final = config
+        self._made: dict[str, _Made] = {}
+        known = before.made(config) if before is not None else {}
+        for account in accounts:
+            made = known.get(account.id)
+            if made is None or made[0] != account:
+                made = account, tuple(_offers(account, config))
+            self._made[account.id] = made
+        self.accounts: Final = tuple(accounts)
         self._fallbacks = Fallbacks(config.fallback, self._pinnable)
         self._previews = config.quota_exceeded.switch_preview_model
         self._everywhere = _flat_aliases(config.oauth_model_alias)
         self._offers: dict[str, list[_Offer]] = {}
-        for account in accounts:
-            for name, offer in _offers(account, config):
+        for _, offers in self._made.values():
+            for name, offer in offers:
                 self._offers.setdefault(name, []).append(offer)
+
+    def made(self, config: Config) -> Mapping[str, _Made]:
+        """Return what was made of each account, where another configuration changes nothing."""
+        return self._made if config is self._config else {}
 
     def resolve(
         self, model: str, *, provider: str | None = None, account: str | None = None

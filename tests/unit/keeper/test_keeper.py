@@ -186,8 +186,8 @@ async def test_an_answer_that_was_lost_is_asked_for_once_more_and_then_never(
 async def test_a_killed_process_leaves_a_note_that_the_next_one_honours(tmp_path, make, server):
     put(tmp_path)
     first = make()
-    first._journal.begin("codex-me.json", "r0")
-    first._journal.begin("codex-me.json", "r0")
+    first._renewal.journal.begin("codex-me.json", "r0")
+    first._renewal.journal.begin("codex-me.json", "r0")
     again = make()
     mine = again.find("codex-me.json")
     assert not await again.renew(mine, spent="a0")
@@ -211,7 +211,7 @@ async def test_a_disk_that_refuses_loses_nothing(tmp_path, make, server, monkeyp
     assert on_disk(path)["access_token"] == "a0", "the old file is whole"
     monkeypatch.undo()
     monkeypatch.setitem(login._TABLE, "codex", PLACE)
-    await keeper._save_again(mine)
+    await keeper._shelf.save_again(mine)
     assert (on_disk(path)["access_token"], on_disk(path)["refresh_token"]) == ("a1", "r1")
     assert server.calls == 1
 
@@ -277,7 +277,7 @@ async def test_a_clock_that_jumps_causes_no_storm(tmp_path, make, server, clock,
     clock.now = lambda: 1_800_000_000.0 + clock.time + clock_jump
     for second in range(300):
         keeper.check()
-        for running in list(keeper._running.values()):
+        for running in list(keeper._renewal.running.values()):
             await asyncio.shield(running)
         await asyncio.sleep(0)
         if second == 100:
@@ -452,6 +452,29 @@ async def test_a_linked_login_is_read_where_it_is_and_never_refreshed(tmp_path, 
     assert server.calls == 0
 
 
+async def test_a_renewal_looks_at_the_linked_file_of_its_own_login_only(tmp_path, make):
+    theirs = {}
+    for name in ("one", "two"):
+        theirs[name] = tmp_path / name / "auth.json"
+        theirs[name].parent.mkdir()
+        theirs[name].write_text(json.dumps({"tokens": {"access_token": "t1"}}))
+        put(tmp_path / "auth", f"{name}.json", linked_cli="codex", linked_file=str(theirs[name]))
+    put(tmp_path / "auth", "own.json", expired=written(NOW + 3600))
+    keeper = make(tmp_path / "auth")
+    heard = []
+    keeper.changed = heard.append
+    for path in theirs.values():
+        path.write_text(json.dumps({"tokens": {"access_token": "t2-is-longer"}}))
+    one, two = keeper.find("one.json"), keeper.find("two.json")
+    assert await keeper.renew(keeper.find("own.json"), spent="a-older")
+    assert (one.token, two.token, heard) == ("t1", "t1", [])
+    assert await keeper.renew(one, spent="t1")
+    assert (one.token, two.token, heard) == ("t2-is-longer", "t1", [{"one.json"}])
+    keeper.reload()
+    assert two.token == "t2-is-longer"
+    assert heard == [{"one.json"}, {"two.json"}]
+
+
 KILLED = """
 import asyncio, os, sys
 from pathlib import Path
@@ -492,3 +515,33 @@ def test_being_killed_while_writing_loses_no_login(tmp_path):
     store.tidy()
     assert [p.name for p in tmp_path.iterdir() if p.name != PRIVATE] == ["codex-me.json"]
     assert asyncio.run(store.put("codex-me.json", {"type": "codex"}, store.snapshot()[0].version))
+
+
+@pytest.mark.parametrize("forgiving", [False, True])
+async def test_a_connection_that_was_cut_is_an_answer_that_was_lost(
+    tmp_path, make, server, clock, forgiving
+):
+    put(tmp_path)
+    keeper = make()
+    mine = keeper.find("codex-me.json")
+    server.cut = 9
+    for _ in range(6):
+        if forgiving:
+            server.live |= server.spent
+            server.spent.clear()
+        assert not await keeper.renew(mine, spent="a0")
+        clock.time += 3600
+    assert server.calls == 2
+
+
+async def test_where_nobody_listens_nothing_is_lost(tmp_path, make, server, clock):
+    put(tmp_path)
+    keeper = make()
+    keeper.settings = Settings({"codex": {"token": "http://127.0.0.1:1/token"}})
+    mine = keeper.find("codex-me.json")
+    for _ in range(6):
+        assert not await keeper.renew(mine, spent="a0")
+        assert mine.state == "network"
+        clock.time += 3600
+    keeper.settings = Settings({"codex": {"token": server.url}})
+    assert await keeper.renew(mine, spent="a0")

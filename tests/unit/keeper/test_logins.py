@@ -184,6 +184,19 @@ async def test_a_new_login_of_the_same_account_keeps_what_its_owner_set(logins):
     assert (kept["access_token"], kept["priority"], kept["note"]) == ("new", 7, "work")
 
 
+async def test_a_login_that_waits_while_the_folder_changes_is_kept_in_the_new_one(
+    logins, tmp_path, clock
+):
+    pending = await logins.start("codex")
+    later = Keeper(DirectoryStore(tmp_path / "new"), logins._transport, clock=clock)
+    logins._keeper = lambda: later
+    logins.callback(Pasted("new", pending.state))
+    assert (await logins.wait(pending)).status == "ok"
+    assert later.find("codex-me.json").token == "new"
+    assert [path.name for path in tmp_path.rglob("*.json")] == ["codex-me.json"]
+    assert (tmp_path / "new" / "codex-me.json").exists()
+
+
 async def test_too_many_at_once_are_refused(logins):
     for _ in range(64):
         await logins.start("codex")

@@ -9,10 +9,11 @@ from tests.clock import FakeClock
 from tests.unit.keeper.fake import FakeLogin, put
 
 from cliproxy import login
+from cliproxy.account.credential import written
 from cliproxy.account.model import Account
 from cliproxy.keeper.directory import DirectoryStore
 from cliproxy.keeper.keeper import AFTER_FAILURE, Keeper, Settings
-from cliproxy.login.flow import Client, Problem, Wait
+from cliproxy.login.flow import Client, Problem, Setting, Wait
 from cliproxy.transport.client import Transport
 
 
@@ -98,3 +99,85 @@ async def test_the_secret_of_a_client_is_looked_for_once(keeper):
     assert keeper.setting("gemini-cli").client == Client("", "s")
     keeper.settings = Settings(clients={"gemini-cli": Client("mine", "told")})
     assert keeper.setting("gemini-cli").client == Client("mine", "told")
+
+
+def stored(folder, **fields):
+    told = {"type": "gemini", "project_id": "p", "token": {"access_token": "t"}, "expired": ""}
+    return put(folder, "gemini-me.json", refresh_token="", access_token="", **(told | fields))
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """How often it was asked what a login lacks."""
+    calls = []
+    plain = Lacking.complete
+
+    def complete(self, fields, setting):
+        calls.append(fields)
+        return plain(self, fields, setting)
+
+    monkeypatch.setattr(Lacking, "complete", complete)
+    return calls
+
+
+async def test_what_a_login_lacks_is_asked_again_only_when_it_changes(keeper, asked, tmp_path):
+    stored(tmp_path)
+    keeper.reload()
+    mine = account(keeper)
+    for _ in range(50):
+        await keeper.ready(mine)
+    assert len(asked) == 1
+    await keeper.edit("gemini-me.json", {"note": "n"})
+    for _ in range(50):
+        await keeper.ready(mine)
+    assert len(asked) == 2
+    stored(tmp_path, project_id="", note="written by somebody else")
+    keeper.reload()
+    for _ in range(50):
+        await keeper.ready(mine)
+    assert (Lacking.calls, mine.place) == (1, "found")
+    assert len(asked) == 5, "two for what was missing, one when it was there"
+
+
+async def test_what_was_complete_is_found_to_have_ended(keeper, clock, tmp_path):
+    stored(tmp_path, expired=written(clock.now() + 100))
+    keeper.reload()
+    mine = account(keeper)
+    renewed = []
+
+    async def renew(credential, *, spent):
+        renewed.append(spent)
+        return True
+
+    keeper._renewal.renew = renew
+    mine.credential.fields = {**mine.credential.fields, "refresh_token": "r0"}
+    await keeper.ready(mine)
+    clock.time += 69
+    await keeper.ready(mine)
+    assert renewed == []
+    clock.time += 2
+    await keeper.ready(mine)
+    await keeper.ready(mine)
+    assert renewed == ["t", "t"]
+
+
+async def test_a_login_of_the_same_name_is_looked_at_anew(keeper, asked, tmp_path):
+    stored(tmp_path)
+    keeper.reload()
+    await keeper.ready(account(keeper))
+    await keeper.delete("gemini-me.json")
+    stored(tmp_path)
+    keeper.reload()
+    await keeper.ready(account(keeper))
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("provider", login.providers())
+def test_what_is_missing_depends_on_the_fields_alone(provider):
+    settings = (
+        Setting(0.0),
+        Setting(9e9, {"api": "https://a.test"}, Client("i", "s"), 9, {"x": "y"}),
+    )
+    for fields in ({}, {"project_id": "p"}, {"access_token": "a"}, {"api_key": "k"}, {"token": {}}):
+        found = [login.get(provider).complete(dict(fields), one) is None for one in settings]
+        assert len(set(found)) == 1, fields
