@@ -8,7 +8,8 @@ import pytest
 
 from cliproxy.login.flow import Problem
 from tests.accounts.suite import Suite
-from tests.sim.accounts_devices import Fault, IFlowServer, KimiServer, QwenServer, XAIServer
+from tests.sim.accounts_devices import IFlowServer, KimiServer, QwenServer, XAIServer
+from tests.sim.script import Raw
 
 SERVERS = [QwenServer, KimiServer, XAIServer, IFlowServer]
 
@@ -32,7 +33,7 @@ class TestRefreshes(Base):
 
     def test_a_lost_answer_does_not_spend_a_token_twice_unnoticed(self, start, servers):
         running = start(self.ended())
-        servers.faults.append(Fault(lost=True))
+        servers.lose_next = servers.token_path
         status, _, _ = running.refused()
         assert status >= 400
         assert running.credential().state == "network"
@@ -42,20 +43,21 @@ class TestRefreshes(Base):
     @pytest.mark.parametrize("status", [429, 500, 503])
     def test_a_server_in_trouble_ends_no_login(self, start, servers, status):
         running = start(self.ended())
-        servers.faults.append(Fault(status, {"error": "busy"}, {"retry-after": "60"}))
+        busy = Raw(b'{"error": "busy"}', status, headers={"retry-after": "60"})
+        servers.instead(servers.token_path, busy)
         assert running.refused()[0] >= 400
         assert running.credential().state in ("network", "limited")
         assert servers.refreshes == 0
 
     def test_a_page_instead_of_an_answer_ends_no_login(self, start, servers):
         running = start(self.ended())
-        servers.faults.append(Fault(200, b"<html>Just a moment</html>"))
+        servers.instead(servers.token_path, Raw(b"<html>Just a moment</html>"))
         assert running.refused()[0] >= 400
         assert running.credential().state == "network"
 
     def test_a_token_used_elsewhere_needs_a_login(self, start, servers):
         fields = self.ended()
-        servers.logins.clear()
+        servers.refreshable.clear()
         servers.spent.add(fields["refresh_token"])
         running = start(fields)
         assert running.refused()[0] in (401, 403)

@@ -49,7 +49,7 @@ class OAuth(Suite):
 
     def test_a_lost_answer_to_a_refresh_costs_nothing(self, start):
         running = start(self.ended())
-        running.provider.upstream.lose("token")
+        running.provider.upstream.lose_next = "/token"
         running.refused()
         assert running.credential().state == "network"
         running.proxy.runtime.keeper._times.clear()
@@ -58,8 +58,8 @@ class OAuth(Suite):
 
     def test_a_wrong_client_secret_is_told(self, start):
         running = start(extra="")
-        running.provider.upstream.fail(
-            "token",
+        running.provider.upstream.instead(
+            "/token",
             Raw(body({"error": "invalid_client", "error_description": "Unauthorized"}), 401),
         )
         pending = self.login(running)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import time
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlencode
 
 from typing_extensions import override
 
-from tests.sim.beside import Beside, bearer_of, form_of, refusal
+from tests.sim.accounts import Accounts, Issuer, authorization
+from tests.sim.beside import bearer_of
 from tests.sim.deliver import dump
 from tests.sim.record import Recorded
 from tests.sim.script import Failure, Raw
@@ -42,17 +40,12 @@ class Messages(Sim):
         return super()._refusal(record)
 
 
-class Auth(Beside):
+class Auth(Issuer):
     """The token endpoint and what a login may ask about itself."""
 
     def __init__(self, upstream: Sim) -> None:
-        super().__init__()
-        self.upstream = upstream
+        super().__init__(upstream)
         self.accounts: list[Json] = [account(0), account(1)]
-        self.codes: dict[str, tuple[int, str, str]] = {}  # code → account, challenge, redirect
-        self.refreshable: dict[str, int] = {}  # refresh token → account
-        self.spent: dict[str, int] = {}
-        self.rotates = True
         self.usage: Json = {
             "five_hour": {"utilization": 12.5, "resets_at": moment(3600)},
             "seven_day": {"utilization": 40.0, "resets_at": moment(86400)},
@@ -60,7 +53,6 @@ class Auth(Beside):
             "seven_day_sonnet": None,
             "extra_usage": {"is_enabled": False, "monthly_limit": None, "used_credits": None},
         }
-        self.refreshes = self.reused = self.issued = 0
 
     @override
     def routes(self) -> dict[tuple[str, str], Any]:
@@ -70,40 +62,27 @@ class Auth(Beside):
             ("GET", USAGE): self.used,
         }
 
-    def token(self, record: Recorded) -> Json | Raw:
+    @override
+    def check_client(self, record: Recorded, asked: dict[str, str]) -> None:
         if not record.headers.get("content-type").startswith("application/json"):
-            return refusal(400, "invalid_request", error_description="JSON is expected")
-        asked = form_of(record)
+            raise self.refused(400, "invalid_request", "JSON is expected")
         if asked.get("client_id") != CLIENT:
-            return refusal(401, "invalid_client")
-        match asked.get("grant_type"):
-            case "authorization_code":
-                return self._exchange(asked)
-            case "refresh_token":
-                return self._refresh(asked)
-            case _:
-                return refusal(400, "unsupported_grant_type")
+            raise self.refused(401, "invalid_client")
 
-    def _exchange(self, asked: dict[str, str]) -> Json | Raw:
-        known = self.codes.pop(asked.get("code", ""), None)
-        digest = hashlib.sha256(asked.get("code_verifier", "").encode()).digest()
-        proof = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        if known is None or known[1:] != (proof, asked.get("redirect_uri")):
-            return refusal(400, "invalid_grant", error_description="Invalid code")
-        if not asked.get("state"):
-            return refusal(400, "invalid_request", error_description="state is missing")
-        return self.issue(known[0])
-
-    def _refresh(self, asked: dict[str, str]) -> Json | Raw:
-        told = asked.get("refresh_token", "")
-        if told in self.spent:
-            self.reused += 1
-        number = self.refreshable.get(told)
+    @override
+    def exchanged(self, asked: dict[str, str]) -> Json:
+        number = self.account_of_code(asked)
         if number is None:
-            return refusal(400, "invalid_grant", error_description="Refresh token not found")
-        self.refreshes += 1
-        if self.rotates:
-            self.spent[told] = self.refreshable.pop(told)
+            raise self.refused(400, "invalid_grant", "Invalid code")
+        if not asked.get("state"):
+            raise self.refused(400, "invalid_request", "state is missing")
+        return self.issue(number)
+
+    @override
+    def refreshed(self, record: Recorded, asked: dict[str, str]) -> Json:
+        number = self.spend(asked.get("refresh_token", ""))
+        if number is None:
+            raise self.refused(400, "invalid_grant", "Refresh token not found")
         return self.issue(number)
 
     def issue(self, number: int) -> Json:
@@ -173,7 +152,7 @@ def moment(ahead: float) -> str:
     return datetime.fromtimestamp(time.time() + ahead, UTC).isoformat()
 
 
-class ClaudeAccounts:
+class ClaudeAccounts(Accounts):
     """Everything a Claude login meets."""
 
     name = "claude"
@@ -182,53 +161,26 @@ class ClaudeAccounts:
     model = "claude-opus-4-8"
 
     def __init__(self) -> None:
-        self.upstream = Messages()
-        self.auth = Auth(self.upstream)
+        upstream = Messages()
+        super().__init__(upstream, Auth(upstream))
 
-    def __enter__(self) -> Self:
-        self.upstream.__enter__()
-        self.auth.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.auth.__exit__(kind, error, trace)
-        self.upstream.__exit__(kind, error, trace)
-
-    @property
-    def refreshes(self) -> int:
-        return self.auth.refreshes
-
-    @property
-    def reused(self) -> int:
-        return self.auth.reused
-
-    def config(self) -> str:
+    @override
+    def endpoints(self) -> dict[str, str]:
         url = self.auth.url
-        return (
-            "endpoints:\n"
-            "  claude:\n"
-            f"    api: {self.upstream.url}\n"
-            f"    authorize: {url}/oauth/authorize\n"
-            f"    token: {url}{TOKEN}\n"
-            f"    profile: {url}{PROFILE}\n"
-            f"    quota: {url}{USAGE}\n"
-        )
+        return {
+            "api": self.upstream.url,
+            "authorize": f"{url}/oauth/authorize",
+            "token": f"{url}{TOKEN}",
+            "profile": f"{url}{PROFILE}",
+            "quota": f"{url}{USAGE}",
+        }
 
     def approve(self, url: str, code: str) -> str:
-        asked = dict(parse_qsl(urlsplit(url).query))
+        asked = authorization(url)
         assert asked["client_id"] == CLIENT
-        assert asked["response_type"] == "code"
-        assert asked["code_challenge_method"] == "S256"
         assert asked["redirect_uri"] in REDIRECTS
         assert "user:inference" in asked["scope"].split()
-        given = f"code-{len(self.auth.codes)}"
-        self.auth.codes[given] = (0, asked["code_challenge"], asked["redirect_uri"])
-        back = urlencode({"code": given, "state": asked["state"]})
+        back = urlencode({"code": self.auth.agree(asked), "state": asked["state"]})
         return f"{asked['redirect_uri']}?{back}"
 
     def file(self, number: int = 0) -> dict[str, Any]:

@@ -6,18 +6,16 @@ output out of the event that ends an answer.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import time
-from types import TracebackType
-from typing import Any, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlencode
 
 from typing_extensions import override
 
 from tests.sim import render_responses
-from tests.sim.beside import Beside, bearer_of, form_of, refusal
+from tests.sim.accounts import Accounts, Issuer, authorization, challenge, unpadded
+from tests.sim.beside import Refused, bearer_of, form_of
 from tests.sim.deliver import dump
 from tests.sim.event import Event
 from tests.sim.record import Recorded
@@ -98,20 +96,15 @@ def refused(why: str, status: int = 400) -> Raw:
     return Raw(dump({"detail": why}), status)
 
 
-class Auth(Beside):
+class Auth(Issuer):
     """The issuer, and what a login may ask about itself."""
 
     def __init__(self, upstream: Sim) -> None:
-        super().__init__()
-        self.upstream = upstream
-        self.codes: dict[str, tuple[int, str, str]] = {}  # code → account, challenge, redirect
+        super().__init__(upstream)
         self.devices: dict[str, str] = {}  # user code → device id
         self.approved: dict[str, Json] = {}  # device id → what it is given
-        self.refreshable: dict[str, int] = {}
-        self.spent: dict[str, int] = {}
         self.revoked: set[str] = set()
         self.with_device_codes = True
-        self.refreshes = self.reused = self.issued = 0
 
     @override
     def routes(self) -> dict[tuple[str, str], Any]:
@@ -123,38 +116,35 @@ class Auth(Beside):
             ("GET", MODELS): self.listed,
         }
 
-    def token(self, record: Recorded) -> Json | Raw:
-        asked = form_of(record)
+    @override
+    def refused(self, status: int, code: str, text: str = "") -> Refused:
+        return Refused(status, {"code": code, **({"message": text} if text else {})})
+
+    @override
+    def check_client(self, record: Recorded, asked: dict[str, str]) -> None:
         if asked.get("client_id") != CLIENT:
-            return refusal(401, {"code": "invalid_client", "message": "Unknown client"})
-        match asked.get("grant_type"):
-            case "authorization_code":
-                return self._exchange(asked)
-            case "refresh_token":
-                return self._refresh(asked)
-            case _:
-                return refusal(400, {"code": "unsupported_grant_type"})
+            raise self.refused(401, "invalid_client", "Unknown client")
 
-    def _exchange(self, asked: dict[str, str]) -> Json | Raw:
-        known = self.codes.pop(asked.get("code", ""), None)
-        proof = challenge(asked.get("code_verifier", ""))
-        if known is None or known[1:] != (proof, asked.get("redirect_uri")):
-            return refusal(400, {"code": "invalid_grant", "message": "Invalid code"})
-        return self.issue(known[0])
-
-    def _refresh(self, asked: dict[str, str]) -> Json | Raw:
-        told = asked.get("refresh_token", "")
-        if told in self.spent:
-            self.reused += 1
-            # Somebody has stolen it, as far as the issuer can tell.
-            return refusal(401, {"code": "refresh_token_reused", "message": "Already used."})
-        if told in self.revoked:
-            return refusal(401, {"code": "refresh_token_invalidated", "message": "Revoked."})
-        if told not in self.refreshable:
-            return refusal(401, {"code": "refresh_token_expired", "message": "Expired."})
-        self.refreshes += 1
-        number = self.spent[told] = self.refreshable.pop(told)
+    @override
+    def exchanged(self, asked: dict[str, str]) -> Json:
+        number = self.account_of_code(asked)
+        if number is None:
+            raise self.refused(400, "invalid_grant", "Invalid code")
         return self.issue(number)
+
+    @override
+    def refreshed(self, record: Recorded, asked: dict[str, str]) -> Json:
+        told = asked.get("refresh_token", "")
+        again = told in self.spent
+        number = self.spend(told)
+        if number is not None:
+            return self.issue(number)
+        if again:
+            # Somebody has stolen it, as far as the issuer can tell.
+            raise self.refused(401, "refresh_token_reused", "Already used.")
+        if told in self.revoked:
+            raise self.refused(401, "refresh_token_invalidated", "Revoked.")
+        raise self.refused(401, "refresh_token_expired", "Expired.")
 
     def usercode(self, record: Recorded) -> Json | Raw:
         if not self.with_device_codes:
@@ -168,8 +158,10 @@ class Auth(Beside):
         asked = form_of(record)
         device = self.devices.get(asked.get("user_code", ""))
         if device is None or device != asked.get("device_auth_id"):
-            return refusal(400, {"code": "invalid_request"})
-        return self.approved.get(device) or refusal(403, {"code": "authorization_pending"})
+            raise self.refused(400, "invalid_request")
+        if device not in self.approved:
+            raise self.refused(403, "authorization_pending")
+        return self.approved[device]
 
     def issue(self, number: int) -> Json:
         """Return new tokens of an account."""
@@ -221,8 +213,7 @@ class Auth(Beside):
 
 def jwt(claims: Json) -> str:
     parts = [{"alg": "RS256", "typ": "JWT"}, claims]
-    texts = [base64.urlsafe_b64encode(json.dumps(p).encode()).rstrip(b"=") for p in parts]
-    return ".".join([*(text.decode() for text in texts), "signature"])
+    return ".".join([*(unpadded(json.dumps(p).encode()) for p in parts), "signature"])
 
 
 def id_token(number: int, **auth: Json) -> str:
@@ -238,12 +229,7 @@ def id_token(number: int, **auth: Json) -> str:
     )
 
 
-def challenge(verifier: str) -> str:
-    digest = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-class CodexAccounts:
+class CodexAccounts(Accounts):
     """Everything a Codex login meets."""
 
     name = "codex"
@@ -252,43 +238,20 @@ class CodexAccounts:
     model = "gpt-5.4"
 
     def __init__(self) -> None:
-        self.upstream = Backend()
-        self.auth = Auth(self.upstream)
+        upstream = Backend()
+        super().__init__(upstream, Auth(upstream))
 
-    def __enter__(self) -> Self:
-        self.upstream.__enter__()
-        self.auth.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.auth.__exit__(kind, error, trace)
-        self.upstream.__exit__(kind, error, trace)
-
-    @property
-    def refreshes(self) -> int:
-        return self.auth.refreshes
-
-    @property
-    def reused(self) -> int:
-        return self.auth.reused
-
-    def config(self) -> str:
+    @override
+    def endpoints(self) -> dict[str, str]:
         url = self.auth.url
-        return (
-            "endpoints:\n"
-            "  codex:\n"
-            f"    api: {self.upstream.url}/backend-api/codex\n"
-            f"    authorize: {url}/oauth/authorize\n"
-            f"    token: {url}{TOKEN}\n"
-            f"    device: {url}{DEVICE}\n"
-            f"    quota: {url}{USAGE}\n"
-            f"    models: {url}{MODELS}\n"
-        )
+        return {
+            "api": f"{self.upstream.url}/backend-api/codex",
+            "authorize": f"{url}/oauth/authorize",
+            "token": f"{url}{TOKEN}",
+            "device": f"{url}{DEVICE}",
+            "quota": f"{url}{USAGE}",
+            "models": f"{url}{MODELS}",
+        }
 
     def approve(self, url: str, code: str) -> str:
         if code:
@@ -301,15 +264,12 @@ class CodexAccounts:
                 "code_challenge": challenge("device-verifier"),
             }
             return ""
-        asked = dict(parse_qsl(urlsplit(url).query))
+        asked = authorization(url)
         assert asked["client_id"] == CLIENT
-        assert asked["response_type"] == "code"
-        assert asked["code_challenge_method"] == "S256"
         assert asked["redirect_uri"] == REDIRECT
         assert "offline_access" in asked["scope"].split()
-        given = f"code-{len(self.auth.codes)}"
-        self.auth.codes[given] = (0, asked["code_challenge"], REDIRECT)
-        return f"{REDIRECT}?{urlencode({'code': given, 'state': asked['state']})}"
+        back = urlencode({"code": self.auth.agree(asked), "state": asked["state"]})
+        return f"{REDIRECT}?{back}"
 
     def file(self, number: int = 0) -> dict[str, Any]:
         tokens = self.auth.issue(number)

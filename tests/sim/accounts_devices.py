@@ -1,192 +1,64 @@
 """Simulated login servers of Qwen, iFlow, Kimi and xAI, beside a simulated model host.
 
 Strict about what the real ones are strict about: a refresh token is good for one use (a second use
-is counted, and ends the login), a device code is asked about no faster than allowed, PKCE is
-checked, Kimi's logins are bound to a machine. `faults` makes the next answers go wrong.
+is counted, and ends the login), PKCE is checked, Kimi's logins are bound to a machine.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections import deque
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 
+from typing_extensions import override
+
+from tests.sim.accounts import Issuer, challenge, config_of, unpadded
+from tests.sim.beside import Handler, bearer_of, form_of
+from tests.sim.record import Recorded
 from tests.sim.script import Failure
 from tests.sim.server import Sim
 
 Json = Any
-DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-
-
-@dataclass
-class Asked:
-    """One request to the login server."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def form(self) -> dict[str, str]:
-        return dict(urllib.parse.parse_qsl(self.body.decode(), keep_blank_values=True))
-
-    @property
-    def json(self) -> Json:
-        return json.loads(self.body or b"null")
-
-    @property
-    def bearer(self) -> str:
-        return self.headers.get("authorization", "").removeprefix("Bearer ")
-
-
-@dataclass
-class Fault:
-    """How one answer of the token endpoint goes wrong."""
-
-    status: int = 500
-    body: Json = None
-    headers: dict[str, str] = field(default_factory=dict)
-    lost: bool = False
-    """The server does what it was asked and says nothing."""
-
-
-@dataclass
-class Login:
-    """A login the server knows."""
-
-    refresh: str
-    device: str = ""
-    name: str = ""
-
-
 Answer = tuple[int, Json, dict[str, str]]
 
 
-class Refused(Exception):
-    """An OAuth error."""
-
-    def __init__(self, error: str, status: int = 400, **more: str) -> None:
-        super().__init__(error)
-        self.answer: Answer = (status, {"error": error, **more}, {})
-
-
-class Server:
+class Server(Issuer):
     """The shared part: device codes, tokens, and a model host."""
 
     name = ""
     way = "device"
     model = ""
+    secret = ""
     lasts = 3600
-    agreed = True
-    """Whether the person agrees at the first poll after `approve`."""
+    device_path = "/device"
+    token_path = "/token"
 
     def __init__(self) -> None:
-        self.upstream = Sim()
-        self.refreshes = self.reused = 0
-        self.faults: deque[Fault] = deque()
-        self.asked: list[Asked] = []
-        self.logins: dict[str, Login] = {}
-        self.spent: set[str] = set()
-        self.codes: dict[str, Json] = {}
-        self.count = 0
+        super().__init__(Sim())  # an account is the machine that its login is bound to
         self.declined = False
-        self.url = ""
-        self._lock = threading.Lock()
 
     @property
     def file_type(self) -> str:
         return self.name
 
-    def __enter__(self) -> Self:
-        self.upstream.__enter__()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-            def do_GET(self) -> None:
-                outer._serve(self)
-
-            do_POST = do_GET
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(10)
-        self.upstream.__exit__(None, None, None)
-
-    def _serve(self, handler: BaseHTTPRequestHandler) -> None:
-        split = urllib.parse.urlsplit(handler.path)
-        length = int(handler.headers.get("content-length") or 0)
-        asked = Asked(
-            handler.command,
-            split.path,
-            dict(urllib.parse.parse_qsl(split.query)),
-            {k.lower(): v for k, v in handler.headers.items()},
-            handler.rfile.read(length),
-        )
-        with self._lock:
-            self.asked.append(asked)
-            fault = None
-            if self.faults and asked.path == self.token_path and "refresh" in asked.body.decode():
-                fault = self.faults.popleft()
-            try:
-                if fault is not None and not fault.lost:
-                    status, body, headers = fault.status, fault.body, fault.headers
-                else:
-                    status, body, headers = self.answer(asked)
-            except Refused as refused:
-                status, body, headers = refused.answer
-        if fault is not None and fault.lost:
-            handler.close_connection = True
-            return
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        handler.send_response(status)
-        for key, value in headers.items():
-            handler.send_header(key, value)
-        handler.send_header("content-type", "application/json")
-        handler.send_header("content-length", str(len(data)))
-        handler.end_headers()
-        handler.wfile.write(data)
-
     # ---- what subclasses say --------------------------------------------------------------------
-    device_path = "/device"
-    token_path = "/token"
+    @override
+    def handler(self, record: Recorded) -> Handler:
+        return super().handler(record) or self.other
 
-    def answer(self, asked: Asked) -> Answer:
-        match asked.method, asked.path:
-            case "POST", self.device_path:
-                return self.device(asked)
-            case "POST", self.token_path:
-                return self.token(asked)
-            case "GET", "/approve":
-                for code in self.codes.values():
-                    code["agreed"] = True
-                return 200, {}, {}
-        return self.other(asked)
+    @override
+    def routes(self) -> dict[tuple[str, str], Handler]:
+        return {
+            ("POST", self.device_path): self.device,
+            ("POST", self.token_path): self.token,
+            ("GET", "/approve"): self.approved,
+        }
 
-    def other(self, asked: Asked) -> Answer:
+    def other(self, asked: Recorded) -> Answer:
         return 404, {"error": f"no {asked.method} {asked.path}"}, {}
 
     def endpoints(self) -> dict[str, str]:
@@ -197,18 +69,18 @@ class Server:
         }
 
     def config(self) -> str:
-        lines = "".join(f"    {key}: {value}\n" for key, value in self.endpoints().items())
-        return f"endpoints:\n  {self.name}:\n{lines}"
+        return config_of(self.name, self.endpoints(), self.secret)
 
     def key_of(self, token: str) -> str:
         """Return what the model host takes for an access token."""
         return token
 
     # ---- OAuth ----------------------------------------------------------------------------------
-    def device(self, asked: Asked) -> Answer:
-        self.check_client(asked)
+    def device(self, asked: Recorded) -> Answer:
+        form = form_of(asked)
+        self.check_client(asked, form)
         code = f"device-{len(self.codes)}"
-        self.codes[code] = {"form": asked.form, "agreed": False, "headers": asked.headers}
+        self.codes[code] = {"form": form, "agreed": False, "headers": asked.headers}
         told = {
             "device_code": code,
             "user_code": "ABCD-1234",
@@ -218,70 +90,67 @@ class Server:
         }
         return 200, told, {}
 
-    def token(self, asked: Asked) -> Answer:
-        self.check_client(asked)
-        match asked.form.get("grant_type"):
-            case "refresh_token":
-                return self.refresh(asked)
-            case grant if grant == DEVICE_GRANT:
-                return self.confirmed(asked)
-            case "authorization_code":
-                return self.exchanged(asked)
-        raise Refused("unsupported_grant_type")
+    def approved(self, asked: Recorded) -> Answer:
+        for code in self.codes.values():
+            code["agreed"] = True
+        return 200, {}, {}
 
-    def check_client(self, asked: Asked) -> None:
-        if not asked.form.get("client_id"):
-            raise Refused("invalid_client", 401)
+    @override
+    def check_client(self, record: Recorded, asked: dict[str, str]) -> None:
+        if not asked.get("client_id"):
+            raise self.refused(401, "invalid_client")
 
-    def confirmed(self, asked: Asked) -> Answer:
-        code = self.codes.get(asked.form.get("device_code", ""))
+    @override
+    def confirmed(self, record: Recorded, asked: dict[str, str]) -> Answer:
+        code = self.codes.get(asked.get("device_code", ""))
         if code is None:
-            raise Refused("expired_token")
+            raise self.refused(400, "expired_token")
         if self.declined:
-            raise Refused("access_denied")
+            raise self.refused(400, "access_denied")
         if not code["agreed"]:
-            raise Refused("authorization_pending")
-        self.check_device(asked, code)
-        del self.codes[asked.form["device_code"]]
-        return self.granted(Login("", asked.headers.get("x-msh-device-id", "")))
+            raise self.refused(400, "authorization_pending")
+        self.check_device(record, code)
+        del self.codes[asked["device_code"]]
+        return self.granted(record.headers.get("x-msh-device-id"))
 
-    def check_device(self, asked: Asked, code: Json) -> None:
-        pass
+    def check_device(self, asked: Recorded, code: Json) -> None:
+        """Refuse whoever did not ask for the code."""
 
-    def exchanged(self, asked: Asked) -> Answer:
-        raise Refused("invalid_grant")
+    @override
+    def exchanged(self, asked: dict[str, str]) -> Answer:
+        raise self.refused(400, "invalid_grant")
 
-    def refresh(self, asked: Asked) -> Answer:
-        used = asked.form.get("refresh_token", "")
-        if used in self.spent:
-            self.reused += 1
-            self.logins.clear()
-            raise Refused("invalid_grant", error_description="the refresh token was used before")
-        login = self.logins.pop(used, None)
-        if login is None:
-            raise Refused("invalid_grant")
-        self.check_refresh(asked, login)
-        self.spent.add(used)
-        self.refreshes += 1
-        return self.granted(login)
+    @override
+    def refreshed(self, record: Recorded, asked: dict[str, str]) -> Answer:
+        used = asked.get("refresh_token", "")
+        if used in self.refreshable:
+            self.check_refresh(record, self.refreshable[used])
+        again = used in self.spent
+        machine = self.spend(used)
+        if again:
+            self.refreshable.clear()
+            raise self.refused(400, "invalid_grant", "the refresh token was used before")
+        if machine is None:
+            raise self.refused(400, "invalid_grant")
+        return self.granted(machine)
 
-    def check_refresh(self, asked: Asked, login: Login) -> None:
-        pass
+    def check_refresh(self, asked: Recorded, machine: str) -> None:
+        """Refuse whoever may not refresh a login."""
 
-    def granted(self, login: Login) -> Answer:
-        self.count += 1
-        access, login.refresh = f"access-{self.count}", f"refresh-{self.count}"
-        self.logins[login.refresh] = login
+    def granted(self, machine: str) -> Answer:
+        self.issued += 1
+        access, refresh = f"access-{self.issued}", f"refresh-{self.issued}"
+        self.refreshable[refresh] = machine
         self.upstream.keys.add(self.key_of(access))
         told = {
             "access_token": access,
-            "refresh_token": login.refresh,
+            "refresh_token": refresh,
             "token_type": "Bearer",
             "expires_in": self.lasts,
         }
-        return 200, told | self.more(login), {}
+        return 200, told | self.more(), {}
 
-    def more(self, login: Login) -> Json:
+    def more(self) -> Json:
         """Return what else a token answer holds."""
         return {}
 
@@ -293,7 +162,7 @@ class Server:
 
     def file(self, number: int = 0) -> dict[str, Any]:
         access, refresh = f"file-access-{number}", f"file-refresh-{number}"
-        self.logins[refresh] = Login(refresh, f"{number}" * 32, f"me-{number}")
+        self.refreshable[refresh] = f"{number}" * 32
         self.upstream.keys.add(self.key_of(access))
         return {
             "type": self.name,
@@ -303,7 +172,7 @@ class Server:
         }
 
     def revoke(self) -> None:
-        self.logins.clear()
+        self.refreshable.clear()
 
     def limit(self, seconds: int) -> object:
         return Failure(429, "You are asked to wait", retry_after=seconds)
@@ -321,12 +190,11 @@ class QwenServer(Server):
     device_path = "/api/v1/oauth2/device/code"
     token_path = "/api/v1/oauth2/token"
 
-    def check_device(self, asked: Asked, code: Json) -> None:
-        hashed = hashlib.sha256(asked.form.get("code_verifier", "").encode()).digest()
-        if base64.urlsafe_b64encode(hashed).rstrip(b"=").decode() != code["form"]["code_challenge"]:
-            raise Refused("invalid_grant", error_description="wrong code_verifier")
+    def check_device(self, asked: Recorded, code: Json) -> None:
+        if challenge(form_of(asked).get("code_verifier", "")) != code["form"]["code_challenge"]:
+            raise self.refused(400, "invalid_grant", "wrong code_verifier")
 
-    def more(self, login: Login) -> Json:
+    def more(self) -> Json:
         return {"resource_url": "portal.qwen.ai", "scope": "openid"}
 
     def used_up(self) -> Failure:
@@ -354,21 +222,21 @@ class KimiServer(Server):
     def file(self, number: int = 0) -> dict[str, Any]:
         return super().file(number) | {"device_id": f"{number}" * 32}
 
-    def check_client(self, asked: Asked) -> None:
-        super().check_client(asked)
-        if not asked.headers.get("x-msh-device-id"):
-            raise Refused("invalid_request", error_description="no device")
+    def check_client(self, record: Recorded, asked: dict[str, str]) -> None:
+        super().check_client(record, asked)
+        if not record.headers.get("x-msh-device-id"):
+            raise self.refused(400, "invalid_request", "no device")
 
-    def check_device(self, asked: Asked, code: Json) -> None:
+    def check_device(self, asked: Recorded, code: Json) -> None:
         if asked.headers["x-msh-device-id"] != code["headers"]["x-msh-device-id"]:
-            raise Refused("access_denied")
+            raise self.refused(400, "access_denied")
 
-    def check_refresh(self, asked: Asked, login: Login) -> None:
-        if asked.headers["x-msh-device-id"] != login.device:
-            raise Refused("invalid_grant", 403, error_description="another machine")
+    def check_refresh(self, asked: Recorded, machine: str) -> None:
+        if asked.headers["x-msh-device-id"] != machine:
+            raise self.refused(403, "invalid_grant", "another machine")
 
-    def other(self, asked: Asked) -> Answer:
-        if self.upstream.keys and asked.bearer not in self.upstream.keys:
+    def other(self, asked: Recorded) -> Answer:
+        if self.upstream.keys and bearer_of(asked) not in self.upstream.keys:
             return 401, {"error": {"message": "Invalid Authentication"}}, {}
         if asked.path == "/coding/v1/usages":
             usage = {"limit": "200", "used": "50", "resetTime": "2030-01-01T00:00:00Z"}
@@ -404,11 +272,11 @@ class XAIServer(Server):
         more = {"sub": f"user-{number}", "token_endpoint": self.url + self.token_path}
         return super().file(number) | more | {"auth_kind": "oauth"}
 
-    def more(self, login: Login) -> Json:
+    def more(self) -> Json:
         claims = json.dumps({"email": "me@example.com", "sub": "user-0"}).encode()
-        return {"id_token": f"e30.{base64.urlsafe_b64encode(claims).rstrip(b'=').decode()}.s"}
+        return {"id_token": f"e30.{unpadded(claims)}.s"}
 
-    def other(self, asked: Asked) -> Answer:
+    def other(self, asked: Recorded) -> Answer:
         if asked.path.startswith("/.well-known/"):
             return 200, {
                 "device_authorization_endpoint": self.url + self.device_path,
@@ -452,9 +320,6 @@ class IFlowServer(Server):
             "keys": self.url + "/api/openapi/apikey",
         }
 
-    def config(self) -> str:
-        return super().config() + f"oauth-clients:\n  iflow:\n    secret: {self.secret}\n"
-
     def file(self, number: int = 0) -> dict[str, Any]:
         fields = super().file(number)
         return fields | {"api_key": self.key_of(fields["access_token"])}
@@ -462,20 +327,19 @@ class IFlowServer(Server):
     def key_of(self, token: str) -> str:
         return f"sk-{token}"
 
-    def check_client(self, asked: Asked) -> None:
-        form = asked.form
-        basic = base64.b64encode(f"{form.get('client_id')}:{self.secret}".encode()).decode()
-        if form.get("client_secret") != self.secret:
-            raise Refused("invalid_client", 401)
-        if asked.headers.get("authorization") != f"Basic {basic}":
-            raise Refused("invalid_client", 401)
+    def check_client(self, record: Recorded, asked: dict[str, str]) -> None:
+        basic = base64.b64encode(f"{asked.get('client_id')}:{self.secret}".encode()).decode()
+        if asked.get("client_secret") != self.secret:
+            raise self.refused(401, "invalid_client")
+        if record.headers.get("authorization") != f"Basic {basic}":
+            raise self.refused(401, "invalid_client")
 
-    def exchanged(self, asked: Asked) -> Answer:
-        if self.codes.pop(asked.form.get("code", ""), None) != asked.form.get("redirect_uri"):
-            raise Refused("invalid_grant")
-        return self.granted(Login(""))
+    def exchanged(self, asked: dict[str, str]) -> Answer:
+        if self.codes.pop(asked.get("code", ""), None) != asked.get("redirect_uri"):
+            raise self.refused(400, "invalid_grant")
+        return self.granted("")
 
-    def other(self, asked: Asked) -> Answer:
+    def other(self, asked: Recorded) -> Answer:
         if asked.path == "/oauth":
             code = f"code-{len(self.codes)}"
             redirect = asked.query["redirect"]
@@ -488,9 +352,9 @@ class IFlowServer(Server):
         if asked.path == "/api/openapi/apikey":
             if "BXAuth=good" not in asked.headers.get("cookie", ""):
                 return 200, {"success": False, "message": "not logged in"}, {}
-            self.count += 1
+            self.issued += 1
             until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(time.time() + 8 * 3600 + 7 * 86400))
-            key = "sk-****" if asked.method == "GET" else f"sk-cookie-{self.count}"
+            key = "sk-****" if asked.method == "GET" else f"sk-cookie-{self.issued}"
             if asked.method == "POST":
                 self.upstream.keys.add(key)
                 self.refreshes += 1

@@ -2,8 +2,8 @@
 
     with GoogleSim() as google:
         google.accounts["rt-0"]                 # refresh token → who
-        google.fail("token", Raw(b"…", 503))    # the next answer of an endpoint
-        google.lose("token")                    # it acts, and its answer is lost
+        google.instead("/token", Raw(b"…", 503))  # the next answer of a path
+        google.lose_next = "/token"             # it acts, and its answer is lost
 
 The models behind it are those of `Sim`; strict about what the real services refuse. Refresh tokens
 are good for ever, as Google's are.
@@ -11,25 +11,20 @@ are good for ever, as Google's are.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import re
-from collections import deque
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from typing_extensions import override
 
-from tests.sim.deliver import Delivery, dump
+from tests.sim.accounts import Accounts, authorization, challenge, config_of
+from tests.sim.beside import Beside, Handler, Refused, bearer_of, form_of
 from tests.sim.record import Recorded
-from tests.sim.script import Failure, Raw
-from tests.sim.server import Sim
-from tests.sim.wire import Connection
+from tests.sim.script import Failure
 
 Json = Any
 
@@ -66,7 +61,7 @@ class Who:
     tokens: list[str] = field(default_factory=list)
 
 
-class GoogleSim(Sim):
+class GoogleSim(Beside):
     """Google on a loopback port. Every attribute may be changed while it runs."""
 
     def __init__(self, kind: str = "gemini-cli", *, strict: bool = True) -> None:
@@ -76,8 +71,8 @@ class GoogleSim(Sim):
         self.robots: dict[str, rsa.RSAPublicKey] = {}  # service accounts by address
         self.revoked_robots: set[str] = set()
         self.codes: dict[str, dict[str, str]] = {}
-        self.issued = 0
-        self.refreshes = 0
+        self.issued = self.refreshes = 0
+        self.reused = 0  # these refresh tokens may be used again
         self.lasts = 3599
         self.loaded: Json = {
             "currentTier": {"id": "free-tier", "name": "Free"},
@@ -90,17 +85,8 @@ class GoogleSim(Sim):
         self.buckets: list[Json] = []
         self.groups: list[Json] = []
         self.available: dict[str, Json] = {}
-        self._failures: dict[str, deque[Raw | None]] = {}
 
     # ---- what a test does -----------------------------------------------------------------------
-    def fail(self, endpoint: str, *answers: Raw) -> None:
-        """Answer the next calls of an endpoint so."""
-        self._failures.setdefault(endpoint, deque()).extend(answers)
-
-    def lose(self, endpoint: str) -> None:
-        """Do what is asked next, and lose the answer."""
-        self._failures.setdefault(endpoint, deque()).append(None)
-
     def add(self, number: int, client: str) -> tuple[str, str]:
         """Know an account; return its access and its refresh token."""
         refresh, access = f"rt-{number}", f"at-{number}"
@@ -111,11 +97,9 @@ class GoogleSim(Sim):
     def approve(self, url: str) -> str:
         """Be the person who agrees; return the address the browser is sent to."""
         assert urlsplit(url).path == "/o/oauth2/v2/auth", url
-        asked = dict(parse_qsl(urlsplit(url).query))
+        asked = authorization(url)
         assert asked["client_id"] in CLIENTS, asked
         assert REDIRECTS.fullmatch(asked["redirect_uri"]), asked
-        assert asked["response_type"] == "code"
-        assert asked["code_challenge_method"] == "S256"
         assert CLOUD in asked["scope"].split()
         code = f"4/code-{len(self.codes)}"
         self.codes[code] = asked
@@ -123,34 +107,13 @@ class GoogleSim(Sim):
         return f"{asked['redirect_uri']}?{back}"
 
     # ---- answering ------------------------------------------------------------------------------
-    async def _reply(self, connection: Connection, record: Recorded) -> None:
-        found = self._endpoint(record)
-        if found is None:
-            if (refused := self._enveloped(record)) is not None:
-                await Delivery(connection, record, refused, self._stopping).failure(refused)
-                return
-            await super()._reply(connection, record)
-            return
-        name, answer = found
-        waiting = self._failures.get(name)
-        if waiting:
-            failure = waiting.popleft()
-            if failure is None:
-                answer()
-                failure = Raw(b"", cut="headers")
-            await Delivery(connection, record, failure, self._stopping).raw(failure)
-            return
-        status, body = answer()
-        record.answer = body
-        raw = Raw(dump(body), status)
-        await Delivery(connection, record, raw, self._stopping).raw(raw)
-
-    def _endpoint(self, record: Recorded) -> tuple[str, Any] | None:
+    @override
+    def handler(self, record: Recorded) -> Handler | None:
         path, body = record.path, record.body if isinstance(record.body, dict) else {}
-        fixed = {
-            ("POST", "/token"): ("token", lambda: self._token(record)),
-            ("GET", "/oauth2/v2/userinfo"): ("profile", lambda: self._profile(record)),
-            ("GET", "/v1/projects"): ("projects", lambda: self._listed(record)),
+        fixed: dict[tuple[str, str], Handler] = {
+            ("POST", "/token"): self._token,
+            ("GET", "/oauth2/v2/userinfo"): self._profile,
+            ("GET", "/v1/projects"): self._known(self._listed),
         }
         if (found := fixed.get((record.method, path))) is not None:
             return found
@@ -163,28 +126,32 @@ class GoogleSim(Sim):
         }
         method = path.removeprefix("/v1internal:")
         if record.method == "POST" and method in internal:
-            return method, lambda: self._known(record, internal[method])
+            return self._known(internal[method])
         if record.method == "GET" and WORK.search(path):
-            return "operation", lambda: self._known(record, self._work)
-        if found_service := SERVICE.search(path):
-            project, enable = found_service[1], found_service[2]
-            return "services", lambda: self._known(record, lambda: self._state(project, enable))
+            return self._known(self._work)
+        if service := SERVICE.search(path):
+            return self._known(lambda: self._state(service[1], service[2]))
         if PREDICT.search(path):
-            return "predict", lambda: self._known(record, lambda: self._predict(body))
+            return self._known(lambda: self._predict(body))
         return None
 
-    def _known(self, record: Recorded, answer: Any) -> tuple[int, Json]:
-        token = record.headers.get("authorization").partition(" ")[2]
-        if self.keys and token not in self.keys:
-            return 401, error(401, "UNAUTHENTICATED", "Request had invalid credentials.")
-        return 200, answer()
+    def _known(self, answer: Any) -> Handler:
+        """Answer whoever has a token that is good."""
+        return lambda record: answer() if self._welcome(record) else UNKNOWN
+
+    def _welcome(self, record: Recorded) -> bool:
+        return not self.keys or bearer_of(record) in self.keys
+
+    @override
+    def _refusal(self, record: Recorded) -> Failure | None:
+        return self._enveloped(record) or super()._refusal(record)
 
     def _enveloped(self, record: Recorded) -> Failure | None:
         """Refuse what Code Assist refuses of its envelope."""
         if not record.envelope or record.endpoint != "generate" or not self.strict:
             return None
         body = record.body if isinstance(record.body, dict) else {}
-        if self.keys and record.headers.get("authorization").partition(" ")[2] not in self.keys:
+        if not self._welcome(record):
             return Failure(401, "Request had invalid authentication credentials.")
         unknown = body.keys() - ENVELOPE[self.kind]
         if unknown:
@@ -204,8 +171,8 @@ class GoogleSim(Sim):
         return None
 
     # ---- OAuth ----------------------------------------------------------------------------------
-    def _token(self, record: Recorded) -> tuple[int, Json]:
-        form = dict(parse_qsl(record.content.decode()))
+    def _token(self, record: Recorded) -> Json:
+        form = form_of(record)
         match form.get("grant_type"):
             case "authorization_code":
                 return self._exchanged(form)
@@ -214,45 +181,41 @@ class GoogleSim(Sim):
             case grant if grant == SIGNED:
                 return self._signed(form)
             case _:
-                return denied("unsupported_grant_type", "Invalid grant_type")
+                raise denied("unsupported_grant_type", "Invalid grant_type")
 
-    def _client(self, form: dict[str, str]) -> tuple[int, Json] | None:
+    def _check_client(self, form: dict[str, str]) -> None:
         if form.get("client_id") not in CLIENTS:
-            return denied("invalid_client", "The OAuth client was not found.", 401)
+            raise denied("invalid_client", "The OAuth client was not found.", 401)
         if "client_secret" not in form:
-            return denied("invalid_request", "client_secret is missing.")
+            raise denied("invalid_request", "client_secret is missing.")
         if form["client_secret"] != SECRET:
-            return denied("invalid_client", "Unauthorized", 401)
-        return None
+            raise denied("invalid_client", "Unauthorized", 401)
 
-    def _exchanged(self, form: dict[str, str]) -> tuple[int, Json]:
-        if (refused := self._client(form)) is not None:
-            return refused
+    def _exchanged(self, form: dict[str, str]) -> Json:
+        self._check_client(form)
         asked = self.codes.pop(form.get("code", ""), None)
         if asked is None or asked["client_id"] != form["client_id"]:
-            return denied("invalid_grant", "Malformed auth code.")
+            raise denied("invalid_grant", "Malformed auth code.")
         if asked["redirect_uri"] != form.get("redirect_uri"):
-            return denied("redirect_uri_mismatch", "Bad Request")
-        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
-        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != asked["code_challenge"]:
-            return denied("invalid_grant", "Invalid code verifier.")
+            raise denied("redirect_uri_mismatch", "Bad Request")
+        if challenge(form.get("code_verifier", "")) != asked["code_challenge"]:
+            raise denied("invalid_grant", "Invalid code verifier.")
         number = len(self.accounts)
         _, refresh = self.add(number, form["client_id"])
         told = self._issued(self.accounts[refresh])
-        return 200, {**told, "refresh_token": refresh, "scope": asked["scope"]}
+        return {**told, "refresh_token": refresh, "scope": asked["scope"]}
 
-    def _refreshed(self, form: dict[str, str]) -> tuple[int, Json]:
-        if (refused := self._client(form)) is not None:
-            return refused
+    def _refreshed(self, form: dict[str, str]) -> Json:
+        self._check_client(form)
         who = self.accounts.get(form.get("refresh_token", ""))
         if who is None or who.client != form["client_id"]:
-            return denied("invalid_grant", "Bad Request")
+            raise denied("invalid_grant", "Bad Request")
         if who.revoked:
-            return denied("invalid_grant", who.revoked)
+            raise denied("invalid_grant", who.revoked)
         self.refreshes += 1
-        return 200, {**self._issued(who), "scope": CLOUD}
+        return {**self._issued(who), "scope": CLOUD}
 
-    def _signed(self, form: dict[str, str]) -> tuple[int, Json]:
+    def _signed(self, form: dict[str, str]) -> Json:
         try:
             issuer = jwt.decode(form["assertion"], options={"verify_signature": False})["iss"]
             jwt.decode(
@@ -263,11 +226,11 @@ class GoogleSim(Sim):
                 options={"require": ["iss", "aud", "iat", "exp"]},
             )
         except (jwt.PyJWTError, KeyError):
-            return denied("invalid_grant", "Invalid JWT Signature.")
+            raise denied("invalid_grant", "Invalid JWT Signature.") from None
         if issuer in self.revoked_robots:
-            return denied("invalid_grant", "Invalid grant: account not found")
+            raise denied("invalid_grant", "Invalid grant: account not found")
         self.refreshes += 1
-        return 200, self._issued(Who(issuer, ""))
+        return self._issued(Who(issuer, ""))
 
     def _issued(self, who: Who) -> Json:
         self.issued += 1
@@ -276,17 +239,16 @@ class GoogleSim(Sim):
         self.keys.add(token)
         return {"access_token": token, "expires_in": self.lasts, "token_type": "Bearer"}
 
-    def _profile(self, record: Recorded) -> tuple[int, Json]:
-        token = record.headers.get("authorization").partition(" ")[2]
+    def _profile(self, record: Recorded) -> Json:
+        token = bearer_of(record)
         who = next((w for w in self.accounts.values() if token in w.tokens), None)
         if who is None:
             return 401, error(401, "UNAUTHENTICATED", "Invalid Credentials")
-        return 200, {"email": who.email, "verified_email": True, "id": "1"}
+        return {"email": who.email, "verified_email": True, "id": "1"}
 
     # ---- projects -------------------------------------------------------------------------------
-    def _listed(self, record: Recorded) -> tuple[int, Json]:
-        rows = [{"projectId": p, "lifecycleState": "ACTIVE"} for p in self.projects]
-        return self._known(record, lambda: {"projects": rows})
+    def _listed(self) -> Json:
+        return {"projects": [{"projectId": p, "lifecycleState": "ACTIVE"} for p in self.projects]}
 
     def _onboard(self, body: Json) -> Json:
         assert body.get("tierId") or body.get("tier_id"), body
@@ -318,8 +280,8 @@ class GoogleSim(Sim):
         return {"predictions": [row] * count}
 
 
-def denied(code: str, text: str, status: int = 400) -> tuple[int, Json]:
-    return status, {"error": code, "error_description": text}
+def denied(code: str, text: str, status: int = 400) -> Refused:
+    return Refused(status, code, error_description=text)
 
 
 def error(status: int, name: str, message: str, **detail: Json) -> Json:
@@ -330,42 +292,20 @@ def error(status: int, name: str, message: str, **detail: Json) -> Json:
     return {"error": told}
 
 
+UNKNOWN = (401, error(401, "UNAUTHENTICATED", "Request had invalid credentials."))
+
+
 # ---- accounts for the suite ---------------------------------------------------------------------
-class Accounts:
+class GoogleAccounts(Accounts):
     """What is the same for all three kinds of account."""
 
-    name: str
-    way: str
-    file_type: str
-    model: str
-    client: str = ""
-
     def __init__(self) -> None:
-        self.upstream = GoogleSim(self.name)
+        super().__init__(GoogleSim(self.name))
 
-    def __enter__(self) -> Any:
-        self.upstream.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        err: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.upstream.__exit__(kind, err, trace)
-
-    @property
-    def refreshes(self) -> int:
-        return self.upstream.refreshes
-
-    @property
-    def reused(self) -> int:
-        return 0  # these refresh tokens may be used again
-
-    def config(self) -> str:
+    @override
+    def endpoints(self) -> dict[str, str]:
         url = self.upstream.url
-        places = {
+        return {
             "api": url,
             "authorize": f"{url}/o/oauth2/v2/auth",
             "token": f"{url}/token",
@@ -373,12 +313,10 @@ class Accounts:
             "projects": f"{url}/v1/projects",
             "services": f"{url}/v1",
         }
-        return "\n".join(
-            [
-                f"endpoints: {json.dumps({self.name: places})}",
-                f"oauth-clients: {json.dumps({self.name: {'secret': SECRET}})}",
-            ]
-        )
+
+    @override
+    def config(self) -> str:
+        return config_of(self.name, self.endpoints(), SECRET)
 
     def approve(self, url: str, code: str) -> str:
         assert not code
@@ -392,7 +330,7 @@ class Accounts:
         return Failure(429, "Used up.", retry_after=seconds, reason="QUOTA_EXHAUSTED")
 
 
-class GeminiCliAccounts(Accounts):
+class GeminiCliAccounts(GoogleAccounts):
     """Gemini CLI's."""
 
     name = "gemini-cli"
@@ -421,7 +359,7 @@ class GeminiCliAccounts(Accounts):
         return {"pro": 25.0, "flash": 0.0}
 
 
-class AntigravityAccounts(Accounts):
+class AntigravityAccounts(GoogleAccounts):
     """Antigravity's."""
 
     name = "antigravity"
@@ -469,7 +407,7 @@ PEM = KEY.private_bytes(
 ).decode()
 
 
-class VertexAccounts(Accounts):
+class VertexAccounts(GoogleAccounts):
     """Service accounts on Vertex AI."""
 
     name = "vertex"

@@ -4,8 +4,9 @@
         def routes(self):
             return {("POST", "/oauth/token"): self.token}
 
-A handler gets the recorded request and returns what is answered: a JSON object, or a `Raw`. What is
-queued with `instead` comes first; with `lose_next` a request is handled and its answer lost.
+A handler gets the recorded request and returns what is answered: a JSON object, status and JSON and
+headers, or a `Raw`; or it raises `Refused`. What is queued with `instead` comes first; with
+`lose_next` a request is handled and its answer lost.
 """
 
 from __future__ import annotations
@@ -29,6 +30,14 @@ Json = Any
 Handler = Callable[[Recorded], "Json | Raw"]
 
 
+class Refused(Exception):
+    """An error of an OAuth endpoint."""
+
+    def __init__(self, status: int, error: Json, **more: Json) -> None:
+        super().__init__(error)
+        self.raw = Raw(dump({"error": error, **more}), status)
+
+
 class Beside(Sim):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
@@ -38,6 +47,10 @@ class Beside(Sim):
     def routes(self) -> dict[tuple[str, str], Handler]:
         """Return handlers by method and path."""
         raise NotImplementedError
+
+    def handler(self, record: Recorded) -> Handler | None:
+        """Return what answers a request; None = the models do."""
+        return self.routes().get((record.method, record.path))
 
     def instead(self, path: str, *answers: Raw) -> None:
         """Answer the next requests to a path with these; nothing is done for them."""
@@ -49,25 +62,30 @@ class Beside(Sim):
 
     @override
     async def _reply(self, connection: Connection, record: Recorded) -> None:
-        handler = self.routes().get((record.method, record.path))
+        handler = self.handler(record)
         if handler is None:
             await super()._reply(connection, record)
             return
         queued = self._instead.get(record.path)
-        raw = queued.popleft() if queued else as_raw(handler(record))
+        raw = queued.popleft() if queued else handled(handler, record)
         if self.lose_next == record.path:
             self.lose_next = ""
             raw = replace(raw, cut="headers")
         await Delivery(connection, record, raw, self._stopping).raw(raw)
 
 
-def as_raw(answer: Json | Raw) -> Raw:
-    return answer if isinstance(answer, Raw) else Raw(dump(answer))
-
-
-def refusal(status: int, error: Json, **more: Json) -> Raw:
-    """Return an error of an OAuth endpoint."""
-    return Raw(dump({"error": error, **more}), status)
+def handled(handler: Handler, record: Recorded) -> Raw:
+    """Return the answer of a handler, in whichever form it gave it."""
+    try:
+        answer = handler(record)
+    except Refused as refused:
+        return refused.raw
+    if isinstance(answer, Raw):
+        return answer
+    if not isinstance(answer, tuple):
+        return Raw(dump(answer))
+    status, told, *headers = answer
+    return Raw(dump(told), status, headers=headers[0] if headers else {})
 
 
 def form_of(record: Recorded) -> dict[str, str]:

@@ -8,13 +8,12 @@ auth directory.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final, Literal
 
 from cliproxy.base import json
-from cliproxy.base.json import Obj
+from cliproxy.base.json import Obj, text_in
 
 State = Literal["ok", "refreshing", "network", "limited", "needs_login", "revoked"]
 """How the last refresh ended; the last two need the owner."""
@@ -95,8 +94,7 @@ class Credential:
 
     def text(self, key: str) -> str:
         """Return a field that is text, trimmed; "" when it is missing or something else."""
-        value = self.fields.get(key)
-        return value.strip() if isinstance(value, str) else ""
+        return text_in(self.fields, key)
 
     def flag(self, key: str) -> bool:
         """Return a field that is yes or no; a missing one is no."""
@@ -167,7 +165,7 @@ def claims(token: str) -> Obj:
     if len(parts) != 3:
         return {}
     try:
-        read = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (binascii.Error, ValueError, json.InvalidJson):
+        read = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+    except ValueError:
         return {}
-    return read if isinstance(read, dict) else {}
+    return json.loads_object(read) or {}

@@ -9,6 +9,7 @@ refuses (lone surrogates, in either direction).
 from __future__ import annotations
 
 import json as _stdlib  # the fallback door itself
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
@@ -48,6 +49,19 @@ def loads(data: bytes | bytearray | memoryview | str) -> Json:
         return _loads_slowly(data, err)
     except RecursionError as err:
         raise InvalidJson("nested too deeply") from err
+
+
+def loads_object(data: bytes | bytearray | memoryview | str) -> Obj | None:
+    """Decode a JSON object; None for anything else."""
+    try:
+        # Not through `loads`: every event of a stream comes here, and a call is a call.
+        value = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        try:
+            value = loads(data)
+        except InvalidJson:
+            return None
+    return value if isinstance(value, dict) else None
 
 
 def _loads_slowly(data: bytes | bytearray | memoryview | str, cause: Exception) -> Json:
@@ -99,3 +113,15 @@ def _plain(value: object) -> Json:
     if isinstance(value, Decimal):
         return float(value)
     return msgspec.to_builtins(value)
+
+
+def text_in(obj: Mapping[str, Any], *keys: str) -> str:
+    """Return the first of these members that is text with something in it, trimmed; "" if none is.
+
+    For what files and other people's answers say: a member of another type counts as missing.
+    """
+    for key in keys:
+        value = obj.get(key)
+        if isinstance(value, str) and (found := value.strip()):
+            return found
+    return ""

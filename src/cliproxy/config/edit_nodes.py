@@ -24,6 +24,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.tokens import BlockEntryToken
 
 from cliproxy.base.json import Json
+from cliproxy.base.redact import Hidden
 from cliproxy.config.tree import meaning, parse
 
 _COLON: Final = re.compile(r" *:")
@@ -38,7 +39,7 @@ class NotEditable(ValueError):
     """The text cannot be changed as wanted without touching something else."""
 
 
-class Node(Struct, eq=False):
+class Node(Hidden, Struct, eq=False):
     """A value and its place in the text."""
 
     kind: Literal["map", "seq", "scalar", "alias"]
@@ -71,7 +72,7 @@ class Node(Struct, eq=False):
         return self.shared or any(e.node.holds_shared() for e in self.entries)
 
 
-class Entry(Struct, eq=False):
+class Entry(Hidden, Struct, eq=False):
     """A pair of a map (from its key) or an item of a list (from its dash)."""
 
     name: str

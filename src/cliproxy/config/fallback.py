@@ -77,7 +77,8 @@ def problems(written: Any) -> list[str]:
             return ["must be a list of models or providers, a list of such lists, or a map"]
     for chain in chains:
         wrong = [x for x in (chain if isinstance(chain, list) else [chain]) if not _is_name(x)]
-        found += [f"{item!r} is not the name of a model or provider" for item in wrong]
+        # Not shown: what stands in a wrong place may be a key.
+        found += ["holds what is not the name of a model or provider"] * len(wrong)
     return found
 
 

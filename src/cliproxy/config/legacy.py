@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
+from cliproxy.base.redact import Hidden
 from cliproxy.config.tree import shown
 
 Tree = dict[str, Any]
@@ -68,7 +69,7 @@ class Note(Protocol):
         ...
 
 
-class Upgraded(Struct):
+class Upgraded(Hidden, Struct):
     """The tree in current spelling."""
 
     tree: Tree

@@ -13,7 +13,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from cliproxy.base import json
-from cliproxy.base.json_path import Key, Path, PathError, compile_path
+from cliproxy.base.json_path import Key, Path
+from cliproxy.base.json_path_text import PathError, compile_path
 
 KINDS: Final = ("default", "default-raw", "override", "override-raw", "filter")
 """In the order in which they are applied."""

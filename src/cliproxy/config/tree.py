@@ -28,7 +28,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from cliproxy.base.redact import mask
+from cliproxy.base.redact import Hidden, mask
 
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL: Final = {"true": True, "True": True, "TRUE": True,
@@ -39,8 +39,12 @@ _STRING_TAG: Final = "tag:yaml.org,2002:str"
 _QUOTED: Final = re.compile(r"""'[^<'][^']+'|"[^<"][^"]+\"""")
 _DEPTH: Final = 100
 _SHORT: Final = 16
-"""What is shorter is shown as it is."""
+"""A key that is shorter is shown as it is."""
 _WORDS: Final = re.compile(r"[A-Za-z_ -]{1,40}")
+_HARMLESS: Final = re.compile(
+    r"(?=.{1,15}$)[A-Za-z]{1,12}(-[a-z]{1,12})?|[-+]?[0-9][0-9._,]{0,7}[A-Za-z%]{0,7}"
+)
+"""Words and numbers: what people write where something else is meant to stand."""
 
 
 class Plain(str):
@@ -58,7 +62,7 @@ class NotYaml(ValueError):
         self.line = line
 
 
-class Tree(Struct):
+class Tree(Hidden, Struct):
     """The root value, and path (`routing.strategy`, `api-keys[0]`) → line."""
 
     value: Any
@@ -81,8 +85,11 @@ def parse(text: str) -> Tree:
 
 
 def shown(value: str) -> str:
-    """Return a value of the file fit for a message: what may be a secret is masked."""
-    return repr(value if len(value) < _SHORT else mask(value))
+    """Return a value of the file fit for a message: what may be a secret is masked.
+
+    Short ones too, where they are neither a word nor a number.
+    """
+    return repr(value if _HARMLESS.fullmatch(value) else mask(value))
 
 
 def shown_key(name: str) -> str:

@@ -21,6 +21,7 @@ from msgspec import Struct, field
 
 from cliproxy.base.errors import GatewayError, UpstreamRefused
 from cliproxy.base.json import Obj
+from cliproxy.base.redact import Hidden
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.events import Event
 from cliproxy.ir.fold import Answer
@@ -32,7 +33,7 @@ Operation = Literal["generate", "count", "compact"]
 Framing = Literal["sse", "array"]
 
 
-class ParseMeta(Struct, frozen=True):
+class ParseMeta(Hidden, Struct, frozen=True):
     """What the HTTP request says beside its body."""
 
     headers: Mapping[str, str] = {}
@@ -44,7 +45,7 @@ class ParseMeta(Struct, frozen=True):
     operation: Operation = "generate"
 
 
-class Built(Struct, frozen=True):
+class Built(Hidden, Struct, frozen=True):
     """An upstream request body, and what became of the rest.
 
     `body` is fresh: the caller may add to it. `headers` are protocol headers the body needs

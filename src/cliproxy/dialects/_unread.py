@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from cliproxy.dialects import where
 from cliproxy.ir.loss import Losses
-from cliproxy.ir.request import IRRequest, ServerTool
+from cliproxy.ir.request import DialectId, IRRequest, Message, ServerTool
 
 _READ: Final = frozenset(
     {
@@ -39,6 +40,18 @@ def report_system(req: IRRequest, losses: Losses) -> None:
         for key in text.extras or ():
             at = f"{_SYSTEM.get(req.source, 'system')}[{number}]"
             losses.add(f"{at}.{key}", "instructions have no such field here", "info")
+
+
+def report_extras(
+    req: IRRequest, written: list[Message], losses: Losses, dialect: DialectId, noun: str
+) -> None:
+    """Report unknown members of messages that an API, or a message joined to others, loses."""
+    kept = {id(m.extras) for m in written if req.source == dialect}
+    for number, message in enumerate(req.messages):
+        for key in message.extras or ():
+            if id(message.extras) not in kept:
+                at = f"{where.message(req, number)}.{key}"
+                losses.add(at, f"{noun} has no such field here", "info")
 
 
 def report_namespaces(req: IRRequest, losses: Losses) -> None:

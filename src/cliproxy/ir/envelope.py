@@ -15,7 +15,7 @@ from typing import Final, get_args
 
 from msgspec import structs
 
-from cliproxy.ir.request import Family, Sig
+from cliproxy.ir.request import Family, Part, Sig, Thinking
 
 _TAG: Final = b"cpx1."
 _START: Final = base64.b64encode(_TAG)[:6].decode("ascii")
@@ -123,3 +123,10 @@ def placed(sig: Sig) -> tuple[Sig, bool]:
     if not sig.value.startswith(_AFTER):
         return sig, False
     return structs.replace(sig, value=sig.value.removeprefix(_AFTER)), True
+
+
+def carried(part: Part | None) -> Sig | None:
+    """Return the signature for something else that a reasoning without text was made to carry."""
+    if not isinstance(part, Thinking) or part.text or part.redacted or part.signature is None:
+        return None
+    return part.signature if part.signature.family == "gemini" else None

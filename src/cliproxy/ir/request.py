@@ -419,8 +419,4 @@ def args_object(args: str) -> dict[str, Any] | None:
     """Parse argument text as an object: `{}` for blank text, None when it is no JSON object."""
     if not args or args.isspace():
         return {}
-    try:
-        value = json.loads(args)
-    except json.InvalidJson:
-        return None
-    return value if isinstance(value, dict) else None
+    return json.loads_object(args)

@@ -1,4 +1,4 @@
-"""How accounts are got and kept: one file per provider, each a set of talks (`flow.py`)."""
+"""How accounts are got and kept: one module per provider, each a set of talks (`flow.py`)."""
 
 from __future__ import annotations
 

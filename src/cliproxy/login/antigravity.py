@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from cliproxy.account.credential import written
-from cliproxy.base.json import Json, Obj
+from cliproxy.base.json import Json, Obj, text_in
 from cliproxy.login import google
 from cliproxy.login.flow import (
     LoggedIn,
@@ -23,6 +23,7 @@ from cliproxy.login.flow import (
     Unreachable,
     Wait,
     Window,
+    name_part,
 )
 
 APP: Final = google.App(
@@ -70,7 +71,7 @@ class Antigravity(TokenLogin):
             "email": email,
             "project_id": project,
         }
-        return LoggedIn(f"antigravity-{google.in_name(email)}.json", fields)
+        return LoggedIn(f"antigravity-{name_part(email)}.json", fields)
 
     def refresh(self, fields: Obj, setting: Setting) -> Talk[Obj]:
         """Get a new access token."""
@@ -79,7 +80,7 @@ class Antigravity(TokenLogin):
 
     def complete(self, fields: Obj, setting: Setting) -> Talk[Obj] | None:
         """Find the project, when the file names none."""
-        return None if _text(fields, "project_id") else _completed(fields, setting)
+        return None if text_in(fields, "project_id") else _completed(fields, setting)
 
     def quota(self, fields: Obj, setting: Setting) -> Talk[Report] | None:
         """Ask what is left of each group of models."""
@@ -103,20 +104,15 @@ def _fresh(told: Obj, setting: Setting) -> Obj:
     return fresh
 
 
-def _text(fields: Obj, key: str) -> str:
-    value = fields.get(key)
-    return value.strip() if isinstance(value, str) else ""
-
-
 def _bases(fields: Obj, setting: Setting, *usual: str) -> list[str]:
     """Return the hosts to ask in turn; an owner's stands for all of them."""
-    own = _text(fields, "base_url") or setting.endpoints.get("api", "")
+    own = text_in(fields, "base_url") or setting.endpoints.get("api", "")
     return [own.rstrip("/")] if own else list(usual)
 
 
 # ---- the project --------------------------------------------------------------------------------
 def _completed(fields: Obj, setting: Setting) -> Talk[Obj]:
-    project = yield from _project(fields, _text(fields, "access_token"), setting)
+    project = yield from _project(fields, text_in(fields, "access_token"), setting)
     return {"project_id": project}
 
 
@@ -168,13 +164,13 @@ def _asked(
     method: str, fields: Obj, setting: Setting, usual: tuple[str, ...], what: str
 ) -> Talk[Obj]:
     """Ask one host after another."""
-    project = _text(fields, "project_id")
+    project = text_in(fields, "project_id")
     body: Obj = {"project": project} if project else {}
     failure: Problem | Unreachable | None = None
     for base in _bases(fields, setting, *usual):
         try:
             told: Obj = yield from google.asked(
-                f"{base}/v1internal:{method}", body, _text(fields, "access_token"), what
+                f"{base}/v1internal:{method}", body, text_in(fields, "access_token"), what
             )
         except (Problem, Unreachable) as err:
             if isinstance(err, Problem) and err.kind == "needs_login":
@@ -199,7 +195,7 @@ def _quota(fields: Obj, setting: Setting) -> Talk[Report]:
         told = yield from _available(fields, setting, _NOT_TOLD)
         windows = list(_each(told))
     try:
-        loaded = yield from _load(fields, _text(fields, "access_token"), setting)
+        loaded = yield from _load(fields, text_in(fields, "access_token"), setting)
     except (Problem, Unreachable):
         return Report(windows=tuple(windows))
     plan, credit = google.subscription(loaded)

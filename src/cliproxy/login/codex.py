@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from cliproxy.account.credential import Credential, claims, moment, written
-from cliproxy.base.json import Obj
+from cliproxy.base.json import Obj, text_in
 from cliproxy.login.flow import (
     Answer,
     LoggedIn,
@@ -31,6 +31,7 @@ from cliproxy.login.flow import (
     Window,
     bearer,
     get,
+    name_part,
     new_pkce,
     new_state,
     post_form,
@@ -162,7 +163,7 @@ def _by_device(setting: Setting) -> Talk[LoggedIn]:
             "security settings of ChatGPT; or log in with a browser.",
         )
     told = answer.object()
-    device, code = _text(told, "device_auth_id"), _text(told, "user_code", "usercode")
+    device, code = text_in(told, "device_auth_id"), text_in(told, "user_code", "usercode")
     if not answer.ok or not device or not code:
         raise _refused(answer, login=True)
     left = _lasts(told, setting)
@@ -177,7 +178,7 @@ def _by_device(setting: Setting) -> Talk[LoggedIn]:
             continue
         if answer.ok:
             given = answer.object()
-            found = _text(given, "authorization_code"), _text(given, "code_verifier")
+            found = text_in(given, "authorization_code"), text_in(given, "code_verifier")
             if not all(found):
                 raise Problem("network", "OpenAI's answer to the device code is not understood.")
             redirect = setting.url("device_redirect", DEVICE_REDIRECT)
@@ -206,24 +207,24 @@ def _exchanged(code: str, verifier: str, redirect: str, setting: Setting) -> Tal
         },
     )
     told = answer.object()
-    if not answer.ok or not _text(told, "access_token") or not _text(told, "refresh_token"):
+    if not answer.ok or not text_in(told, "access_token") or not text_in(told, "refresh_token"):
         raise _refused(answer, login=True)
-    who = _who(_text(told, "id_token"))
+    who = _who(text_in(told, "id_token"))
     fields: Obj = {
         "type": "codex",
-        **{key: _text(told, key) for key in _TOKENS},
+        **{key: text_in(told, key) for key in _TOKENS},
         **who,
         "last_refresh": written(setting.now),
         "expired": written(_ends(told, setting)),
     }
     auth = claims(fields["id_token"]).get(_AUTH)
-    plan = _text(auth, "chatgpt_plan_type") if isinstance(auth, dict) else ""
+    plan = text_in(auth, "chatgpt_plan_type") if isinstance(auth, dict) else ""
     return LoggedIn(_file_name(fields, plan), fields)
 
 
 def _file_name(fields: Obj, plan: str) -> str:
     """Return the file's name: one for each workspace and plan of a person."""
-    email = re.sub(r"[^\w@.+-]", "_", fields["email"])
+    email = name_part(fields["email"])
     account = fields["account_id"]
     parts = [
         hashlib.sha256(account.encode()).hexdigest()[:8] if account else "",
@@ -287,7 +288,7 @@ def _ends(told: Obj, setting: Setting) -> float:
     lasts = _seconds(told.get("expires_in"))
     if lasts:
         return setting.now + lasts
-    return moment(claims(_text(told, "access_token")).get("exp")) or setting.now + 3600.0
+    return moment(claims(text_in(told, "access_token")).get("exp")) or setting.now + 3600.0
 
 
 def _lasts(told: Obj, setting: Setting) -> float:
@@ -300,19 +301,16 @@ def _who(id_token: str) -> Obj:
     """Return whose it is, as fields of the file."""
     told = claims(id_token)
     auth, profile = told.get(_AUTH), told.get(_PROFILE)
-    email = _text(told, "email") or (_text(profile, "email") if isinstance(profile, dict) else "")
-    account = _text(auth, "chatgpt_account_id") if isinstance(auth, dict) else ""
+    email = text_in(told, "email") or (
+        text_in(profile, "email") if isinstance(profile, dict) else ""
+    )
+    account = text_in(auth, "chatgpt_account_id") if isinstance(auth, dict) else ""
     return {"email": email, "account_id": account}
 
 
 def account_of(fields: Mapping[str, Any]) -> str:
     """Return the ChatGPT account that a login's requests are for: the file says, else its token."""
-    return _text(fields, "account_id") or str(_who(_text(fields, "id_token"))["account_id"])
-
-
-def _text(value: Mapping[str, Any], *keys: str) -> str:
-    found = (value.get(key) for key in keys)
-    return next((text.strip() for text in found if isinstance(text, str) and text.strip()), "")
+    return text_in(fields, "account_id") or str(_who(text_in(fields, "id_token"))["account_id"])
 
 
 def _seconds(value: object) -> float | None:
@@ -343,10 +341,10 @@ def _quota(fields: Obj, setting: Setting) -> Talk[Report]:
     extra = told.get("additional_rate_limits")
     for row in extra if isinstance(extra, list) else ():
         if isinstance(row, dict):
-            name = _text(row, "limit_name", "metered_feature")
+            name = text_in(row, "limit_name", "metered_feature")
             windows += _windows(row.get("rate_limit"), setting, name or "more")
     kept = {k: told[k] for k in ("credits", "rate_limit_reset_credits") if told.get(k)}
-    return Report(plan=_text(told, "plan_type"), windows=tuple(windows), credits=kept)
+    return Report(plan=text_in(told, "plan_type"), windows=tuple(windows), credits=kept)
 
 
 def _windows(limit: object, setting: Setting, of: str = "") -> list[Window]:
@@ -398,10 +396,10 @@ def _models(fields: Obj, setting: Setting) -> Talk[list[ModelFound]]:
     for row in rows if isinstance(rows, list) else ():
         if not isinstance(row, dict) or row.get("visibility") == "hide":
             continue
-        if name := _text(row, "slug"):
+        if name := text_in(row, "slug"):
             found[name] = ModelFound(
                 name,
-                display_name=_text(row, "display_name"),
+                display_name=text_in(row, "display_name"),
                 context_length=int(_seconds(row.get("context_window")) or 0),
                 owned_by="openai",
             )

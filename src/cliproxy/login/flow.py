@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Generator, Mapping
 from typing import Any, Final, Literal, Protocol, TypeVar
@@ -45,11 +46,7 @@ class Answer(Hidden, Struct, frozen=True):
 
     def object(self) -> Obj:
         """Return the body as a JSON object; {} when it is none."""
-        try:
-            value = json.loads(self.body)
-        except json.InvalidJson:
-            return {}
-        return value if isinstance(value, dict) else {}
+        return json.loads_object(self.body) or {}
 
 
 class Visit(Hidden, Struct, frozen=True):
@@ -70,7 +67,7 @@ class Callback(Hidden, Struct, frozen=True):
     state: str = ""
 
 
-class Show(Struct, frozen=True):
+class Show(Hidden, Struct, frozen=True):
     """The person is to open `url` and to type `code`; None is sent back at once."""
 
     url: str
@@ -266,6 +263,11 @@ def new_pkce(size: int = 96) -> tuple[str, str]:
     verifier = base64.urlsafe_b64encode(secrets.token_bytes(size)).rstrip(b"=").decode()
     digest = hashlib.sha256(verifier.encode()).digest()
     return verifier, base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def name_part(text: str) -> str:
+    """Return text as it may stand in a file's name."""
+    return re.sub(r"[^\w@.+-]", "_", text)
 
 
 def post_form(url: str, fields: Mapping[str, str], headers: Mapping[str, str] = {}) -> HttpRequest:

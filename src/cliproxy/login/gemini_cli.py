@@ -26,6 +26,7 @@ from cliproxy.login.flow import (
     Window,
     bearer,
     get,
+    name_part,
     post_json,
 )
 
@@ -103,7 +104,7 @@ class GeminiCli(TokenLogin):
                 "universe_domain": "googleapis.com",
             },
         }
-        return LoggedIn(f"gemini-{google.in_name(email)}-{google.in_name(name)}.json", fields)
+        return LoggedIn(f"gemini-{name_part(email)}-{name_part(name)}.json", fields)
 
     def refresh(self, fields: Obj, setting: Setting) -> Talk[Obj]:
         """Get a new access token."""

@@ -203,11 +203,6 @@ def email_of(told: Obj, setting: Setting) -> Talk[str]:
     return email
 
 
-def in_name(text: str) -> str:
-    """Return text as it may stand in a file's name."""
-    return re.sub(r"[^\w@.+-]", "_", text)
-
-
 # ---- Google's APIs ------------------------------------------------------------------------------
 def asked(url: str, body: Obj, token: str, what: str) -> Talk[Obj]:
     """Post JSON; return the answer's object. Raises `Problem`, which begins with `what`."""

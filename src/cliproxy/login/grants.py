@@ -14,7 +14,8 @@ from typing import Final
 from msgspec import Struct
 
 from cliproxy.base.http import HttpRequest
-from cliproxy.base.json import Json, Obj
+from cliproxy.base.json import Json, Obj, text_in
+from cliproxy.base.redact import Hidden
 from cliproxy.login.flow import Answer, Problem, Setting, Show, Talk, Unreachable, Wait
 
 DEVICE: Final = "urn:ietf:params:oauth:grant-type:device_code"
@@ -50,7 +51,7 @@ class Pace(Struct, frozen=True):
 
 
 # ---- device codes -------------------------------------------------------------------------------
-class Device(Struct, frozen=True):
+class Device(Hidden, Struct, frozen=True):
     """A device code that a person is asked to confirm."""
 
     code: str
@@ -65,9 +66,9 @@ def device(who: str, request: HttpRequest, setting: Setting) -> Talk[Device]:
     """Get a device code. Raises `Problem`."""
     answer: Answer = yield request
     told = answer.object()
-    code, user_code = text(told, "device_code"), text(told, "user_code")
-    complete = text(told, "verification_uri_complete")
-    url = text(told, "verification_uri") or text(told, "verification_url") or complete
+    code, user_code = text_in(told, "device_code"), text_in(told, "user_code")
+    complete = text_in(told, "verification_uri_complete")
+    url = text_in(told, "verification_uri", "verification_url") or complete
     if not answer.ok or not code or not url:
         raise refusal(who, answer, setting)
     return Device(
@@ -107,7 +108,7 @@ def confirmed(
                 raise Problem("network", f"{who} cannot be reached: {err}") from err
             continue
         told = answer.object()
-        if answer.ok and text(told, "access_token"):
+        if answer.ok and text_in(told, "access_token"):
             return told
         word = _word(told)
         if word == "slow_down" or (answer.status == 429 and word != "access_denied"):
@@ -151,7 +152,7 @@ def renewed(
             ) from err
         raise Problem("network", str(err)) from err
     told = answer.object()
-    if answer.ok and text(told, "access_token"):
+    if answer.ok and text_in(told, "access_token"):
         return told
     raise refused(who, answer, setting, final=final)
 
@@ -181,7 +182,7 @@ def refused(
 def fresh(told: Obj, setting: Setting, lasts: float) -> tuple[str, str, float]:
     """Return access token, refresh token ("" = keep the old one) and when the first ends."""
     seconds = number(told.get("expires_in")) or lasts
-    return text(told, "access_token"), text(told, "refresh_token"), setting.now + seconds
+    return text_in(told, "access_token"), text_in(told, "refresh_token"), setting.now + seconds
 
 
 def refusal(who: str, answer: Answer, setting: Setting) -> Problem:
@@ -221,12 +222,6 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     return max(0.0, when.timestamp() - now)
 
 
-def text(told: Mapping[str, Json], key: str) -> str:
-    """Return a member that is text, trimmed; "" when it is missing or something else."""
-    value = told.get(key)
-    return value.strip() if isinstance(value, str) else ""
-
-
 def number(value: Json) -> float | None:
     """Return a number, also one that is written as text; None for anything else."""
     if isinstance(value, bool):
@@ -252,20 +247,15 @@ def _word(told: Obj) -> str:
     """Return the machine-readable word of an OAuth error."""
     error = told.get("error")
     if isinstance(error, dict):
-        return text(error, "code") or text(error, "type")
-    return text(told, "error") or (text(told, "code") if "device_code" not in told else "")
+        return text_in(error, "code", "type")
+    return text_in(told, "error") or (text_in(told, "code") if "device_code" not in told else "")
 
 
 def _said(told: Obj) -> str:
     error = told.get("error")
     place = error if isinstance(error, dict) else told
-    found = (
-        text(place, "error_description")
-        or text(place, "message")
-        or text(place, "detail")
-        or text(place, "msg")
-    )
-    found = (found or text(told, "message"))[:_LONGEST]
+    found = text_in(place, "error_description", "message", "detail", "msg")
+    found = (found or text_in(told, "message"))[:_LONGEST]
     return found if not found or found.endswith((".", "!")) else f"{found}."
 
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from urllib.parse import urlencode
 
 from cliproxy.account.credential import moment, written
-from cliproxy.base.json import Json, Obj
+from cliproxy.base.json import Json, Obj, text_in
 from cliproxy.login import grants
 from cliproxy.login.flow import (
     Answer,
@@ -57,7 +57,7 @@ class IFlow(TokenLogin):
 
     def renewable(self, fields: Obj) -> bool:
         """Look for a refresh token, or for the cookie that a key was got with."""
-        return has_refresh_token(fields) or bool(bxauth(grants.text(fields, "cookie")))
+        return has_refresh_token(fields) or bool(bxauth(text_in(fields, "cookie")))
 
     def login(self, setting: Setting, way: str) -> Talk[LoggedIn]:
         """Log in with a browser, or with `options["cookie"]`."""
@@ -71,8 +71,8 @@ class IFlow(TokenLogin):
 
     def complete(self, fields: Obj, setting: Setting) -> Talk[Obj] | None:
         """Find the key of a login that has only tokens."""
-        token = grants.text(fields, "access_token")
-        if grants.text(fields, "api_key") or not token:
+        token = text_in(fields, "access_token")
+        if text_in(fields, "api_key") or not token:
             return None
         return _completed(token, setting)
 
@@ -83,7 +83,7 @@ class IFlow(TokenLogin):
 
 # ---- OAuth --------------------------------------------------------------------------------------
 def _client(setting: Setting, fields: Mapping[str, Json] = {}) -> Client:
-    secret = setting.client.secret or grants.text(fields, "client_secret")
+    secret = setting.client.secret or text_in(fields, "client_secret")
     if not secret:
         raise Problem(
             "refused",
@@ -122,9 +122,9 @@ def _with_browser(setting: Setting) -> Talk[LoggedIn]:
     }
     answer: Answer = yield post_form(setting.url("token", TOKEN), form, _basic(who))
     told = answer.object()
-    if not answer.ok or not grants.text(told, "access_token"):
+    if not answer.ok or not text_in(told, "access_token"):
         raise grants.refusal(_WHO, answer, setting)
-    key, email = yield from _profile(grants.text(told, "access_token"), setting)
+    key, email = yield from _profile(text_in(told, "access_token"), setting)
     fields: Obj = {"type": "iflow", **_fresh(told, setting), "api_key": key, "email": email}
     stamp = email or str(int(setting.now))
     return LoggedIn(f"iflow-{grants.in_name(stamp)}.json", fields)
@@ -140,10 +140,10 @@ def _profile(token: str, setting: Setting) -> Talk[tuple[str, str]]:
         if answer.ok and answer.object():
             raise Problem("needs_login", f"iFlow does not tell the account's key{_why(told)}")
         raise grants.refusal(_WHO, answer, setting)
-    key = grants.text(data, "apiKey")
+    key = text_in(data, "apiKey")
     if not key:
         raise Problem("needs_login", "iFlow has no API key for this account; log in again.")
-    return key, grants.text(data, "email") or grants.text(data, "phone")
+    return key, text_in(data, "email", "phone")
 
 
 def _completed(token: str, setting: Setting) -> Talk[Obj]:
@@ -155,7 +155,7 @@ def _renewed(fields: Obj, setting: Setting) -> Talk[Obj]:
     who = _client(setting, fields)
     form = {
         "grant_type": "refresh_token",
-        "refresh_token": grants.text(fields, "refresh_token"),
+        "refresh_token": text_in(fields, "refresh_token"),
         "client_id": who.id,
         "client_secret": who.secret,
     }
@@ -176,13 +176,13 @@ def _fresh(told: Obj, setting: Setting) -> Obj:
     access, refresh, ends = grants.fresh(told, setting, LASTS)
     fields: Obj = {
         "access_token": access,
-        "token_type": grants.text(told, "token_type") or "bearer",
+        "token_type": text_in(told, "token_type") or "bearer",
         "last_refresh": written(setting.now),
         "expired": written(ends),
     }
     if refresh:
         fields["refresh_token"] = refresh
-    if scope := grants.text(told, "scope"):
+    if scope := text_in(told, "scope"):
         fields["scope"] = scope
     return fields
 
@@ -199,7 +199,7 @@ def _with_cookie(setting: Setting) -> Talk[LoggedIn]:
     if not cookie:
         raise Problem("refused", "The cookie holds no BXAuth=…; copy it from platform.iflow.cn.")
     answer: Answer = yield get(setting.url("keys", KEYS), {"cookie": cookie})
-    name = grants.text(_key_data(answer, setting), "name")
+    name = text_in(_key_data(answer, setting), "name")
     if not name:
         raise Problem("refused", "iFlow does not tell the name of the account's key.")
     fields: Obj = {"type": "iflow", "cookie": cookie, "email": name}
@@ -209,7 +209,7 @@ def _with_cookie(setting: Setting) -> Talk[LoggedIn]:
 
 
 def _rekeyed(fields: Obj, setting: Setting) -> Talk[Obj]:
-    cookie, name = bxauth(grants.text(fields, "cookie")), grants.text(fields, "email")
+    cookie, name = bxauth(text_in(fields, "cookie")), text_in(fields, "email")
     if not cookie or not name:
         raise Problem("needs_login", "There is neither refresh token nor cookie; log in again.")
     try:
@@ -226,7 +226,7 @@ def _new_key(cookie: str, name: str, setting: Setting) -> Talk[Obj]:
     headers = {"cookie": cookie, "origin": site, "referer": f"{site}/"}
     answer: Answer = yield post_json(url, {"name": name}, headers)
     data = _key_data(answer, setting)
-    key, until = grants.text(data, "apiKey"), grants.text(data, "expireTime")
+    key, until = text_in(data, "apiKey"), text_in(data, "expireTime")
     if not key or "*" in key:
         raise Problem("refused", "iFlow gave no API key.")
     if moment(until) is None:
@@ -247,14 +247,14 @@ def _key_data(answer: Answer, setting: Setting) -> Obj:
 
 
 def _why(told: Obj) -> str:
-    said = grants.text(told, "message") or grants.text(told, "msg")
+    said = text_in(told, "message", "msg")
     return f": {said[:300]}." if said else "."
 
 
 # ---- models -------------------------------------------------------------------------------------
 def _models(fields: Obj, setting: Setting) -> Talk[list[ModelFound]]:
-    base = grants.text(fields, "base_url") or setting.endpoints.get("api") or API
-    key = grants.text(fields, "api_key") or grants.text(fields, "access_token")
+    base = text_in(fields, "base_url") or setting.endpoints.get("api") or API
+    key = text_in(fields, "api_key", "access_token")
     answer: Answer = yield get(setting.url("models", base.rstrip("/") + "/models"), bearer(key))
     if not answer.ok:
         raise grants.refusal(_WHO, answer, setting)
@@ -263,9 +263,9 @@ def _models(fields: Obj, setting: Setting) -> Talk[list[ModelFound]]:
 
 def _listed(rows: Json) -> Iterator[ModelFound]:
     for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, dict) and (name := grants.text(row, "id")):
+        if isinstance(row, dict) and (name := text_in(row, "id")):
             created = int(grants.number(row.get("created")) or 0)
-            owner = grants.text(row, "owned_by") or "iflow"
+            owner = text_in(row, "owned_by") or "iflow"
             yield ModelFound(name, name, owned_by=owner, created=created)
 
 

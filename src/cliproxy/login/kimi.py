@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from cliproxy.account.credential import moment, written
 from cliproxy.account.device import device_of, kimi_headers, new_device
-from cliproxy.base.json import Json, Obj
+from cliproxy.base.json import Json, Obj, text_in
 from cliproxy.login import grants
 from cliproxy.login.flow import (
     Answer,
@@ -60,7 +60,7 @@ class Kimi(TokenLogin):
             headers,
         )
         told = yield from grants.confirmed(_WHO, code, poll, setting, _PACE)
-        if not grants.text(told, "refresh_token"):
+        if not text_in(told, "refresh_token"):
             raise Problem("refused", "Kimi gave no refresh token; log in again.")
         millis = int(setting.now * 1000)
         fields: Obj = {
@@ -77,10 +77,10 @@ class Kimi(TokenLogin):
 
     def refresh(self, fields: Obj, setting: Setting) -> Talk[Obj]:
         """Get a new access token; the refresh token is exchanged as well."""
-        spent = grants.text(fields, "refresh_token")
+        spent = text_in(fields, "refresh_token")
         if not spent:
             raise Problem("needs_login", "There is no refresh token; log in again.")
-        device = grants.text(fields, "device_id")
+        device = text_in(fields, "device_id")
         new = {} if device else {"device_id": device_of(spent)}
         request = post_form(
             setting.url("token", TOKEN),
@@ -107,23 +107,23 @@ def _fresh(told: Obj, setting: Setting) -> Obj:
     access, refresh, ends = grants.fresh(told, setting, LASTS)
     fields: Obj = {
         "access_token": access,
-        "token_type": grants.text(told, "token_type") or "Bearer",
+        "token_type": text_in(told, "token_type") or "Bearer",
         "expired": written(ends),
         "last_refresh": written(setting.now),
     }
     if refresh:
         fields["refresh_token"] = refresh
-    if scope := grants.text(told, "scope"):
+    if scope := text_in(told, "scope"):
         fields["scope"] = scope
     return fields
 
 
 # ---- what the API tells -------------------------------------------------------------------------
 def _asked(fields: Obj, setting: Setting, name: str, path: str) -> Talk[Obj]:
-    own = grants.text(fields, "base_url") or setting.endpoints.get("api") or API
+    own = text_in(fields, "base_url") or setting.endpoints.get("api") or API
     base = own.rstrip("/").removesuffix("/v1")
-    token = grants.text(fields, "access_token")
-    device = grants.text(fields, "device_id") or device_of(token)
+    token = text_in(fields, "access_token")
+    device = text_in(fields, "device_id") or device_of(token)
     headers = {**bearer(token), **kimi_headers(device)}
     answer: Answer = yield get(setting.url(name, base + path), headers)
     if not answer.ok:
@@ -137,7 +137,7 @@ def _quota(fields: Obj, setting: Setting) -> Talk[Report]:
     windows: list[Window] = []
     usage = told.get("usage")
     if isinstance(usage, dict):
-        label = grants.text(usage, "name") or "Week"
+        label = text_in(usage, "name") or "Week"
         windows.append(_window("week", label, usage, _WEEK, setting))
     limits = told.get("limits")
     for place, row in enumerate(limits if isinstance(limits, list) else ()):
@@ -149,7 +149,7 @@ def _quota(fields: Obj, setting: Setting) -> Talk[Report]:
 def _plan(told: Obj) -> str:
     user = told.get("user")
     membership = user.get("membership") if isinstance(user, dict) else told.get("membership")
-    level = grants.text(membership, "level") if isinstance(membership, dict) else ""
+    level = text_in(membership, "level") if isinstance(membership, dict) else ""
     return level.removeprefix("LEVEL_").lower()
 
 
@@ -157,10 +157,10 @@ def _limit(place: int, row: Obj, setting: Setting) -> Window:
     spoken, detail = row.get("window"), row.get("detail")
     period: float | None = None
     if isinstance(spoken, dict):
-        unit = grants.text(spoken, "timeUnit").upper().removeprefix("TIME_UNIT_")
+        unit = text_in(spoken, "timeUnit").upper().removeprefix("TIME_UNIT_")
         length = grants.number(spoken.get("duration"))
         period = length * _UNITS.get(unit, 60.0) if length else None
-    named = next((t for k in ("name", "title", "scope") if (t := grants.text(row, k))), "")
+    named = text_in(row, "name", "title", "scope")
     short = _short(period) if period else ""
     return _window(
         short or named or f"limit-{place + 1}",
@@ -207,12 +207,12 @@ def _models(fields: Obj, setting: Setting) -> Talk[list[ModelFound]]:
 
 def _listed(rows: Json) -> Iterator[ModelFound]:
     for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, dict) and (name := grants.text(row, "id")):
+        if isinstance(row, dict) and (name := text_in(row, "id")):
             yield ModelFound(
                 name,
-                grants.text(row, "display_name") or name,
+                text_in(row, "display_name") or name,
                 int(grants.number(row.get("context_length")) or 0),
-                owned_by=grants.text(row, "owned_by") or "moonshot",
+                owned_by=text_in(row, "owned_by") or "moonshot",
                 created=int(grants.number(row.get("created")) or 0),
             )
 

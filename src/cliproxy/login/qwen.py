@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from cliproxy.account.credential import written
-from cliproxy.base.json import Obj
+from cliproxy.base.http import is_sealed
+from cliproxy.base.json import Obj, text_in
 from cliproxy.login import grants
 from cliproxy.login.flow import (
     LoggedIn,
@@ -65,7 +66,7 @@ class Qwen(TokenLogin):
             },
         )
         told = yield from grants.confirmed(_WHO, code, poll, setting, _PACE)
-        if not grants.text(told, "refresh_token"):
+        if not text_in(told, "refresh_token"):
             raise Problem("refused", "Qwen gave no refresh token; log in again.")
         named = setting.options.get("email") or setting.options.get("alias") or ""
         email = named.strip() or str(int(setting.now * 1000))
@@ -74,7 +75,7 @@ class Qwen(TokenLogin):
 
     def refresh(self, fields: Obj, setting: Setting) -> Talk[Obj]:
         """Get a new access token; the refresh token is exchanged as well."""
-        spent = grants.text(fields, "refresh_token")
+        spent = text_in(fields, "refresh_token")
         if not spent:
             raise Problem("needs_login", "There is no refresh token; log in again.")
         asked = {
@@ -101,7 +102,8 @@ def _fresh(told: Obj, setting: Setting) -> Obj:
     }
     if refresh:
         fields["refresh_token"] = refresh
-    if host := grants.text(told, "resource_url"):
+    host = text_in(told, "resource_url")
+    if host and is_sealed(host if "://" in host else f"https://{host}"):
         fields["resource_url"] = host
     return fields
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from cliproxy.account.credential import written
 from cliproxy.base import json
-from cliproxy.base.json import Obj
+from cliproxy.base.json import Obj, text_in
 from cliproxy.login import google
 from cliproxy.login.flow import LoggedIn, Problem, Setting, Talk, TokenLogin, post_form
 
@@ -36,7 +36,7 @@ class Vertex(TokenLogin):
 
     def renewable(self, fields: Obj) -> bool:
         """Look for the private key."""
-        return bool(_text(_account(fields), "private_key"))
+        return bool(text_in(_account(fields), "private_key"))
 
     def login(self, setting: Setting, way: str) -> Talk[LoggedIn]:
         """Refuse: the account is its key file."""
@@ -46,18 +46,18 @@ class Vertex(TokenLogin):
     def refresh(self, fields: Obj, setting: Setting) -> Talk[Obj]:
         """Get a new access token."""
         account = _account(fields)
-        email = _text(account, "client_email") or _text(fields, "email")
-        key = _text(account, "private_key")
+        email = text_in(account, "client_email") or text_in(fields, "email")
+        key = text_in(account, "private_key")
         if not key:
             raise Problem("needs_login", "The service account has no private key; import it again.")
         if not email:
             raise Problem("needs_login", "The service account has no client_email.")
-        audience = _text(account, "token_uri") or google.TOKEN
+        audience = text_in(account, "token_uri") or google.TOKEN
         if not setting.endpoints.get("token") and not audience.lower().startswith("https://"):
             # The file may come from anywhere: its word is not enough to knock at hosts within.
             raise Problem("refused", "The service account's token_uri is no https:// address.")
         now = int(setting.now)
-        headers = {"kid": kid} if (kid := _text(account, "private_key_id")) else None
+        headers = {"kid": kid} if (kid := text_in(account, "private_key_id")) else None
         claims = {
             "iss": email,
             "aud": audience,
@@ -82,11 +82,6 @@ def _account(fields: Obj) -> Obj:
     return account if isinstance(account, dict) else {}
 
 
-def _text(fields: Obj, key: str) -> str:
-    value = fields.get(key)
-    return value.strip() if isinstance(value, str) else ""
-
-
 # ---- key files ----------------------------------------------------------------------------------
 def imported(file: bytes, *, location: str = "", prefix: str = "") -> LoggedIn:
     """Read the key file of a service account. Raises `Problem` when it is none."""
@@ -94,12 +89,12 @@ def imported(file: bytes, *, location: str = "", prefix: str = "") -> LoggedIn:
         account = json.loads(file)
     except json.InvalidJson as err:
         raise Problem("refused", f"The key file is not JSON: {err}") from err
-    if not isinstance(account, dict) or _text(account, "type") != "service_account":
+    if not isinstance(account, dict) or text_in(account, "type") != "service_account":
         raise Problem("refused", "This is not the key file of a service account.")
-    project, email = _text(account, "project_id"), _text(account, "client_email")
+    project, email = text_in(account, "project_id"), text_in(account, "client_email")
     if not project:
         raise Problem("refused", "The key file names no project_id.")
-    key = _key(_text(account, "private_key"))
+    key = _key(text_in(account, "private_key"))
     pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from urllib.parse import urlencode, urlsplit
 
 from cliproxy.account.credential import claims, moment, written
-from cliproxy.base.json import Json, Obj
+from cliproxy.base.json import Json, Obj, text_in
 from cliproxy.login import grants
 from cliproxy.login.flow import (
     USER_AGENT,
@@ -64,10 +64,10 @@ class XAI(TokenLogin):
 
     def refresh(self, fields: Obj, setting: Setting) -> Talk[Obj]:
         """Get a new access token; every refresh token is good for one use."""
-        spent = grants.text(fields, "refresh_token")
+        spent = text_in(fields, "refresh_token")
         if not spent:
             raise Problem("needs_login", "There is no refresh token; log in again.")
-        url = setting.endpoints.get("token") or grants.text(fields, "token_endpoint")
+        url = setting.endpoints.get("token") or text_in(fields, "token_endpoint")
         new: Obj = {}
         if not url or not _trusted(url, setting):
             url = (yield from _found(("token",), setting))["token"]
@@ -103,7 +103,7 @@ def _found(names: tuple[str, ...], setting: Setting) -> Talk[dict[str, str]]:
         raise grants.refusal(_WHO, answer, setting)
     told = answer.object()
     for name in names:
-        url = own.get(name) or grants.text(told, _NAMES[name])
+        url = own.get(name) or text_in(told, _NAMES[name])
         if not url or (name not in own and not _trusted(url, setting)):
             raise Problem("refused", f"xAI publishes no {_NAMES[name]} of its own.")
         own[name] = url
@@ -165,17 +165,17 @@ def _with_browser(setting: Setting) -> Talk[LoggedIn]:
     }
     answer: Answer = yield post_form(at["token"], form)
     told = answer.object()
-    if not answer.ok or not grants.text(told, "access_token"):
+    if not answer.ok or not text_in(told, "access_token"):
         raise grants.refusal(_WHO, answer, setting)
     new = _logged_in(told, at["token"], setting)
     return LoggedIn(new.name, {**new.fields, "redirect_uri": redirect})
 
 
 def _logged_in(told: Obj, token_endpoint: str, setting: Setting) -> LoggedIn:
-    if not grants.text(told, "refresh_token"):
+    if not text_in(told, "refresh_token"):
         raise Problem("refused", "xAI gave no refresh token; log in again.")
-    who = claims(grants.text(told, "id_token"))
-    email, sub = grants.text(who, "email"), grants.text(who, "sub")
+    who = claims(text_in(told, "id_token"))
+    email, sub = text_in(who, "email"), text_in(who, "sub")
     fields: Obj = {
         "type": "xai",
         **_fresh(told, setting),
@@ -193,12 +193,12 @@ def _fresh(told: Obj, setting: Setting) -> Obj:
     access, refresh, ends = grants.fresh(told, setting, LASTS)
     fields: Obj = {
         "access_token": access,
-        "token_type": grants.text(told, "token_type") or "Bearer",
+        "token_type": text_in(told, "token_type") or "Bearer",
         "expires_in": int(ends - setting.now),
         "expired": written(ends),
         "last_refresh": written(setting.now),
     }
-    for name, value in (("refresh_token", refresh), ("id_token", grants.text(told, "id_token"))):
+    for name, value in (("refresh_token", refresh), ("id_token", text_in(told, "id_token"))):
         if value:
             fields[name] = value
     return fields
@@ -209,12 +209,12 @@ def _quota(fields: Obj, setting: Setting) -> Talk[Report]:
     api = setting.endpoints.get("api")
     url = setting.url("quota", api.rstrip("/") + "/billing" if api else BILLING)
     headers = {
-        **bearer(grants.text(fields, "access_token")),
+        **bearer(text_in(fields, "access_token")),
         # Says which kind of token the bearer is.
         "x-xai-token-auth": "xai-grok-cli",
         "x-grok-client-version": _client_version(fields),
     }
-    if sub := grants.text(fields, "sub"):
+    if sub := text_in(fields, "sub"):
         headers["x-userid"] = sub
     windows: list[Window] = []
     money: Obj = {}
@@ -260,7 +260,7 @@ def _windows(config: Obj) -> Iterator[Window]:
     percent = grants.number(_of(config, "creditUsagePercent"))
     if percent is not None:
         period = period if isinstance(period, dict) else {}
-        kind = grants.text(period, "type").upper()
+        kind = text_in(period, "type").upper()
         start, end = moment(_of(period, "start")), moment(_of(period, "end"))
         name, label = ("month", "Month") if kind.endswith("MONTHLY") else ("week", "Week")
         length = end - start if start is not None and end is not None else None
@@ -269,7 +269,7 @@ def _windows(config: Obj) -> Iterator[Window]:
         yield Window(name, label, min(100.0, percent), reset_at=end, period_seconds=length)
     rows = _of(config, "productUsage")
     for row in rows if isinstance(rows, list) else ():
-        if not isinstance(row, dict) or not (product := grants.text(row, "product")):
+        if not isinstance(row, dict) or not (product := text_in(row, "product")):
             continue
         used = grants.number(_of(row, "usagePercent"))
         if used is not None:
@@ -312,10 +312,10 @@ def _of(place: Json, key: str) -> Json:
 
 # ---- models -------------------------------------------------------------------------------------
 def _models(fields: Obj, setting: Setting) -> Talk[list[ModelFound]]:
-    own = grants.text(fields, "base_url").rstrip("/")
+    own = text_in(fields, "base_url").rstrip("/")
     base = setting.endpoints.get("api") or (own if own != API else "") or API
     url = setting.url("models", base.rstrip("/") + "/models")
-    answer: Answer = yield get(url, bearer(grants.text(fields, "access_token")))
+    answer: Answer = yield get(url, bearer(text_in(fields, "access_token")))
     if not answer.ok:
         raise grants.refusal(_WHO, answer, setting)
     rows = answer.object().get("data")
@@ -324,13 +324,13 @@ def _models(fields: Obj, setting: Setting) -> Talk[list[ModelFound]]:
 
 def _listed(rows: Json) -> Iterator[ModelFound]:
     for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, dict) and (name := grants.text(row, "id")):
+        if isinstance(row, dict) and (name := text_in(row, "id")):
             context = grants.number(row.get("context_length") or row.get("max_prompt_length"))
             yield ModelFound(
                 name,
                 name,
                 int(context or 0),
-                owned_by=grants.text(row, "owned_by") or "xai",
+                owned_by=text_in(row, "owned_by") or "xai",
                 created=int(grants.number(row.get("created")) or 0),
             )
 

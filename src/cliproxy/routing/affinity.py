@@ -17,6 +17,7 @@ from typing import Final
 from msgspec import Struct
 
 from cliproxy.base.clock import Clock
+from cliproxy.base.redact import Hidden
 
 CAPACITY: Final = 16384
 """Conversations that are remembered; the one that was silent longest is forgotten first."""
@@ -25,7 +26,7 @@ Target = tuple[str, str]
 """Account id and upstream model."""
 
 
-class Session(Struct, frozen=True):
+class Session(Hidden, Struct, frozen=True):
     """Which conversation a request belongs to."""
 
     key: Hashable

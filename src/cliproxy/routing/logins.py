@@ -11,6 +11,7 @@ from msgspec import structs
 from cliproxy import providers
 from cliproxy.account.credential import Credential, claims
 from cliproxy.account.model import Account, ModelFound, ModelRule
+from cliproxy.base.json import text_in
 from cliproxy.config.schema import Config
 
 _log: Final = logging.getLogger("cliproxy.accounts")
@@ -90,7 +91,7 @@ def aliases_of(credential: Credential, config: Config) -> tuple[ModelRule, ...]:
         for row in written if isinstance(written, list | tuple) else ():
             if not isinstance(row, Mapping):
                 continue
-            name, alias = _word(row, "name"), _word(row, "alias")
+            name, alias = text_in(row, "name"), text_in(row, "alias")
             if not name or not alias or name.lower() == alias.lower():
                 continue
             found.setdefault(
@@ -98,7 +99,7 @@ def aliases_of(credential: Credential, config: Config) -> tuple[ModelRule, ...]:
                 ModelRule(
                     name=name,
                     alias=alias,
-                    display_name=_word(row, "display-name") or _word(row, "display_name"),
+                    display_name=text_in(row, "display-name", "display_name"),
                     force_mapping=_yes(row, "force-mapping") or _yes(row, "force_mapping"),
                     fork=_yes(row, "fork"),
                 ),
@@ -171,11 +172,6 @@ def _patterns(*lists: object) -> tuple[str, ...]:
         rows: Iterable[object] = written if isinstance(written, list | tuple) else ()
         found.update(str(row).strip().lower() for row in rows if str(row).strip())
     return tuple(sorted(found))
-
-
-def _word(row: Mapping[str, Any], key: str) -> str:
-    value = row.get(key)
-    return value.strip() if isinstance(value, str) else ""
 
 
 def _yes(row: Mapping[str, Any], key: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import GatewayError, RateLimited, UpstreamError
 from cliproxy.routing.affinity import Affinity, Session
-from cliproxy.routing.cooldown import Cooldowns, Kept, Limits, Source
+from cliproxy.routing.cooldown import Belief, Cooldowns, Kept, Limits, Source
 from cliproxy.routing.load import Turn
 from cliproxy.routing.plan import Planner, Preview
 from cliproxy.routing.policy import policy
@@ -208,6 +208,13 @@ class Pool:
         """Take note that an attempt was given up without an outcome."""
         if self._cooldowns:
             self._cooldowns.released(candidate)
+
+    def resting(self, candidate: Candidate) -> tuple[Belief, float] | None:
+        """Return what keeps a candidate back now, and until when, in seconds since the epoch."""
+        belief = self._cooldowns.about(candidate)
+        if belief is None or belief.until <= self._cooldowns.now():
+            return None
+        return belief, self._cooldowns.date(belief.until)
 
     def soonest(self, candidates: Sequence[Candidate]) -> float | None:
         """Return the seconds until the first of the candidates may be asked again."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -22,27 +23,34 @@ from msgspec import Struct
 from cliproxy import __version__
 from cliproxy.base import redact
 from cliproxy.base.errors import GatewayError
+from cliproxy.base.redact import Hidden
 from cliproxy.transport import proxy as proxies
 
+_AGENT: Final = f"cliproxy/{__version__}"
 _HOPS: Final = 4
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PLAIN: Final = frozenset({"user-agent", "accept", "accept-encoding", "accept-language"})
 """Headers that say nothing of who asks."""
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_CLOUDS: Final = (
+    ipaddress.ip_network("192.0.0.0/24"),
+    ipaddress.ip_network("168.63.129.16/32"),
+)
+"""Where clouds tell their machines secrets, at addresses that look public."""
 
 
 class FetchError(Exception):
     """Why something could not be fetched, in words for the client."""
 
 
-class Fetched(Struct, frozen=True):
+class Fetched(Hidden, Struct, frozen=True):
     """What an address gave."""
 
     data: bytes
     content_type: str
 
 
-class Called(Struct, frozen=True):
+class Called(Hidden, Struct, frozen=True):
     """What was answered to a call."""
 
     status: int
@@ -62,9 +70,13 @@ def is_public(address: str) -> bool:
             inside = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inside is not None:
             return is_public(str(inside))
-        if ip.teredo is not None:
+        if ip.teredo is not None or ip.is_site_local:
             return False
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved and not _serves_clouds(ip)
+
+
+def _serves_clouds(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return any(ip in net for net in _CLOUDS)
 
 
 class Guard:
@@ -87,17 +99,12 @@ class Guard:
 
     async def fetch(self, url: str, *, proxy: str | None = None) -> Fetched:
         """Return what an http(s) address gives. Raises `FetchError`."""
-        try:
-            async with asyncio.timeout(self._patience or None):
-                for _ in range(_HOPS):
-                    found = await self._hop(url, proxy)
-                    if isinstance(found, Fetched):
-                        return found
-                    url = urljoin(url, found)
-        except TimeoutError:
-            raise FetchError(f"it did not arrive within {self._patience:g} s") from None
-        except (aiohttp.ClientError, GatewayError, OSError, ValueError) as err:
-            raise FetchError(f"the connection failed ({type(err).__name__})") from err
+        async with self._patient():
+            for _ in range(_HOPS):
+                found = await self._hop(url, proxy)
+                if isinstance(found, Fetched):
+                    return found
+                url = urljoin(url, found)
         raise FetchError("it redirects too often")
 
     async def call(
@@ -115,33 +122,61 @@ class Guard:
         A redirect is followed where `follow` allows it, and by GET where browsers do; to another
         host nothing goes that could prove who we are.
         """
-        sent = {"user-agent": f"cliproxy/{__version__}", **headers}
+        sent = {"user-agent": _AGENT, **headers}
+        async with self._patient():
+            for _ in range(_HOPS):
+                found = await self._ask(method, url, sent, body, proxy)
+                to = (found.headers.get("Location") or [""])[0]
+                if found.status not in _REDIRECTS or not to:
+                    return found
+                to = urljoin(url, to)
+                if not follow(to):
+                    return found
+                if _host(to) != _host(url):
+                    sent = {k: v for k, v in sent.items() if k.lower() in _PLAIN}
+                if found.status == 303 or (found.status in (301, 302) and method == "POST"):
+                    method, body = "GET", b""
+                url = to
+        raise FetchError("it redirects too often")
+
+    @asynccontextmanager
+    async def _patient(self) -> AsyncIterator[None]:
+        """End what takes too long, and say in words for the client why something failed."""
         try:
             async with asyncio.timeout(self._patience or None):
-                for _ in range(_HOPS):
-                    found = await self._ask(method, url, sent, body, proxy)
-                    to = (found.headers.get("Location") or [""])[0]
-                    if found.status not in _REDIRECTS or not to:
-                        return found
-                    to = urljoin(url, to)
-                    if not follow(to):
-                        return found
-                    if _host(to) != _host(url):
-                        sent = {k: v for k, v in sent.items() if k.lower() in _PLAIN}
-                    if found.status == 303 or (found.status in (301, 302) and method == "POST"):
-                        method, body = "GET", b""
-                    url = to
+                yield
         except TimeoutError:
             raise FetchError(f"it did not arrive within {self._patience:g} s") from None
         except (aiohttp.ClientError, GatewayError, OSError, ValueError) as err:
             raise FetchError(f"the connection failed ({type(err).__name__})") from err
-        raise FetchError("it redirects too often")
 
     async def _ask(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, proxy: str | None
     ) -> Called:
+        async with self._answer(method, url, headers, body, proxy) as response:
+            found: dict[str, list[str]] = {}
+            for name, value in response.headers.items():
+                found.setdefault(name.title(), []).append(value)
+            return Called(response.status, found, await _body(response, self._max_bytes))
+
+    async def _hop(self, url: str, proxy: str | None) -> Fetched | str:
+        async with self._answer("GET", url, {"user-agent": _AGENT}, b"", proxy) as response:
+            location = response.headers.get("location")
+            if response.status in _REDIRECTS and location:
+                return location
+            if response.status != 200:
+                raise FetchError(f"its server answered {response.status}")
+            data = await _body(response, self._max_bytes)
+            return Fetched(data, response.headers.get("content-type", ""))
+
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, proxy: str | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send one request to addresses that were judged; redirects are not followed."""
         host = _host(url)
         resolver = _Resolver(self._allowed)
+        # A literal address is connected to without asking a resolver.
         await resolver.judged(host)
         via = proxies.resolve(proxy, url)
         async with (
@@ -159,37 +194,7 @@ class Guard:
                 proxy=via.url if via is not None and not via.socks else None,
             ) as response,
         ):
-            found: dict[str, list[str]] = {}
-            for name, value in response.headers.items():
-                found.setdefault(name.title(), []).append(value)
-            return Called(response.status, found, await _body(response, self._max_bytes))
-
-    async def _hop(self, url: str, proxy: str | None) -> Fetched | str:
-        host = _host(url)
-        resolver = _Resolver(self._allowed)
-        # A literal address is connected to without asking a resolver.
-        await resolver.judged(host)
-        via = proxies.resolve(proxy, url)
-        async with (
-            aiohttp.ClientSession(
-                connector=_connector(via, resolver),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                headers={"user-agent": f"cliproxy/{__version__}"},
-            ) as session,
-            session.get(
-                url,
-                allow_redirects=False,
-                proxy=via.url if via is not None and not via.socks else None,
-            ) as response,
-        ):
-            location = response.headers.get("location")
-            if response.status in _REDIRECTS and location:
-                return location
-            if response.status != 200:
-                raise FetchError(f"its server answered {response.status}")
-            data = await _body(response, self._max_bytes)
-            return Fetched(data, response.headers.get("content-type", ""))
+            yield response
 
 
 async def _body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:

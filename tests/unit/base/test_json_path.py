@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from cliproxy.base import json
-from cliproxy.base.json_path import Path, PathError, compile_path
+from cliproxy.base.json_path import Path
+from cliproxy.base.json_path_text import PathError, compile_path
 
 DOC = {
     "name": {"first": "Tom", "last": "Anderson"},

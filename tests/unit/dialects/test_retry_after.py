@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cliproxy import dialects
-from cliproxy.dialects._errors import retry_after
+from cliproxy.dialects._retry_after import retry_after
 
 ALL = ("openai-chat", "openai-completions", "openai-responses", "anthropic", "gemini")
 NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)

@@ -1,8 +1,6 @@
-"""Answers as events, written down the way a test wants to read them; and values to spoil."""
+"""Answers as events, written down the way a test wants to read them."""
 
 from __future__ import annotations
-
-import copy
 
 from cliproxy.ir.events import (
     ArgsDelta,
@@ -57,23 +55,3 @@ def answer(counts, *parts, finish="stop", usage=True, **more):
     if usage:
         events.append(counts)
     return [*events, Finish(finish, **more), End()]
-
-
-def places(value, path=()):
-    """Yield the path of every node of a JSON value but the root."""
-    if path:
-        yield path
-    if isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, inner in items:
-            yield from places(inner, (*path, key))
-
-
-def put(body, place, new):
-    """Set one node of a JSON value. Raises as indexing does where there is no such place."""
-    target = body
-    for key in place[:-1]:
-        target = target[key]
-    if isinstance(target, dict) and not isinstance(place[-1], str):
-        raise KeyError(place[-1])  # JSON has no such key
-    target[place[-1]] = copy.deepcopy(new)

@@ -11,7 +11,7 @@ from tests.unit.login.drive import CODE, Reply, drive, query
 
 from cliproxy.login import google
 from cliproxy.login.antigravity import APP as ANTIGRAVITY
-from cliproxy.login.flow import Answer, Client, Problem, Setting, Unreachable
+from cliproxy.login.flow import Answer, Client, Problem, Setting, Unreachable, name_part
 from cliproxy.login.gemini_cli import APP as GEMINI
 
 NOW = 1_800_000_000.0
@@ -328,7 +328,7 @@ def test_the_plan_is_what_is_paid_for_and_credits_are_listed():
 
 
 def test_a_name_of_a_file_holds_nothing_that_leads_elsewhere():
-    assert google.in_name("../a b@c.d") == ".._a_b@c.d"
+    assert name_part("../a b@c.d") == ".._a_b@c.d"
     assert urlsplit(google.TOKEN).scheme == "https"
 
 

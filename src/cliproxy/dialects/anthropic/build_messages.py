@@ -13,7 +13,7 @@ from cliproxy.dialects import where
 from cliproxy.dialects._listed import unlisted
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._telling import Telling
-from cliproxy.dialects._unread import report_system
+from cliproxy.dialects._unread import report_extras, report_system
 from cliproxy.dialects.anthropic import citations, server_tools
 from cliproxy.dialects.anthropic.build_tools import control
 from cliproxy.dialects.anthropic.wire import IMAGE_TYPES
@@ -66,7 +66,7 @@ def build_messages(
         for n, m in enumerate(paired)
     ]
     merged = list(merge_roles(kept))
-    _report_extras(req, merged, losses)
+    report_extras(req, merged, losses, "anthropic", "the message")
     if not own:
         report_system(req, losses)
     _begin_with_user(req, merged, system, losses)
@@ -74,19 +74,6 @@ def build_messages(
     wire = [writer.message(m) for m in merged]
     blocks = [_system_block(text, own=own) for text in system if text.text.strip()]
     return blocks, [m for m in wire if m["content"]]
-
-
-def _report_extras(req: IRRequest, written: list[Message], losses: Losses) -> None:
-    """Report unknown members of messages that this API, or a message joined to others, loses."""
-    kept = {id(m.extras) for m in written if req.source == "anthropic"}
-    for number, message in enumerate(req.messages):
-        for key in message.extras or ():
-            if id(message.extras) not in kept:
-                losses.add(
-                    f"{where.message(req, number)}.{key}",
-                    "the message has no such field here",
-                    "info",
-                )
 
 
 def _place_system(

@@ -25,7 +25,7 @@ def settle(parts: list[Part]) -> list[Part]:
     out: list[Part] = []
     pending: Thinking | None = None
     for part in parts:
-        sig = _carried(part)
+        sig = envelope.carried(part)
         if sig is not None:
             sig, after = envelope.placed(sig)
             if after:
@@ -48,9 +48,3 @@ def settle(parts: list[Part]) -> list[Part]:
     if pending is not None:
         out.append(pending)
     return out
-
-
-def _carried(part: Part) -> Sig | None:
-    if not isinstance(part, Thinking) or part.text or part.redacted or part.signature is None:
-        return None
-    return part.signature if part.signature.family == "gemini" else None

@@ -8,6 +8,7 @@ from cliproxy.base import json
 from cliproxy.base.errors import GatewayError, UpstreamRefused, kind_of
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _errors
+from cliproxy.dialects._retry_after import retry_after
 from cliproxy.dialects.anthropic.wire import ERROR_STATUS, ERROR_TYPES
 from cliproxy.dialects.sse import named_frame
 from cliproxy.ir.events import Error
@@ -60,7 +61,7 @@ def read_event(value: Json) -> Error:
     message = (
         _errors.message_of(inner) or kind or "The upstream reported an error without a message."
     )
-    retry = _errors.retry_after({}, inner if isinstance(inner, dict) else {}, message)
+    retry = retry_after({}, inner if isinstance(inner, dict) else {}, message)
     return Error(status, kind_of(status), message, kind or None, retry)
 
 

@@ -146,11 +146,7 @@ def _session(end_user: str | None) -> str | None:
     if not end_user:
         return None
     if end_user.startswith("{"):
-        try:
-            value = json.loads(end_user)
-        except json.InvalidJson:
-            return None
-        session = value.get("session_id") if isinstance(value, dict) else None
+        session = (json.loads_object(end_user) or {}).get("session_id")
         return session if isinstance(session, str) else None
     _, found, session = end_user.rpartition("_session_")
     return session if found and session else None

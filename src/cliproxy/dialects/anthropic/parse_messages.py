@@ -83,12 +83,7 @@ def _message(item: Json, where: str) -> Message:
     elif isinstance(content, dict):
         parts = [_part(content, f"{where}.content")]
     elif isinstance(content, list):
-        for number, block in enumerate(content):
-            inner = f"{where}.content[{number}]"
-            if isinstance(block, str):
-                parts.append(Text(block))
-            else:
-                parts.append(_part(fields.as_obj(block, inner), inner))
+        parts = _blocks(content, where)
     else:
         raise fields.wrong_type(f"{where}.content", "a string or an array of blocks", content)
     return Message(
@@ -96,6 +91,17 @@ def _message(item: Json, where: str) -> Message:
         tuple(settle(parts)) if role == "assistant" else tuple(parts),
         extras=fields.rest(wire, frozenset({"role", "content"})),
     )
+
+
+def _blocks(content: list[Json], where: str) -> list[Part]:
+    parts: list[Part] = []
+    for number, block in enumerate(content):
+        inner = f"{where}.content[{number}]"
+        if isinstance(block, str):
+            parts.append(Text(block))
+        else:
+            parts.append(_part(fields.as_obj(block, inner), inner))
+    return parts
 
 
 def _part(block: Obj, where: str) -> Part:
@@ -190,12 +196,7 @@ def _tool_result(block: Obj, where: str, cache: Cache | None) -> ToolResult:
     if isinstance(content, str):
         parts = [Text(content)] if content else []
     elif isinstance(content, list):
-        for number, inner in enumerate(content):
-            at = f"{where}.content[{number}]"
-            if isinstance(inner, str):
-                parts.append(Text(inner))
-            else:
-                parts.append(_part(fields.as_obj(inner, at), at))
+        parts = _blocks(content, where)
     elif isinstance(content, dict):
         # Not by the book: an object stands for its JSON, unless it is a block.
         parts = [

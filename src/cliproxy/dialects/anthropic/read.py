@@ -57,11 +57,8 @@ class AnthropicReader:
         """Take the payload of one SSE event."""
         if self._over:
             return []
-        try:
-            value = json.loads(data)
-        except json.InvalidJson:
-            return self._unreadable(data)
-        if not isinstance(value, dict):
+        value = json.loads_object(data)
+        if value is None:
             return self._unreadable(data)
         kind = value.get("type") or event
         match kind:
@@ -260,11 +257,8 @@ class AnthropicReader:
     # ---- whole answers ------------------------------------------------------------------------
     def whole(self, body: bytes) -> list[Event]:
         """Read a complete message."""
-        try:
-            value = json.loads(body)
-        except json.InvalidJson:
-            value = None
-        if not isinstance(value, dict):
+        value = json.loads_object(body)
+        if value is None:
             return self._fail(
                 Error(
                     502, "server", "The upstream's answer is not a JSON object.", "upstream_broken"

@@ -42,7 +42,7 @@ from cliproxy.ir.fold import Answer, Block, call_args
 from cliproxy.ir.names import safe_id
 from cliproxy.ir.request import IRRequest, Sig
 from cliproxy.ir.serialise import Serialiser
-from cliproxy.ir.usage import IRUsage
+from cliproxy.ir.usage import NOTHING
 
 _PING: Final = named_frame(b"ping", b'{"type":"ping"}')
 _STOP: Final = named_frame(b"message_stop", b'{"type":"message_stop"}')
@@ -61,7 +61,7 @@ class AnthropicWriter:
         self._serial = Serialiser()
         self._start: Start | None = None
         self._announced = False
-        self._usage = IRUsage()
+        self._usage = NOTHING
         self._finish: Finish | None = None
         self._next = 0
         self._index: int | None = None

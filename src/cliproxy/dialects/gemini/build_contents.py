@@ -13,7 +13,7 @@ from cliproxy.dialects import where
 from cliproxy.dialects._listed import unlisted
 from cliproxy.dialects._merge import merged
 from cliproxy.dialects._telling import Telling
-from cliproxy.dialects._unread import report_system
+from cliproxy.dialects._unread import report_extras, report_system
 from cliproxy.dialects.gemini import code
 from cliproxy.dialects.gemini.wire import DUMMY_SIGNATURE, SIGNED
 from cliproxy.ir.arguments import object_of
@@ -65,7 +65,7 @@ def build_contents(
         for n, m in enumerate(paired)
     ]
     joined = list(merge_roles(kept))
-    _report_extras(req, joined, losses)
+    report_extras(req, joined, losses, "gemini", "the content")
     if req.source != "gemini":
         report_system(req, losses)
     _ends(req, joined, system, losses)
@@ -76,19 +76,6 @@ def build_contents(
         if (s.text if own else s.text.strip())
     ]
     return texts, [c for c in contents if c["parts"]]
-
-
-def _report_extras(req: IRRequest, written: list[Message], losses: Losses) -> None:
-    """Report unknown members of contents that this API, or a content joined to others, loses."""
-    kept = {id(m.extras) for m in written if req.source == "gemini"}
-    for number, message in enumerate(req.messages):
-        for key in message.extras or ():
-            if id(message.extras) not in kept:
-                losses.add(
-                    f"{where.message(req, number)}.{key}",
-                    "the content has no such field here",
-                    "info",
-                )
 
 
 def _place_system(req: IRRequest, system: list[SystemText]) -> list[Message]:
@@ -397,13 +384,7 @@ def _guess(part: Part, url: str) -> str:
 
 def _object(text: str) -> Obj | None:
     """Return the object a Gemini client's own function response was."""
-    if not text.startswith("{"):
-        return None
-    try:
-        value = json.loads(text)
-    except json.InvalidJson:
-        return None
-    return value if isinstance(value, dict) else None
+    return json.loads_object(text) if text.startswith("{") else None
 
 
 def _with(wire: Obj, sig: Sig | None) -> Obj:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cliproxy.base.json import Obj
 from cliproxy.dialects import where
-from cliproxy.dialects._client_tools import as_function
+from cliproxy.dialects._declaring import Declaring
 from cliproxy.dialects._unread import report_declaration, report_namespaces
 from cliproxy.dialects.gemini import raw
 from cliproxy.dialects.gemini.wire import OLDER
@@ -76,15 +76,13 @@ def _choice(choice: ToolChoice, builder: _Tools, names: NameMap, losses: Losses)
             return {"mode": "AUTO"}
 
 
-class _Tools:
+class _Tools(Declaring):
     def __init__(self, req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> None:
+        super().__init__(names, losses)
         self.req = req
         self.own = req.source == "gemini"
         self._given = raw.declarations(req) if self.own else {}
         self._caps = caps
-        self._names = names
-        self._losses = losses
-        self._seen: set[str] = set()
         self.functions: list[Obj] = []
         self.native: list[Obj] = []
         self.placed: list[str] = []
@@ -111,10 +109,8 @@ class _Tools:
 
     def _function(self, tool: Function, path: str) -> None:
         name = self._names.to_target(tool.name, tool.namespace)
-        if name in self._seen:
-            self._losses.add(path, f"a tool named {name} is already declared")
+        if not self._fresh(name, path):
             return
-        self._seen.add(name)
         wire: Obj = {"name": name}
         if tool.description is not None:
             wire["description"] = tool.description
@@ -156,14 +152,8 @@ class _Tools:
                 self._losses.add(setting, f"{native} has no such setting")
             report_declaration(tool, path, self._losses)
             return
-        function = as_function(tool)
-        if function is not None:
-            self._losses.add(
-                path, "the typed tool became an ordinary function", "info", "approximated"
-            )
-            self._function(function, path)
-            return
-        self._losses.add(path, f"Gemini has no counterpart of the {tool.kind} tool", "error")
+        if not self._as_function(tool, path):
+            self._losses.add(path, f"Gemini has no counterpart of the {tool.kind} tool", "error")
 
 
 def _has_fields(schema: Obj) -> bool:

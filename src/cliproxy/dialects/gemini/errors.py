@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Final
 
 from cliproxy.base import json
 from cliproxy.base.errors import GatewayError, UpstreamRefused, kind_of
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _errors
+from cliproxy.dialects._retry_after import retry_after
 from cliproxy.dialects.gemini.wire import STATUS_CODES, STATUS_NAMES
 from cliproxy.dialects.sse import frame
 from cliproxy.ir.events import Error
@@ -57,7 +56,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
         status=status,
         kind=kind_of(status),
         code=reason or (name if isinstance(name, str) else told.code),
-        retry_after=told.retry_after if told.retry_after is not None else _delay(inner),
+        retry_after=told.retry_after,
         # 499 is what Google says when it gave up by itself.
         next_account=_errors.retry_next(status) or status == 499,
         raw=body if official else None,
@@ -70,7 +69,8 @@ def read_event(value: Json) -> Error:
     inner = _errors.error_of(value)
     status = _status(inner)
     message = _errors.message_of(inner) or str(inner.get("status") or "") or "The upstream failed."
-    return Error(status, kind_of(status), message, _reason(inner) or None, _delay(inner))
+    wait = retry_after({}, inner, message)
+    return Error(status, kind_of(status), message, _reason(inner) or None, wait)
 
 
 def _status(inner: Obj) -> int:
@@ -106,37 +106,6 @@ def _link(inner: Obj) -> str:
 def _details(inner: Obj) -> list[Obj]:
     details = inner.get("details")
     return [d for d in details if isinstance(d, dict)] if isinstance(details, list) else []
-
-
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_SPOKEN: Final = re.compile(
-    r"(?:reset after|retry in|after)\s+((?:\d+(?:\.\d+)?(?:ms|s|m|h))+)", re.IGNORECASE
-)
-
-
-def _delay(inner: Obj) -> float | None:
-    """Return the seconds to wait: RetryInfo, then quota metadata, then the message's words."""
-    for detail in _details(inner):
-        if "RetryInfo" in str(detail.get("@type")) and (
-            seconds := _seconds(detail.get("retryDelay"))
-        ):
-            return seconds
-    for detail in _details(inner):
-        metadata = detail.get("metadata")
-        if isinstance(metadata, dict) and (seconds := _seconds(metadata.get("quotaResetDelay"))):
-            return seconds
-    found = _SPOKEN.search(str(inner.get("message") or ""))
-    return _seconds(found.group(1)) if found else None
-
-
-def _seconds(value: Json) -> float | None:
-    if not isinstance(value, str):
-        return None
-    pieces = _DURATION.findall(value)
-    if not pieces or "".join(n + u for n, u in pieces) != value.strip():
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in pieces)
 
 
 def _decoded(body: bytes) -> Json:

@@ -38,7 +38,7 @@ from cliproxy.ir.events import (
 )
 from cliproxy.ir.request import Family, Sig
 from cliproxy.ir.server_tools import code_args
-from cliproxy.ir.usage import IRUsage
+from cliproxy.ir.usage import NOTHING
 
 _BROKEN: Final = "upstream_broken"
 
@@ -53,7 +53,7 @@ class GeminiReader:
         self._next = 0
         self._counts: Obj = {}
         """The latest of every count; a chunk may leave some out."""
-        self._usage = IRUsage()
+        self._usage = NOTHING
         self._choices: dict[int, _Choice] = {}
         self._ids: set[str] = set()
         """Of the calls so far."""

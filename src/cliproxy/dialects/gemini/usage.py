@@ -7,13 +7,13 @@ includes cached tokens and leaves out what tools put into the prompt.
 from __future__ import annotations
 
 from cliproxy.base.json import Json, Obj
-from cliproxy.ir.usage import IRUsage
+from cliproxy.ir.usage import NOTHING, IRUsage
 
 
 def usage_from(wire: Json) -> IRUsage:
     """Read a `usageMetadata`."""
     if not isinstance(wire, dict):
-        return IRUsage()
+        return NOTHING
     prompt = _int(wire, "promptTokenCount")
     tools = _int(wire, "toolUsePromptTokenCount")
     thoughts = _int(wire, "thoughtsTokenCount")

@@ -38,7 +38,7 @@ from cliproxy.ir.fold import Answer, Block, call_args
 from cliproxy.ir.request import IRRequest, Sig
 from cliproxy.ir.serialise import Serialiser
 from cliproxy.ir.server_tools import CODE
-from cliproxy.ir.usage import IRUsage
+from cliproxy.ir.usage import NOTHING
 
 
 class GeminiWriter:
@@ -51,7 +51,7 @@ class GeminiWriter:
         self._serial = _Serial()
         self._tail = b""
         """What every chunk ends with, encoded once."""
-        self._usage = IRUsage()
+        self._usage = NOTHING
         self._blocks: dict[int, _Open] = {}
         self._finishes: list[Finish] = []
         self._texts: dict[int, list[str]] = {}

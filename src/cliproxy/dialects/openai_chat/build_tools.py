@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cliproxy.base.json import Obj
 from cliproxy.dialects import where
-from cliproxy.dialects._client_tools import as_function
+from cliproxy.dialects._declaring import Declaring
 from cliproxy.dialects._unread import report_declaration, report_namespaces
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
@@ -65,17 +65,15 @@ def _name(wire: Obj) -> str:
     return str(inner.get("name") or "")
 
 
-class _Tools:
+class _Tools(Declaring):
     """Writes declarations, one name once."""
 
     def __init__(self, req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> None:
+        super().__init__(names, losses)
         self._req = req
         self._caps = caps
-        self._names = names
-        self._losses = losses
         self._own = req.source == "openai-chat"
         self.takes_allowed = self._own or caps.base_is_official
-        self._seen: set[str] = set()
         self.wire: list[Obj] = []
         self.search: Obj | None = None
 
@@ -90,14 +88,6 @@ class _Tools:
                 self._stand_in(tool, path)
             case ServerTool():
                 self._server(tool, path)
-
-    def _fresh(self, name: str, path: str) -> bool:
-        """Tell whether a name is new: upstreams refuse two declarations of one name."""
-        if name in self._seen:
-            self._losses.add(path, f"a tool named {name} is already declared")
-            return False
-        self._seen.add(name)
-        return True
 
     def _function(self, tool: Function, path: str) -> None:
         name = self._names.to_target(tool.name, tool.namespace)
@@ -163,14 +153,8 @@ class _Tools:
         if tool.kind == "web_search":
             self._web_search(tool, path)
             return
-        function = as_function(tool)
-        if function is not None:
-            self._losses.add(
-                path, "the typed tool became an ordinary function", "info", "approximated"
-            )
-            self._function(function, path)
-            return
-        self._losses.add(path, f"chat completions has no {tool.kind} tool", "error")
+        if not self._as_function(tool, path):
+            self._losses.add(path, f"chat completions has no {tool.kind} tool", "error")
 
     def _web_search(self, tool: ServerTool, path: str) -> None:
         report_declaration(tool, path, self._losses)

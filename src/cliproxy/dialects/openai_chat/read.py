@@ -41,7 +41,7 @@ from cliproxy.ir.events import (
     Start,
     Usage,
 )
-from cliproxy.ir.usage import IRUsage
+from cliproxy.ir.usage import NOTHING
 
 _DONE: Final = b"[DONE]"
 _FAILED: Final = "response.failed"
@@ -58,7 +58,7 @@ class ChatReader(BlockReader):
         self._over = False
         self._payloads = 0
         self._head: Obj = {}
-        self._usage = IRUsage()
+        self._usage = NOTHING
         self._usage_raw: Obj = {}
 
     # ---- the interface ------------------------------------------------------------------------

@@ -58,7 +58,7 @@ from cliproxy.ir.events import (
 )
 from cliproxy.ir.fold import Answer
 from cliproxy.ir.request import IRRequest
-from cliproxy.ir.usage import IRUsage
+from cliproxy.ir.usage import NOTHING
 
 
 def _now() -> int:
@@ -108,7 +108,7 @@ class ChatWriter:
         self._model = req.model
         self._with_usage = req.stream_usage
         self._legacy = legacy_functions(req)
-        self._usage = IRUsage()
+        self._usage = NOTHING
         self._choices: dict[int, _Choice] = {}
         self._blocks: dict[int, _Block] = {}
         self._prefix = b""

@@ -28,7 +28,7 @@ from cliproxy.ir.events import (
 )
 from cliproxy.ir.fold import Answer, Block
 from cliproxy.ir.request import IRRequest, Text
-from cliproxy.ir.usage import IRUsage
+from cliproxy.ir.usage import NOTHING
 
 
 def _now() -> int:
@@ -52,7 +52,7 @@ class CompletionsWriter:
         self._model = req.model
         self._with_usage = req.stream_usage
         self._echo = _echo(req)
-        self._usage = IRUsage()
+        self._usage = NOTHING
         self._prefix = b""
         self._nulls = b',"usage":null}\n\n' if req.stream_usage else b"}\n\n"
         self._tails: dict[int, bytes] = {}

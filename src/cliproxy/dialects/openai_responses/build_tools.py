@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cliproxy.base.json import Obj
 from cliproxy.dialects import where
-from cliproxy.dialects._client_tools import as_function
+from cliproxy.dialects._declaring import Declaring
 from cliproxy.dialects._unread import report_declaration
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
@@ -34,15 +34,13 @@ def build_tools(req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> O
     return body
 
 
-class _Tools:
+class _Tools(Declaring):
     def __init__(self, req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> None:
+        super().__init__(names, losses)
         self._freeform = caps.freeform_tools
         self._own = req.source == "openai-responses"
         self._family = req.source in _FAMILY
-        self._names = names
-        self._losses = losses
         self._req = req
-        self._seen: set[str] = set()
         self.wire: list[Obj] = []
 
     def add(self, tool: Tool, path: str) -> None:
@@ -54,13 +52,6 @@ class _Tools:
                 self._custom(tool, path)
             case ServerTool():
                 self._server(tool, path)
-
-    def _fresh(self, name: str, path: str) -> bool:
-        if name in self._seen:
-            self._losses.add(path, f"a tool named {name} is already declared")
-            return False
-        self._seen.add(name)
-        return True
 
     def _function(self, tool: Function, path: str) -> None:
         name = self._names.to_target(tool.name, tool.namespace)
@@ -125,13 +116,9 @@ class _Tools:
         if tool.kind == "web_search":
             self.wire.append(self._search(tool, path))
             return
-        function = as_function(tool)
-        if function is not None:
-            self._losses.add(
-                path, "the typed tool became an ordinary function", "info", "approximated"
-            )
-            self._function(function, path)
-        elif tool.kind in _NATIVE:
+        if self._as_function(tool, path):
+            return
+        if tool.kind in _NATIVE:
             report_declaration(tool, path, self._losses)
             self.wire.append(dict(_NATIVE[tool.kind]))
         else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from cliproxy.ir import envelope
-from cliproxy.ir.request import Message, Part, Sig, Text, Thinking, ToolCall
+from cliproxy.ir.request import Message, Sig, Text, Thinking, ToolCall
 
 
 def after(sig: Sig) -> str:
@@ -50,10 +50,7 @@ def settle(messages: list[Message]) -> list[Message]:
 
 
 def _carried(message: Message) -> Sig | None:
-    part: Part | None = message.parts[0] if len(message.parts) == 1 else None
-    if not isinstance(part, Thinking) or part.text or part.redacted or part.signature is None:
-        return None
-    return part.signature if part.signature.family == "gemini" else None
+    return envelope.carried(message.parts[0]) if len(message.parts) == 1 else None
 
 
 def _attach(out: list[Message], sig: Sig, message: Message) -> None:

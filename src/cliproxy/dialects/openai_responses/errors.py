@@ -8,6 +8,7 @@ from cliproxy.base import json
 from cliproxy.base.errors import GatewayError, Kind, UpstreamRefused, kind_of
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _errors
+from cliproxy.dialects._retry_after import retry_after
 from cliproxy.dialects.openai_responses.wire import STATUS
 from cliproxy.dialects.sse import named_frame
 from cliproxy.ir.events import Error
@@ -75,5 +76,5 @@ def read_event(value: Json) -> Error:
     status = known or _errors.status_of(inner)
     message = _errors.message_of(inner) or code or kind or "The upstream failed without saying why."
     param = inner.get("param") if isinstance(inner.get("param"), str) else None
-    wait = _errors.retry_after({}, inner, message)
+    wait = retry_after({}, inner, message)
     return Error(status, kind_of(status), message, code, wait, param)

@@ -41,11 +41,8 @@ class ResponsesReader(ItemReader):
         """Take the payload of one SSE event."""
         if self._over or data == b"[DONE]":
             return []
-        try:
-            value = json.loads(data)
-        except json.InvalidJson:
-            value = None
-        if not isinstance(value, dict):
+        value = json.loads_object(data)
+        if value is None:
             if self._started or not data.strip():
                 return []
             return self._fail(
@@ -136,11 +133,8 @@ class ResponsesReader(ItemReader):
     # ---- whole answers ------------------------------------------------------------------------
     def whole(self, body: bytes) -> list[Event]:
         """Read a complete response object."""
-        try:
-            value = json.loads(body)
-        except json.InvalidJson:
-            value = None
-        if not isinstance(value, dict):
+        value = json.loads_object(body)
+        if value is None:
             return self._fail(
                 Error(502, "server", "The upstream's answer is not a JSON object.", _BROKEN)
             )

@@ -6,13 +6,13 @@ Input includes cached tokens, output includes reasoning.
 from __future__ import annotations
 
 from cliproxy.base.json import Json, Obj
-from cliproxy.ir.usage import IRUsage
+from cliproxy.ir.usage import NOTHING, IRUsage
 
 
 def usage_from(wire: Json) -> IRUsage:
     """Read a `usage` object; what is missing stays unknown."""
     if not isinstance(wire, dict):
-        return IRUsage()
+        return NOTHING
     inputs = wire.get("input_tokens_details")
     outputs = wire.get("output_tokens_details")
     inputs = inputs if isinstance(inputs, dict) else {}

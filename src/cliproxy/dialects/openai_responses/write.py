@@ -40,7 +40,7 @@ from cliproxy.ir.events import (
 from cliproxy.ir.fold import Answer, replay
 from cliproxy.ir.request import IRRequest
 from cliproxy.ir.serialise import Serialiser
-from cliproxy.ir.usage import IRUsage
+from cliproxy.ir.usage import NOTHING
 
 _INCOMPLETE: Final = {
     "length": "max_output_tokens",
@@ -58,7 +58,7 @@ class ResponsesWriter(ItemWriter):
         self._serial = Serialiser()
         self._snapshot: Obj | None = None
         self._start = Start()
-        self._usage = IRUsage()
+        self._usage = NOTHING
         self._finish: Finish | None = None
         self._over = False
 

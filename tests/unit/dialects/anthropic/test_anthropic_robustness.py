@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import copy
 import json
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.dialects.told import places, put
+from tests.unit.dialects.spoilt import (
+    VALUES,
+    faults_of,
+    named,
+    places,
+    put,
+    refusal,
+    some_spoilt,
+    spoilt,
+)
 
-from cliproxy.base.errors import BadRequest
 from cliproxy.dialects import ParseMeta
 from cliproxy.dialects.anthropic import DIALECT
 from cliproxy.ir.caps import Caps, ThinkingCaps
@@ -69,54 +78,7 @@ TARGETS = (
     Caps(model="u", known=True, thinking=ThinkingCaps(levels=("low", "high")), prefill=False),
     Caps(model="u", known=True, thinking=ThinkingCaps(min=1024, max=9000)),
 )
-VALUES = (
-    None,
-    True,
-    0,
-    -1,
-    1.5,
-    10**30,
-    "",
-    "x",
-    "{}",
-    [],
-    {},
-    ["a"],
-    [1],
-    [[]],
-    {"type": "text"},
-    {"type": 5},
-    [{}],
-)
-
-
-PLACES = list(places(REQUEST))
-
-
-def replaced(place, new):
-    body = copy.deepcopy(REQUEST)
-    put(body, place, new)
-    return body
-
-
-def refused(body):
-    """Read and write the body for every target; return the field a refusal names."""
-    try:
-        for operation in ("generate", "count"):
-            req = DIALECT.parse(body, ParseMeta(operation=operation))
-            for caps in TARGETS:
-                json.dumps(DIALECT.build(req, caps, operation).body)
-    except BadRequest as err:
-        return (err.param or "nameless") if err.status == 400 else "nameless"
-    return None
-
-
-def named(place):
-    """Return the path of a place as an error names it."""
-    out = ""
-    for key in place:
-        out += f"[{key}]" if isinstance(key, int) else f".{key}" if out else key
-    return out
+refused = partial(refusal, DIALECT, TARGETS)
 
 
 def test_the_body_that_is_broken_below_is_sound():
@@ -193,32 +155,24 @@ def test_the_body_that_is_broken_below_is_sound():
 )  # fmt: skip
 def test_a_wrong_type_is_refused_naming_the_field(place, values):
     for value in values:
-        found = refused(replaced(place, value))
+        found = refused(spoilt(REQUEST, (place, value)))
         assert found is not None, f"{value!r} was taken"
         assert found.startswith(named(place)), f"{value!r}: {found}"
 
 
 @settings(max_examples=600, deadline=None)
-@given(st.sampled_from(PLACES), st.sampled_from(VALUES))
+@given(st.sampled_from(list(places(REQUEST))), st.sampled_from(VALUES))
 def test_any_value_in_any_place_is_read_or_refused_by_name(place, value):
-    body = replaced(place, value)
+    body = spoilt(REQUEST, (place, value))
     before = json.dumps(body)
     assert refused(body) != "nameless"
     assert json.dumps(body) == before
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(VALUES)), min_size=2, max_size=4)
-)
+@given(faults_of(REQUEST))
 def test_several_faults_at_once_are_no_worse(faults):
-    body = copy.deepcopy(REQUEST)
-    for place, value in faults:
-        try:
-            put(body, place, value)
-        except (TypeError, KeyError, IndexError):
-            continue  # an earlier fault took that place away
-    assert refused(body) != "nameless"
+    assert refused(spoilt(REQUEST, *faults)) != "nameless"
 
 
 def test_deep_nesting_is_no_crash():
@@ -252,23 +206,6 @@ EVENTS = [
     {"type": "error", "error": {"type": "overloaded_error", "message": "m"}},
     {"type": "message", "id": "m", "content": [{"type": "text", "text": "a"}], "stop_reason": "end_turn", "usage": {}},
 ]  # fmt: skip
-EVENT_PLACES = [(n, place) for n, event in enumerate(EVENTS) for place in places(event)]
-
-
-@st.composite
-def broken_events(draw):
-    """Some events in any order, some of them with a wrong value somewhere."""
-    found = []
-    for number in draw(st.lists(st.integers(0, len(EVENTS) - 1), max_size=10)):
-        event = copy.deepcopy(EVENTS[number])
-        if draw(st.booleans()):
-            place = draw(st.sampled_from(list(places(event))))
-            target = event
-            for key in place[:-1]:
-                target = target[key]
-            target[place[-1]] = copy.deepcopy(draw(st.sampled_from(VALUES)))
-        found.append(event)
-    return found
 
 
 def request():
@@ -278,7 +215,7 @@ def request():
 
 
 @settings(max_examples=500, deadline=None)
-@given(broken_events())
+@given(some_spoilt(EVENTS))
 def test_no_payload_ever_raises_or_breaks_the_grammar(payloads):
     reader = DIALECT.reader(Caps())
     events = []
@@ -296,11 +233,7 @@ def test_no_whole_answer_ever_raises_or_breaks_the_grammar(data):
     blocks = [copy.deepcopy(e["content_block"]) for e in EVENTS if "content_block" in e]
     body = {"type": "message", "id": "m", "model": "x", "content": blocks, "stop_reason": "end_turn",
             "stop_sequence": None, "stop_details": {}, "usage": {"input_tokens": 1, "output_tokens": 1}}  # fmt: skip
-    place = data.draw(st.sampled_from(list(places(body))))
-    target = body
-    for key in place[:-1]:
-        target = target[key]
-    target[place[-1]] = data.draw(st.sampled_from(VALUES))
+    put(body, data.draw(st.sampled_from(list(places(body)))), data.draw(st.sampled_from(VALUES)))
     events = check(DIALECT.reader(Caps()).whole(json.dumps(body).encode()))
     if not isinstance(events[-1], Error):
         assert DIALECT.render(fold(events), request())

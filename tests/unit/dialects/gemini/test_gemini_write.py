@@ -11,6 +11,7 @@ from google.genai.types import GenerateContentResponse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sim import grammar
+from tests.unit.dialects.drawn import answers
 from tests.unit.dialects.told import CLAUDE, answer, text, thinking, tool
 
 from cliproxy.dialects import ParseMeta
@@ -346,67 +347,20 @@ def test_a_ping_is_a_comment_in_a_stream():
 
 
 # ---- properties -------------------------------------------------------------------------------
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=8)
-
-
-@st.composite
-def answers(draw):
-    """Random answers of everything the events can say, their blocks interleaved at random."""
-    blocks, called = [], False
-    for index in range(draw(st.integers(0, 6))):
-        kind = draw(st.sampled_from(["text", "thinking", "tool", "redacted", "refusal", "image"]))
-        pieces = draw(st.lists(TEXT, min_size=1, max_size=3))
-        sig = draw(st.sampled_from([None, GEMINI, CLAUDE]))
-        if kind == "text":
-            block = [*text(index, *pieces)]
-            if draw(st.booleans()):
-                block.insert(
-                    -1,
-                    Citation(
-                        index,
-                        {"kind": "url", "url": "https://x", "title": "X", "start": 0, "end": 1},
-                    ),
-                )
-        elif kind == "thinking":
-            block = [*thinking(index, *pieces, sig=sig)]
-            if draw(st.booleans()):
-                block.insert(2, ThinkingBreak(index))
-        elif kind == "tool":
-            called = True
-            args = draw(st.sampled_from(["", "{}", '{"a":"ü"}', '{"a":{"b":[1,2.5,null]}}']))
-            cut = draw(st.integers(0, len(args)))
-            block = [*tool(index, f"call_{index}", "f", args[:cut], args[cut:], late=sig)]
-        elif kind == "redacted":
-            block = [BlockStart(index, "redacted", signature=sig or CLAUDE), BlockStop(index)]
-        elif kind == "refusal":
-            block = [
-                BlockStart(index, "refusal"),
-                *(RefusalDelta(index, p) for p in pieces),
-                BlockStop(index),
-            ]
-        else:
-            block = [
-                BlockStart(index, "image", mime="image/png"),
-                MediaDelta(index, "AAAA"),
-                BlockStop(index),
-            ]
-        blocks.append(block)
-    # This dialect has no blocks on the wire: they come one after another, as its readers say them.
-    events = [Start("abc", "up", 7), *(e for b in blocks for e in b)]
-    if draw(st.booleans()):
-        events.append(USAGE)
-    plain_end = draw(st.sampled_from(["stop", "length", "content_filter"]))
-    return [*events, Finish("tool_calls" if called else plain_end), End()]
+# This dialect has no blocks on the wire: they come one after another, as its readers say them.
+ANSWERS = answers(
+    USAGE, [GEMINI, CLAUDE], words=("Cs",), signing=lambda _, sig: {"late": sig}, interleaved=False
+)
 
 
 @settings(max_examples=120, deadline=None)
-@given(answers())
+@given(ANSWERS)
 def test_whole_and_streamed_answers_say_the_same(events):
     both(events)
 
 
 @settings(max_examples=60, deadline=None)
-@given(answers(), st.sampled_from(["sse", "array"]))
+@given(ANSWERS, st.sampled_from(["sse", "array"]))
 def test_how_events_are_batched_does_not_change_the_bytes(events, framing):
     assert wire(events, framing) == wire(events, framing, one_by_one=False)
 
@@ -429,7 +383,7 @@ def meaning(answer):
 
 
 @settings(max_examples=120, deadline=None)
-@given(answers())
+@given(ANSWERS)
 def test_our_own_reader_understands_our_own_answers(events):
     reader = DIALECT.reader(Caps())
     found = []

@@ -10,6 +10,7 @@ import json
 import random
 
 import pytest
+from tests.unit.dialects.spoilt import places
 
 from cliproxy.base.errors import BadRequest
 from cliproxy.dialects import ParseMeta
@@ -23,20 +24,6 @@ VALUES = [
     None, True, 0, -1, 1.5, 10**30, 1e300, "", "x", "data:image/png;base64,AAAA", "{}", '{"a":1}', [], {},
     ["a"], [1], {"text": "t"}, [{"text": "t"}], {"url": "u"}, {"type": "source"},
 ]  # fmt: skip
-
-
-def places(value, path=()):
-    if path:
-        yield path
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    for key, inner in items:
-        yield from places(inner, (*path, key))
 
 
 def broken(value, rng):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from openai._models import construct_type
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from tests.unit.dialects.told import answer, text, thinking, tool
 
 from cliproxy.base.errors import RateLimited, UpstreamBroken
 from cliproxy.dialects import ParseMeta
@@ -38,6 +40,7 @@ from cliproxy.ir.request import Sig
 from cliproxy.ir.usage import IRUsage
 
 USAGE = Usage(IRUsage(input_total=100, cache_read=60, output_total=30, reasoning=10))
+stream = partial(answer, USAGE)
 
 
 def request(**more):
@@ -76,36 +79,6 @@ def sdk(events, req=None, *, final=True):
             pass
     # get_final_completion() refuses length stops and trips over custom calls: its own limits.
     return state.get_final_completion() if final else state.current_completion_snapshot
-
-
-def text(index, *pieces, choice=0):
-    yield BlockStart(index, "text", choice)
-    for piece in pieces:
-        yield TextDelta(index, piece)
-    yield BlockStop(index)
-
-
-def thinking(index, *pieces):
-    yield BlockStart(index, "thinking")
-    for piece in pieces:
-        yield ThinkingDelta(index, piece)
-    yield BlockStop(index)
-
-
-def tool(index, call_id, name, *pieces, **more):
-    yield BlockStart(index, "tool_call", id=call_id, name=name, **more)
-    for piece in pieces:
-        yield ArgsDelta(index, piece)
-    yield BlockStop(index)
-
-
-def stream(*parts, finish="stop", usage=True):
-    events = [Start("abc", "upstream-name", 77)]
-    for part in parts:
-        events.extend(part)
-    if usage:
-        events.append(USAGE)
-    return [*events, Finish(finish), End()]
 
 
 FULL = stream(

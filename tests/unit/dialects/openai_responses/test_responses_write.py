@@ -7,12 +7,12 @@ from functools import partial
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from openai import omit
 from openai._models import construct_type
 from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseStreamEvent
 from tests.sim import grammar
+from tests.unit.dialects.drawn import ARGS, answers
 from tests.unit.dialects.told import CLAUDE, GEMINI, answer, text, thinking, tool
 
 from cliproxy.dialects import ParseMeta
@@ -489,86 +489,17 @@ def test_a_ping_is_a_comment_anywhere():
 
 
 # ---- properties -------------------------------------------------------------------------------
-TEXT = st.text(st.characters(exclude_categories=()), min_size=1, max_size=8)
-
-
-@st.composite
-def answers(draw):
-    """Random answers of everything the events can say, their blocks interleaved at random."""
-    blocks, called = [], False
-    for index in range(draw(st.integers(0, 6))):
-        kind = draw(
-            st.sampled_from(
-                ["text", "thinking", "tool", "custom", "redacted", "refusal", "search", "image"]
-            )
-        )
-        pieces = draw(st.lists(TEXT, min_size=1, max_size=3))
-        sig = draw(st.sampled_from([None, GPT, CLAUDE]))
-        if kind == "text":
-            block = [*text(index, *pieces)]
-            if draw(st.booleans()):
-                block.insert(
-                    -1,
-                    Citation(
-                        index,
-                        {"kind": "url", "url": "https://x", "title": "X", "start": 0, "end": 1},
-                    ),
-                )
-        elif kind == "thinking":
-            block = [*thinking(index, *pieces, sig=sig)]
-            if draw(st.booleans()):
-                block.insert(2, ThinkingBreak(index))
-        elif kind == "tool":
-            called = True
-            args = draw(
-                st.sampled_from(["", "{}", '{"a":"ü"}', '{"a":{"b":[1,2.5,null]}}', "{bad"])
-            )
-            cut = draw(st.integers(0, len(args)))
-            block = [*tool(index, f"call_{index}", "f", args[:cut], args[cut:])]
-        elif kind == "custom":
-            called = True
-            block = [*tool(index, f"call_{index}", "q", *pieces, tool_kind="custom")]
-        elif kind == "redacted":
-            block = [BlockStart(index, "redacted", signature=sig or CLAUDE), BlockStop(index)]
-        elif kind == "refusal":
-            block = [
-                BlockStart(index, "refusal"),
-                *(RefusalDelta(index, p) for p in pieces),
-                BlockStop(index),
-            ]
-        elif kind == "search":
-            block = [BlockStart(index, "server_call", id=f"ws_{index}", name="web_search", server_kind="web_search"),
-                     ArgsDelta(index, '{"query":"q"}'), BlockStop(index)]  # fmt: skip
-        else:
-            block = [
-                BlockStart(index, "image", mime="image/png"),
-                MediaDelta(index, "AAAA"),
-                BlockStop(index),
-            ]
-        blocks.append(block)
-    events = [Start("abc", "up", 7)]
-    waiting = [list(b) for b in blocks]
-    started = 0
-    while any(waiting):
-        # A block may start only once all before it have.
-        ready = [n for n, b in enumerate(waiting) if b and n <= started]
-        n = draw(st.sampled_from(ready))
-        events.append(waiting[n].pop(0))
-        started = max(started, n + 1)
-    if draw(st.booleans()):
-        events.append(USAGE)
-    plain_end = draw(st.sampled_from(["stop", "length", "content_filter"]))
-    return [*events, Finish("tool_calls" if called else plain_end), End()]
+ANSWERS = answers(USAGE, [GPT, CLAUDE], "custom", "search", args=(*ARGS, "{bad"))
 
 
 @settings(max_examples=120, deadline=None)
-@given(answers())
+@given(ANSWERS)
 def test_whole_and_streamed_answers_say_the_same(events):
     both(events)
 
 
 @settings(max_examples=60, deadline=None)
-@given(answers())
+@given(ANSWERS)
 def test_how_events_are_batched_does_not_change_the_meaning(events):
     one, other = payloads(wire(events)), payloads(wire(events, one_by_one=False))
     assert [p["type"] for p in one] == [p["type"] for p in other]
@@ -596,7 +527,7 @@ def meaning(answer):
 
 
 @settings(max_examples=120, deadline=None)
-@given(answers())
+@given(ANSWERS)
 def test_our_own_reader_understands_our_own_answers(events):
     reader = DIALECT.reader(Caps())
     found = []
