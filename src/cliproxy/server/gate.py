@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import bcrypt
-from msgspec import Struct
+from msgspec import Struct, field
 
 from cliproxy.base.clock import Clock
 from cliproxy.base.redact import Hidden
@@ -59,6 +59,9 @@ class _Seen(Struct):
     failures: int = 0
     last: float = 0.0
     banned: float = 0.0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Keys from one address are tried one after the other: hashing takes time enough to try many
+    at once before the first has failed."""
 
 
 class Gate:
@@ -76,20 +79,23 @@ class Gate:
     ) -> None:
         """Let the request pass, or raise `Refused`."""
         seen = self._of(peer)
-        now = self._clock.monotonic()
-        if seen.banned > now:
-            left = _spoken(seen.banned - now)
-            raise Refused(403, f"IP banned due to too many failed attempts. Try again in {left}")
-        if not loopback and not (keys.allow_remote or keys.environment):
-            raise Refused(403, "remote management disabled")
-        given = _given(headers)
-        if not given:
-            self._failed(seen, now)
-            raise Refused(401, "missing management key")
-        if not await self._opens(keys, given, loopback=loopback):
-            self._failed(seen, now)
-            raise Refused(401, "invalid management key")
-        seen.failures = 0
+        async with seen.turn:
+            now = self._clock.monotonic()
+            if seen.banned > now:
+                left = _spoken(seen.banned - now)
+                raise Refused(
+                    403, f"IP banned due to too many failed attempts. Try again in {left}"
+                )
+            if not loopback and not (keys.allow_remote or keys.environment):
+                raise Refused(403, "remote management disabled")
+            given = _given(headers)
+            if not given:
+                self._failed(seen, now)
+                raise Refused(401, "missing management key")
+            if not await self._opens(keys, given, loopback=loopback):
+                self._failed(seen, now)
+                raise Refused(401, "invalid management key")
+            seen.failures = 0
 
     async def _opens(self, keys: ManagementKeys, given: str, *, loopback: bool) -> bool:
         if loopback and keys.local and _same(given, keys.local):

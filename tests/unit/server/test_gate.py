@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.clock import FakeClock
 
@@ -101,3 +103,22 @@ def test_there_is_an_api_only_with_a_key():
     assert all(k.exist for k in (PLAIN, ManagementKeys(environment="x"), ManagementKeys(local="x")))
     assert is_hashed(HASH)
     assert not is_hashed("secret")
+
+
+async def test_many_keys_at_once_are_no_more_tries_than_one_after_the_other(gate, monkeypatch):
+    tried = []
+    monkeypatch.setattr("bcrypt.checkpw", lambda given, _: tried.append(given) or False)
+    keys = ManagementKeys(file=HASH)
+    found = await asyncio.gather(*(ask(gate, keys, f"guess-{n}") for n in range(30)))
+    assert len(tried) == 5
+    assert [status for status, _ in found].count(401) == 5
+    assert [status for status, _ in found].count(403) == 25
+
+
+async def test_a_right_key_asked_with_many_times_at_once_is_hashed_once(gate, monkeypatch):
+    tried = []
+    monkeypatch.setattr("bcrypt.checkpw", lambda given, _: tried.append(given) or True)
+    keys = ManagementKeys(file=HASH)
+    found = await asyncio.gather(*(ask(gate, keys, "secret") for _ in range(20)))
+    assert {status for status, _ in found} == {200}
+    assert len(tried) == 1
