@@ -20,6 +20,38 @@ def test_there_are_no_plugins(managed):
 
 
 @pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/plugin-store"),
+        ("POST", "/plugin-store/x/install?source=s&version=1"),
+        ("DELETE", "/plugins/x"),
+        ("PATCH", "/plugins/x/enabled"),
+        ("GET", "/plugins/x/config"),
+        ("PUT", "/plugins/x/config"),
+        ("PATCH", "/plugins/x/config"),
+        ("GET", "//v0/resource/plugins/x/index.html"),
+    ],
+)
+@pytest.mark.parametrize("body", [None, {"enabled": True}, b"no json"])
+def test_nothing_can_be_done_with_plugins(managed, method, path, body):
+    answer = managed.ask(method, path, body)
+    assert answer.status_code == 501
+    assert answer.json() == {
+        "error": "plugins_unsupported",
+        "message": "This proxy has no plugins.",
+    }
+
+
+def test_pages_of_plugins_need_no_key_and_are_not_there_without_management(manage):
+    path = "//v0/resource/plugins/x/index.html"
+    managed = manage()
+    assert managed.ask("GET", path, key=None).status_code == 501
+    assert managed.ask("POST", path, {}, key=None).status_code == 405
+    assert managed.ask("GET", "//v0/resource/plugin", key=None).status_code == 404
+    assert manage(head="api-keys: [k]\n").ask("GET", path, key=None).status_code == 404
+
+
+@pytest.mark.parametrize(
     "channel",
     ["claude", "gemini", "gemini-interactions", "vertex", "aistudio", "codex", "kimi",
      "antigravity", "xai", "x-ai", "grok", "gemini-cli", "qwen", "iflow", "Claude"],

@@ -51,6 +51,8 @@ class LiveControl:
         """The configuration's text where there is no file."""
         self.clock = clock
         self.gate = Gate(clock)
+        self.inside: set[Callable[[], None]] = set()
+        """Who is called when the keys may have changed."""
         self.traffic = Traffic(clock)
         self.local_key = ""
         """Opens the management API for this machine, until the proxy ends."""

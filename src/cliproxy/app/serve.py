@@ -6,13 +6,14 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
 
 from cliproxy.app.debug import DebugServer
+from cliproxy.app.first_byte import by_first_byte
 from cliproxy.app.runtime import Runtime, check_binding, log_folder
 from cliproxy.app.start import hash_management_key
 from cliproxy.app.watch import ConfigWatch
@@ -27,6 +28,17 @@ GRACE: Final = 30
 """Seconds that running requests may take to finish after a stop was asked for."""
 LAST_WORDS: Final = 2.0
 """Seconds of these in which those that still run are told that they will not finish."""
+
+POLITE: Final = 1.0
+"""Seconds in which connections on which nothing runs may close as they should."""
+
+
+def abort_idle(connections: Iterable[Any]) -> None:
+    """End connections on which no answer is under way."""
+    for connection in list(connections):
+        cycle = getattr(connection, "cycle", None)
+        if cycle is None or cycle.response_complete:
+            connection.transport.abort()
 
 
 def serve(
@@ -46,7 +58,8 @@ def serve(
     if password:
         runtime.control.local_key = password
         runtime.apply_usage()
-    server = _Server(uvicorn.Config(runtime.app, **_options(config)), announce)
+    options = {**_options(config), "http": by_first_byte(lambda: runtime.control)}
+    server = _Server(uvicorn.Config(runtime.app, **options), announce)
     server.cliproxy, server.runtime = config, runtime
     if watched is not None:
 
@@ -107,13 +120,16 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: Any = None) -> None:
         await self._debug.close()
-        # Before the time is over: what is cut after it ends without a word.
         loop = asyncio.get_running_loop()
+        # Before the time is over: what is cut after it ends without a word.
         last = loop.call_later(max(0.0, GRACE - LAST_WORDS), self._interrupt)
+        # A client that does not read never learns that its idle TLS connection is being closed.
+        idle = loop.call_later(POLITE, abort_idle, self.server_state.connections)
         try:
             await super().shutdown(sockets)
         finally:
             last.cancel()
+            idle.cancel()
 
     def _interrupt(self) -> None:
         if self.runtime is not None:

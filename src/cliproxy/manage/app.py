@@ -60,7 +60,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
 def application(control: Control) -> Starlette:
     """Return the application without its gate."""
     made = openapi.document([*ENDPOINTS, _OPENAPI])
-    routes: list[BaseRoute] = [_route(PREFIX + e.path, e.handler, e.method) for e in ENDPOINTS]
+    routes: list[BaseRoute] = [_route(e.address, e.handler, e.method) for e in ENDPOINTS]
     routes += [
         _route(f"{PREFIX}/openapi.json", openapi.serve(made), "GET"),
         *(_route(path, oauth.landing, "GET") for path in LANDINGS),

@@ -11,6 +11,7 @@ from msgspec import Struct
 from cliproxy.account.model import Account
 from cliproxy.base.clock import Clock
 from cliproxy.base.json import Obj
+from cliproxy.base.redact import Hidden
 from cliproxy.config.load import Loaded, Problem
 from cliproxy.config.schema import Config
 from cliproxy.keeper.keeper import Keeper
@@ -30,7 +31,7 @@ class NotUsable(Exception):
     """The change would make a configuration that cannot be served; nothing was written."""
 
 
-class Asked(Struct, frozen=True):
+class Asked(Hidden, Struct, frozen=True):
     """A request to explain."""
 
     model: str
@@ -115,6 +116,11 @@ class Control(Protocol):
     @property
     def keys(self) -> ManagementKeys:
         """What opens the management API."""
+        ...
+
+    @property
+    def inside(self) -> set[Callable[[], None]]:
+        """Who is called when the keys may have changed: those that stay connected by one."""
         ...
 
     @property

@@ -42,6 +42,8 @@ LANDINGS: Final = {
 }
 """Pages where a browser may end up after logging in, and whose login that is."""
 _CALLBACK: Final = f"{PREFIX}/oauth-callback"
+RESOURCES: Final = "/v0/resource/plugins/"
+"""Where elsewhere plugins show pages of their own."""
 KEEP_ALIVE: Final = "/keep-alive"
 """Where the program that started this one says that it is still there."""
 _HERE: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -69,6 +71,8 @@ class Management:
         """Tell whether a path is answered here; browsers also get the home page."""
         if path.startswith((PREFIX, ASSETS)) or path == PAGE or path in LANDINGS:
             return True
+        if path.startswith(RESOURCES):
+            return self.control.keys.exist
         if path == KEEP_ALIVE:
             return bool(self.control.keys.local)
         return path == "/" and self._is_browser(headers)

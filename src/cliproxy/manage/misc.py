@@ -16,7 +16,8 @@ from cliproxy.dialects import DIALECTS
 from cliproxy.manage import shapes
 from cliproxy.manage.control import Asked, Control
 from cliproxy.manage.credentials import cooldowns
-from cliproxy.manage.web import Endpoint, control_of, object_of, reply
+from cliproxy.manage.door import RESOURCES
+from cliproxy.manage.web import Endpoint, Fault, control_of, object_of, reply
 from cliproxy.observe import request_log
 from cliproxy.routing import catalog
 from cliproxy.routing.catalog import ModelInfo
@@ -176,6 +177,11 @@ async def plugins(request: Request) -> Response:
     return reply({"plugins_enabled": False, "plugins_dir": "plugins", "plugins": []})
 
 
+async def no_plugins(request: Request) -> Response:  # noqa: ARG001  # whatever is asked of them
+    """Say that nothing can be done with plugins."""
+    raise Fault(501, "plugins_unsupported", "This proxy has no plugins.")
+
+
 _ASKED: Final = shapes.obj(
     {"model": shapes.TEXT},
     optional={
@@ -212,4 +218,16 @@ ROUTES: Final = [
     Endpoint("GET", "/plugins", plugins, "Plugins: there are none.",
              shapes.obj({"plugins_enabled": shapes.FLAG, "plugins_dir": shapes.TEXT,
                          "plugins": shapes.items(shapes.OBJECT)})),
+    *(Endpoint(method, path, no_plugins, "Not served: there are no plugins.", served=False)
+      for method, path in (
+          ("GET", "/plugin-store"),
+          ("POST", "/plugin-store/{id}/install"),
+          ("DELETE", "/plugins/{id}"),
+          ("PATCH", "/plugins/{id}/enabled"),
+          ("GET", "/plugins/{id}/config"),
+          ("PUT", "/plugins/{id}/config"),
+          ("PATCH", "/plugins/{id}/config"),
+      )),
+    Endpoint("GET", f"{RESOURCES}{{path:path}}", no_plugins, "Not served: there are no plugins.",
+             served=False, open=True, outside=True),
 ]  # fmt: skip

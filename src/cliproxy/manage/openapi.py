@@ -15,7 +15,6 @@ from cliproxy.base.json import Obj
 from cliproxy.config import schema
 from cliproxy.config.schema import Config
 from cliproxy.manage import shapes
-from cliproxy.manage.door import PREFIX
 from cliproxy.manage.web import Endpoint, Schema, reply
 
 _INDEXED: Final = frozenset({"Entry", "Compat", "KeyEntry"})
@@ -33,6 +32,7 @@ _ALWAYS: Final = {
     422: "The configuration cannot be used.",
     429: "Too often.",
     500: "It could not be written.",
+    501: "It is not built.",
     502: "The provider gave no answer.",
     503: "There is nobody to do it.",
 }
@@ -48,7 +48,8 @@ def document(endpoints: Iterable[Endpoint]) -> Obj:
     """Return the document of some tables."""
     paths: dict[str, Obj] = {}
     for endpoint in endpoints:
-        paths.setdefault(PREFIX + endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+        path = re.sub(r":\w+}", "}", endpoint.address)
+        paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint)
     return {
         "openapi": "3.1.0",
         "info": {"title": "cliproxy management API", "version": __version__},
@@ -80,13 +81,16 @@ def _operation(endpoint: Endpoint) -> Obj:
         {"name": name, "in": "query", "description": told, "schema": shapes.TEXT}
         for name, told in endpoint.query.items()
     ]
-    changes = _CHANGES if endpoint.method != "GET" else (500, 503)
+    changes: tuple[int, ...] = _CHANGES if endpoint.method != "GET" else (500, 503)
+    if not endpoint.served:
+        changes = (501,)
     statuses = dict.fromkeys(sorted({*_EVERY, *changes, *endpoint.refuses}))
     responses: Obj = {
         str(status): {"description": _ALWAYS[status], "content": _json(shapes.ref("Error"))}
         for status in statuses
     }
-    responses["200"] = {"description": "Done.", "content": _content(endpoint)}
+    if endpoint.served:
+        responses["200"] = {"description": "Done.", "content": _content(endpoint)}
     if endpoint.path == "/auth-files" and endpoint.method != "GET":
         responses["207"] = {"description": "Done in part.", "content": _content(endpoint)}
     if "404" not in responses:

@@ -13,6 +13,7 @@ from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.config.load import Problem
 from cliproxy.manage.control import Control
+from cliproxy.manage.door import PREFIX
 from cliproxy.server.gate import Refused
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -43,6 +44,15 @@ class Endpoint(Struct, frozen=True):
     answer_type: str = "application/json"
     open: bool = False
     """Needs no key."""
+    served: bool = True
+    """Whether it can succeed; else it only says that it is not built."""
+    outside: bool = False
+    """The path is whole, and not below the prefix."""
+
+    @property
+    def address(self) -> str:
+        """The whole path."""
+        return self.path if self.outside else PREFIX + self.path
 
 
 class Fault(Refused):

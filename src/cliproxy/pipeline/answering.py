@@ -9,13 +9,12 @@ from typing import Final, TypeVar
 from msgspec import structs
 
 from cliproxy import providers
-from cliproxy.base import redact
 from cliproxy.base.errors import GatewayError
 from cliproxy.dialects import Writer
 from cliproxy.dialects.sse import looks_like_json
 from cliproxy.ir.events import Error, Event, Start
 from cliproxy.ir.fold import fold, to_exception
-from cliproxy.pipeline import continuing
+from cliproxy.pipeline import continuing, failures
 from cliproxy.pipeline.calls import Prepared
 from cliproxy.pipeline.commit import Watch
 from cliproxy.pipeline.context import Reply, Request
@@ -25,6 +24,7 @@ from cliproxy.pipeline.meter import Meter, Tap, usage_of
 from cliproxy.pipeline.passthrough import Passthrough, counts_inside
 from cliproxy.pipeline.patient import Patient, kept_alive
 from cliproxy.pipeline.upstream import ERROR_LIMIT, Source, not_the_protocol
+from cliproxy.pipeline.withheld import clean, secrets_in
 from cliproxy.routing.cooldown import about_limits
 from cliproxy.routing.resolve import Candidate
 from cliproxy.transport.client import UpstreamResponse
@@ -81,25 +81,36 @@ async def stream(
     meter.begin(call.dialect.id)
     watch = Watch(settings.commit, gateway.clock)
 
+    def secrets() -> set[str]:
+        return secrets_in(call.http, settings.proxy_url)
+
     def failed(error: GatewayError) -> None:
         # Too late for this client; not for those who come next.
-        secrets = redact.secrets_of(call.http.url, call.http.headers)
-        request.attempts[-1].message = redact.without(error.message, secrets)
-        request.attempts[-1].reason = "failed_in_stream"
+        clean(error, secrets())
+        attempt = request.attempts[-1]
+        if attempt.reason == "failed_in_stream":
+            # An upstream that says what is wrong often leaves out the proper end, too.
+            return
+        attempt.message, attempt.reason = error.message, "failed_in_stream"
         if about_limits(error):
             gateway.pool.report(candidate, error)
+        failures.tell(gateway, candidate, error, retryable=False)
 
     keeper = ""
     if call.verbatim and _is_event_stream(response):
         meter.tap = tap = Tap(call.dialect.id)
-        passing = Passthrough(call.dialect, call.caps, request.framing, watch, failed, tap=tap)
+        passing = Passthrough(
+            call.dialect, call.caps, request.framing, watch, failed, tap=tap, secrets=secrets
+        )
         bytes_held, rest = await _held(passing.stream(response), watch)
         chunks = _resumed(bytes_held, rest)
         if call.renamed is not None:
             chunks = _each(chunks, call.renamed)
         keeper = _keeper(candidate)
     else:
-        chunks = await _translated(gateway, request, call, response, watch=watch, failed=failed)
+        chunks = await _translated(
+            gateway, request, call, response, watch=watch, failed=failed, secrets=secrets
+        )
     # All that was awaited is what the client sees first.
     meter.first_token_at = gateway.clock.monotonic()
     if request.kept:
@@ -126,6 +137,7 @@ async def _translated(
     *,
     watch: Watch,
     failed: Callable[[GatewayError], None],
+    secrets: Callable[[], set[str]],
 ) -> AsyncGenerator[bytes, None]:
     if _is_html(response):
         raise not_the_protocol(await response.read(ERROR_LIMIT))
@@ -137,7 +149,7 @@ async def _translated(
         call.restore,
         checked=gateway.settings.checked,
         tap=tap,
-        http=call.http,
+        secrets=secrets,
     )
     batches, rest = await _held(source.stream(response), watch, watch.see)
     pending = [event for batch in batches for event in batch]

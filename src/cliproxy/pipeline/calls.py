@@ -11,6 +11,7 @@ from cliproxy import dialects, providers
 from cliproxy.base import json
 from cliproxy.base.errors import Unsupported
 from cliproxy.base.http import HttpRequest
+from cliproxy.base.redact import Hidden
 from cliproxy.config.payload import Rules
 from cliproxy.dialects import Dialect, where
 from cliproxy.ir.caps import Caps
@@ -43,7 +44,7 @@ class Renamed:
         return self._field.sub(lambda m: m[1] + self._client + m[2], data)
 
 
-class Prepared(Struct):
+class Prepared(Hidden, Struct):
     """One upstream call, ready to send, and how its answer must be read."""
 
     http: HttpRequest
@@ -66,7 +67,7 @@ class Prepared(Struct):
         return "lossy" if self.losses else "exact"
 
 
-class Target(Struct, frozen=True):
+class Target(Hidden, Struct, frozen=True):
     """A candidate, and what that means for one request."""
 
     candidate: Candidate

@@ -11,6 +11,7 @@ from cliproxy import dialects
 from cliproxy.base import json
 from cliproxy.base.errors import BadRequest, GatewayError
 from cliproxy.base.json import Obj
+from cliproxy.base.redact import Hidden
 from cliproxy.dialects import Dialect, Framing, Operation, ParseMeta
 from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import Inline, IRRequest
@@ -22,7 +23,7 @@ from cliproxy.routing.affinity import Session
 Fidelity = Literal["verbatim", "exact", "lossy", ""]
 
 
-class Peeked(Struct):
+class Peeked(Hidden, Struct):
     """The fields of a body that routing needs: two as values, the rest as they stand there."""
 
     model: Any = None
@@ -43,7 +44,7 @@ class Peeked(Struct):
     """Code Assist: the request inside its envelope."""
 
 
-class Continued(Struct):
+class Continued(Hidden, Struct):
     """What a request leans on, found and written out."""
 
     body: Obj
@@ -71,7 +72,7 @@ class Attempt(Struct):
     """Where a failed upstream said when to come back, if it did."""
 
 
-class Request(Struct):
+class Request(Hidden, Struct):
     """A client's request as the server received it.
 
     `body` is decoded from its content-encoding, not parsed. `model` and `stream` come from the
@@ -166,7 +167,7 @@ class Request(Struct):
             self.parsed = structs.replace(self.parsed, model=model)
 
 
-class Reply(Struct):
+class Reply(Hidden, Struct):
     """What goes back: either `body` or `chunks`, never both."""
 
     status: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
+from cliproxy.base.redact import Hidden
 from cliproxy.config.payload import Rules
 from cliproxy.keeper.keeper import Keeper
 from cliproxy.pipeline.commit import CommitPolicy
@@ -18,9 +19,10 @@ from cliproxy.routing.pool import Pool
 from cliproxy.routing.resolve import Registry
 from cliproxy.transport.client import Transport
 from cliproxy.transport.guard import Guard
+from cliproxy.usage.channel import Channel
 
 
-class Settings(Struct, frozen=True):
+class Settings(Hidden, Struct, frozen=True):
     """The parts of the configuration that the pipeline reads."""
 
     patience: Patience = field(default_factory=Patience)
@@ -57,3 +59,5 @@ class Gateway(Struct):
     """Who keeps the logins' tokens fresh; None when there are only keys."""
     responses: ResponseStore | None = None
     """Where answers are kept; None when nothing is."""
+    failures: Channel = field(default_factory=Channel)
+    """Who hears of attempts that failed."""

@@ -2,11 +2,13 @@
 
 Watched for a few things only: the commit point (so that another account can be tried until then),
 whole frames (so that an error can be appended without splitting one), the terminal event (so that
-a cut stream never looks like a normal end), and errors the upstream tells later.
+a cut stream never looks like a normal end), and errors the upstream tells later: those alone are
+not always passed as they came, because they may repeat the key that the upstream was sent.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, Final
@@ -14,6 +16,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from cliproxy.base import redact
 from cliproxy.base.errors import GatewayError, UpstreamBroken
 from cliproxy.base.json import Obj
 from cliproxy.dialects import Dialect, Framing
@@ -45,7 +48,7 @@ _FINAL: Final = {
 }
 """What stands last in a stream, and the frame that holds it."""
 _TAIL: Final = 512
-_ERROR: Final = b'"error"'
+_BLANK: Final = re.compile(rb"(\r?\n\r?\n)")
 _OVERLAP: Final = 32
 """Longest marker, so that one cut by a read boundary is still seen."""
 
@@ -92,7 +95,8 @@ class Passthrough:
     """Carries one stream of one upstream to a client of the same dialect.
 
     Until the watch says that it is committed, its events are read as well as passed on; from then
-    on only what looks like an error is, and `failed` hears of it.
+    on only what looks like an error is, and `failed` hears of it. `secrets` are what no error may
+    repeat.
     """
 
     def __init__(
@@ -104,6 +108,7 @@ class Passthrough:
         failed: Callable[[GatewayError], None],
         *,
         tap: Tap | None = None,
+        secrets: Callable[[], set[str]] = set,
     ) -> None:
         self._tap = tap or Tap(dialect.id)
         self._dialect = dialect
@@ -111,6 +116,7 @@ class Passthrough:
         self._array = framing == "array"
         self._watch = watch
         self._failed = failed
+        self._secrets = secrets
         self._decoder = SseDecoder()
         self._reader = dialect.reader(caps)
         self._done = False
@@ -153,7 +159,7 @@ class Passthrough:
         tail = b""
         held: list[bytes] = []
         held_size = 0
-        array = _ArrayFraming() if self._array else None
+        array = _ArrayFraming(self._of_array) if self._array else None
         async with aclosing(response.chunks()) as chunks:
             async for chunk in chunks:
                 if not self._done:
@@ -162,8 +168,6 @@ class Passthrough:
                     tail = window[-_OVERLAP:]
                 if not self._watch.committed:
                     self._look(self._decoder.feed(chunk))
-                elif _ERROR in chunk:
-                    self._note(chunk)
                 if array is not None:
                     if out := array.feed(chunk):
                         yield out
@@ -179,7 +183,7 @@ class Passthrough:
                 out = held[0] if len(held) == 1 else b"".join(held)
                 held = [chunk[end:]] if end < len(chunk) else []
                 held_size = len(chunk) - end
-                yield out
+                yield self._without_secrets(out) if _may_fail(out) else out
         rest = b"".join(held)
         if not self._watch.committed:
             self._look(self._decoder.close())
@@ -188,8 +192,10 @@ class Passthrough:
         if not self._done:
             raise UpstreamBroken("The upstream's answer stopped before its end.")
         if rest:
-            # A last event without its blank line would be lost on strict clients.
-            yield rest if array is not None else rest + b"\n\n"
+            if array is None:
+                # A last event without its blank line would be lost on strict clients.
+                rest = self._without_secrets(rest) + b"\n\n"
+            yield rest
 
     def _missing(self, last: bytes) -> bytes:
         """Return the frame that strict clients wait for, where the answer ended without it."""
@@ -201,22 +207,42 @@ class Passthrough:
             if self._watch.see(self._reader.feed(data, event)):
                 return
 
-    def _note(self, chunk: bytes) -> None:
-        """Take note of an error that the upstream itself tells the client."""
-        reader = self._dialect.reader(self._caps)
-        for frame in SseDecoder().feed(chunk):
-            if _ERROR not in frame.data:
-                continue
-            for event in reader.feed(frame.data, frame.event):
-                if isinstance(event, Error) and event.code != "upstream_broken":
+    def _without_secrets(self, frames: bytes) -> bytes:
+        """Return whole frames, secrets taken out of those that are errors."""
+        if not self._watch.committed:
+            # Nothing so far was an error: it would have been raised.
+            return frames
+        parts = _BLANK.split(frames)
+        for n in range(0, len(parts), 2):
+            if _may_fail(parts[n]):
+                read = SseDecoder().feed(parts[n] + b"\n\n")
+                # What is no event at all is no client's, and need not be as it came.
+                if not read or any(map(self._is_error, read)):
+                    parts[n] = redact.without_bytes(parts[n], self._secrets())
+        return b"".join(parts)
+
+    def _of_array(self, frame: Frame) -> bytes:
+        if self._watch.committed and _may_fail(frame.data, frame.event) and self._is_error(frame):
+            return redact.without_bytes(frame.data, self._secrets())
+        return frame.data
+
+    def _is_error(self, frame: Frame) -> bool:
+        """Tell whether a frame is an error, and take note of one that the upstream itself tells."""
+        found = False
+        for event in self._dialect.reader(self._caps).feed(frame.data, frame.event):
+            if isinstance(event, Error):
+                found = True
+                if event.code != "upstream_broken":
                     self._failed(to_exception(event))
-                    return
+                    break
+        return found
 
 
 class _ArrayFraming:
-    """SSE in, a streamed JSON array out; payload bytes unchanged."""
+    """SSE in, a streamed JSON array out; `payload` says what of each frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, payload: Callable[[Frame], bytes]) -> None:
+        self._payload = payload
         self._decoder = SseDecoder()
         self.first: Frame | None = None
 
@@ -233,8 +259,15 @@ class _ArrayFraming:
             out.append(b"[" if self.first is None else b",\r\n")
             if self.first is None:
                 self.first = frame
-            out.append(frame.data)
+            out.append(self._payload(frame))
         return b"".join(out)
+
+
+def _may_fail(data: bytes, event: str = "") -> bool:
+    """Tell whether there may be an error among frames; of hardly any others it is said."""
+    return (
+        b'"error"' in data or b"event: error" in data or b"event:error" in data or event == "error"
+    )
 
 
 def _last_frame_end(chunk: bytes, held: list[bytes]) -> int:

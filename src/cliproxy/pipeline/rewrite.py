@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.base.json_path import Key, number, put, value_at
+from cliproxy.base.redact import Hidden
 from cliproxy.base.wildcard import matches
 from cliproxy.config.payload import Matcher, Rule, Rules
 from cliproxy.pipeline.context import Request
@@ -32,7 +33,7 @@ _ENVELOPED: Final = frozenset({"gemini-cli", "antigravity"})
 """Protocols whose paths begin inside `request`."""
 
 
-class Context(Struct, frozen=True):
+class Context(Hidden, Struct, frozen=True):
     """What rules can ask about a request beside its body."""
 
     models: tuple[str, ...]

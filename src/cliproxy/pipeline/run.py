@@ -28,7 +28,7 @@ from cliproxy.base.http import HttpRequest
 from cliproxy.base.tasks import cancel, own
 from cliproxy.ir.request import IRRequest
 from cliproxy.ir.thinking import split_suffix
-from cliproxy.pipeline import answering, continuing, media
+from cliproxy.pipeline import answering, continuing, failures, media
 from cliproxy.pipeline.calls import Prepared, Target, prepare, target_of
 from cliproxy.pipeline.context import Attempt, Reply, Request, reason_of
 from cliproxy.pipeline.gateway import Gateway
@@ -37,6 +37,7 @@ from cliproxy.pipeline.ledger import WITHOUT
 from cliproxy.pipeline.patient import COMMENT, SPACE, alive_until
 from cliproxy.pipeline.peek import session_of
 from cliproxy.pipeline.upstream import ERROR_LIMIT
+from cliproxy.pipeline.withheld import clean, clean_headers, secrets_in
 from cliproxy.routing import quota
 from cliproxy.routing.affinity import Session
 from cliproxy.routing.cooldown import about_account
@@ -220,6 +221,7 @@ async def _round(
                 go_on = pool.report(
                     candidate, err, source=attempt.told, session=session, began=began
                 )
+            failures.tell(gateway, candidate, err, retryable=go_on)
             if not go_on:
                 err.next_account = False
                 raise
@@ -229,7 +231,8 @@ async def _round(
             pool.release(candidate)
             raise
         else:
-            attempt.status, attempt.reason = reply.status, "ok"
+            # A stream may have failed already behind its beginning.
+            attempt.status, attempt.reason = reply.status, attempt.reason or "ok"
             if beside:
                 pool.release(candidate)
             else:
@@ -302,13 +305,13 @@ async def _attempt(
             reply = await answering.whole(gateway, request, candidate, call, response)
     except GatewayError as err:
         response.close()
-        _clean(err, _secrets(gateway, call.http))
+        clean(err, _secrets(gateway, call.http))
         raise
     except BaseException:
         response.close()
         raise
     if gateway.settings.pass_headers:
-        reply.headers |= passed(response.headers)
+        reply.headers |= clean_headers(passed(response.headers), _secrets(gateway, call.http))
     if reply.chunks is not None:
         reply.abandon = response.close
     reply.fidelity = request.fidelity = call.fidelity
@@ -396,17 +399,7 @@ async def _refusal(
 
 
 def _secrets(gateway: Gateway, http: HttpRequest) -> set[str]:
-    """Return what was sent as proof of who we are, to the upstream and to a proxy before it."""
-    via = http.proxy or gateway.settings.proxy_url or ""
-    return redact.secrets_of(http.url, http.headers) | redact.secrets_of(via, {})
-
-
-def _clean(err: GatewayError, secrets: set[str]) -> None:
-    """Take what we have sent as proof of who we are out of an upstream's words."""
-    err.message = redact.without(err.message, secrets)
-    err.headers = {k: redact.without(v, secrets) for k, v in err.headers.items()}
-    if isinstance(err, UpstreamRefused) and err.raw is not None:
-        err.raw = redact.without_bytes(err.raw, secrets)
+    return secrets_in(http, gateway.settings.proxy_url)
 
 
 def _forgotten(request: Request, candidate: Candidate, err: GatewayError) -> bool:

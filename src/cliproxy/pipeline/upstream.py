@@ -6,15 +6,11 @@ event stream for a whole one, HTML with status 200, a connection cut anywhere.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final
 
-from msgspec import structs
-
-from cliproxy.base import redact
 from cliproxy.base.errors import GatewayError, UpstreamBroken
-from cliproxy.base.http import HttpRequest
 from cliproxy.dialects import Dialect, Reader
 from cliproxy.dialects.sse import EventTooLarge, SseDecoder, looks_like_json
 from cliproxy.ir.caps import Caps
@@ -22,6 +18,7 @@ from cliproxy.ir.check import Checker
 from cliproxy.ir.events import End, Error, Event
 from cliproxy.ir.restore import Restore, RestoreStream
 from cliproxy.pipeline.meter import Tap
+from cliproxy.pipeline.withheld import cleaned
 from cliproxy.transport.client import UpstreamResponse
 
 ERROR_LIMIT: Final = 1024 * 1024
@@ -39,13 +36,13 @@ class Source:
         *,
         checked: bool = False,
         tap: Tap | None = None,
-        http: HttpRequest | None = None,
+        secrets: Callable[[], set[str]] = set,
     ) -> None:
         self._see = (tap or Tap(dialect.id)).see
         self._reader: Reader = dialect.reader(caps)
         self._restore = RestoreStream(restore) if restore else None
         self._checker = Checker() if checked else None
-        self._http = http
+        self._secrets = secrets
 
     def whole(self, body: bytes) -> list[Event]:
         """Read a complete answer, which may be an event stream although none was asked for."""
@@ -107,12 +104,9 @@ class Source:
         if self._checker is not None:
             for event in events:
                 self._checker.feed(event)
-        if events and isinstance(events[-1], Error) and self._http is not None:
+        if events and isinstance(events[-1], Error):
             # An upstream may repeat the key that it was sent.
-            secrets = redact.secrets_of(self._http.url, self._http.headers)
-            failure = events[-1]
-            told = redact.without(failure.message, secrets)
-            events = [*events[:-1], structs.replace(failure, message=told)]
+            events = [*events[:-1], cleaned(events[-1], self._secrets())]
         if self._restore is not None:
             return self._restore.feed(events)
         return events

@@ -1,6 +1,7 @@
 """The latest requests for programs that keep statistics of their own: what is taken is gone.
 
-In memory, for a short time, and never more than fits.
+In memory, for a short time, and never more than fits. While somebody listens, nothing is put by:
+what listeners took is not there to be taken.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from cliproxy.base import json
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.json import Obj
+from cliproxy.usage.channel import Channel
 from cliproxy.usage.record import NOBODY, Record, Tokens
 from cliproxy.usage.snapshot import timestamp
 
@@ -24,15 +27,22 @@ def retention(seconds: int) -> int:
 
 
 class UsageQueue:
-    """Records in the order in which requests ended."""
+    """Records in the order in which requests ended.
+
+    Attributes:
+        live: who gets records at once, in place of whoever would take them out later.
+    """
 
     def __init__(self, seconds: int = DEFAULT, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.seconds = retention(seconds)
+        self.live = Channel()
         self._clock = clock
         self._waiting: deque[tuple[float, Record]] = deque(maxlen=MOST)
 
     def add(self, record: Record) -> None:
-        """Let a record wait to be taken."""
+        """Give a record to those who listen; where nobody does, let it wait to be taken."""
+        if self.live and self.live.tell(json.dumps(told(record))):
+            return
         now = self._clock.monotonic()
         self._waiting.append((now, record))
         oldest = now - self.seconds
