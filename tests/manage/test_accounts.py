@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.manage.conftest import CLIENT_KEY
-from tests.sim import Failure
+from tests.sim import Answer, Failure, Usage
 from tests.sim.accounts_claude import ClaudeAccounts
 
 LOGIN = {"type": "claude", "email": "me@example.com", "access_token": "at", "refresh_token": "rt",
@@ -104,4 +104,117 @@ class TestRefresh:
         fields = {"type": "claude", "access_token": "at"}
         managed.ask("POST", "/auth-files?name=a.json", fields)
         answer = managed.ask("POST", f"/auth-files/refresh{query}")
+        assert (answer.status_code, answer.json()["error"]) == (status, error)
+
+
+class TestTrial:
+    """One short real question, pinned to one account."""
+
+    HOSTS = """
+openai-compatibility:
+  - name: one
+    base-url: "{url}/v1"
+    priority: 5
+    api-key-entries: [{{api-key: sk-one}}]
+    models: [{{name: gpt-5}}, {{name: gpt-5-mini}}]
+  - name: two
+    base-url: "{url}/v1"
+    api-key-entries: [{{api-key: sk-two}}]
+    models: [{{name: gpt-5}}]
+"""
+
+    @pytest.fixture
+    def hosts(self, manage, sim):
+        return manage(self.HOSTS.format(url=sim.url))
+
+    def account(self, managed, label):
+        return next(a["id"] for a in listed(managed).values() if a["label"] == label)
+
+    def ask(self, managed, label="two", **more):
+        body = {"account": self.account(managed, label), **more}
+        answer = managed.ask("POST", "/accounts/test", body)
+        assert answer.status_code == 200
+        return answer.json()
+
+    def test_it_is_this_account_that_answers(self, hosts, sim):
+        sim.script(Answer("ready", usage=Usage(9, 1)))
+        told = self.ask(hosts)
+        assert (told["ok"], told["status"], told["answer"]) == (True, 200, "ready")
+        assert (told["label"], told["model"], told["served"]) == ("two", "gpt-5", "gpt-5")
+        assert (told["error"], told["reason"], told["cure"]) == ("", "", "")
+        (sent,) = sim.requests
+        assert sent.headers.get("authorization") == "Bearer sk-two"
+        assert sent.body["max_tokens"] == 64
+
+    def test_the_smallest_of_its_models_is_asked_unless_one_is_named(self, hosts):
+        assert self.ask(hosts, "one")["model"] == "gpt-5-mini"
+        assert self.ask(hosts, "one", model="gpt-5")["model"] == "gpt-5"
+
+    def test_it_is_seen_and_counted_as_any_other_request(self, hosts, sim):
+        sim.script(Answer("ready", usage=Usage(9, 1)))
+        told = self.ask(hosts)
+        (seen,) = hosts.get("/requests")["requests"]
+        assert (seen["id"], seen["client"], seen["status"]) == (told["request"], "management", 200)
+        assert listed(hosts)[told["account"]]["success"] == 1
+        hosts.control.usage.store.flush()
+        rows = {row["id"]: row for row in hosts.get("/usage/requests")["requests"]}
+        row = rows[told["request"]]
+        assert (row["client"], row["source"], row["tokens"]["total"]) == ("management", "two", 10)
+
+    @pytest.mark.parametrize(
+        ("failure", "reason", "cure"),
+        [
+            (Failure(401, "No such key."), "authentication", "another key"),
+            (Failure(429, "Slow down.", retry_after=90), "rate_limit", "Nothing needs to be done"),
+            (Failure(402, "No credit."), "billing", "Add credit"),
+            (Failure(403, "Not you."), "permission", "what the account may use"),
+            (Failure(404, "The model does not exist."), "not_found", "another model"),
+            (Failure(503, "Too much."), "transient", "in a minute"),
+            (Failure(400, "What?"), "request", "another model"),
+        ],
+    )
+    def test_a_failure_is_told_with_its_cure(self, hosts, sim, failure, reason, cure):
+        sim.script(failure)
+        told = self.ask(hosts)
+        assert (told["ok"], told["status"], told["reason"]) == (False, failure.status, reason)
+        assert failure.message in told["error"]
+        assert cure in told["cure"]
+        (seen,) = hosts.get("/requests")["requests"]
+        assert seen["status"] == failure.status
+        assert len(sim.requests) == 1, "no other account is asked instead"
+
+    def test_an_account_that_rests_says_so(self, hosts, sim):
+        sim.script(Failure(429, "Slow down.", retry_after=900))
+        assert self.ask(hosts)["retry_after"] == pytest.approx(900, abs=20)
+        told = self.ask(hosts)
+        assert (told["status"], told["reason"]) == (429, "resting")
+        assert 880 < told["retry_after"] <= 900
+        assert len(sim.requests) == 1
+
+    def test_a_host_that_is_not_there_is_told(self, manage):
+        managed = manage(self.HOSTS.format(url="http://127.0.0.1:9"))
+        told = self.ask(managed)
+        assert (told["status"], told["reason"]) == (502, "unreachable")
+        assert "base-url" in told["cure"]
+
+    def test_a_sign_of_life_is_no_answer(self, manage, sim):
+        head = "nonstream-keepalive-interval: 0.05\n"
+        managed = manage(head + self.HOSTS.format(url=sim.url))
+        sim.script(Failure(401, "No such key.", delay=0.3))
+        assert self.ask(managed)["reason"] == "authentication"
+
+    def test_a_login_is_named_by_its_file_too(self, manage):
+        with ClaudeAccounts() as provider:
+            managed = manage(provider.config())
+            login = {**provider.file(), "expired": "2099-01-01T00:00:00Z"}
+            managed.ask("POST", "/auth-files?name=a.json", login)
+            told = managed.ask("POST", "/accounts/test", {"account": "a.json"}).json()
+            assert (told["ok"], told["provider"]) == (True, "claude")
+
+    @pytest.mark.parametrize(
+        ("body", "status", "error"),
+        [({}, 400, "account is required"), ({"account": "nobody"}, 404, "account not found")],
+    )
+    def test_what_names_no_account_is_refused(self, managed, body, status, error):
+        answer = managed.ask("POST", "/accounts/test", body)
         assert (answer.status_code, answer.json()["error"]) == (status, error)

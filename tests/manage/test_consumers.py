@@ -395,9 +395,64 @@ def test_a_terminal_sends_yaml_as_a_json_string(world):
     assert world.get("/config")["proxy-url"] == ""
 
 
-def test_a_terminal_cannot_clear_all_mappings_by_a_wrong_body(world):
-    mapping = {"value": [{"from": "a", "to": "b"}]}
-    assert world.ask("PUT", "/ampcode/model-mappings", mapping).json() == OK
-    answer = world.ask("DELETE", "/ampcode/model-mappings", {"from": "a"})
-    assert answer.status_code == 400
-    check(world.get("/ampcode"), {"ampcode/model-mappings/*/from": "a"})
+def test_a_terminal_changes_one_mapping_at_a_time(world):
+    path = "/ampcode/model-mappings"
+    a, b = {"from": "a", "to": "x"}, {"from": "b", "to": "y"}
+    assert world.ask("PUT", path, {"value": [a]}).json() == OK
+    assert world.ask("PATCH", path, b).json() == OK
+    assert world.get(path)["value"] == [a, b]
+    assert world.ask("DELETE", path, {"from": "a"}).json() == OK
+    assert world.get(path)["value"] == [b]
+    assert world.ask("DELETE", path, {"to": "y"}).status_code == 400
+    assert world.get(path)["value"] == [b], "a wrong body clears nothing"
+
+
+@pytest.mark.parametrize(
+    ("path", "kept", "body", "left"),
+    [
+        ("/oauth-excluded-models", ["a", "b"], {"channel": "codex", "model": "a"}, ["b"]),
+        ("/oauth-model-alias", [{"name": "m", "alias": "a"}, {"name": "n", "alias": "b"}],
+         {"channel": "codex", "name": "a"}, [{"name": "n", "alias": "b"}]),
+    ],
+)  # fmt: skip
+def test_a_terminal_takes_one_value_out_of_a_map(world, path, kept, body, left):
+    assert world.ask("PUT", path, {"codex": kept, "claude": kept}).json() == OK
+    absent = {k: "no" if k != "channel" else v for k, v in body.items()}
+    assert world.ask("DELETE", path, absent).status_code == 404
+    assert world.get(path)["value"]["codex"] == kept
+    assert world.ask("DELETE", path, body).json() == OK
+    assert world.get(path)["value"] == {"codex": left, "claude": kept}
+    last = {**body, list(body)[1]: left[0] if isinstance(left[0], str) else left[0]["alias"]}
+    assert world.ask("DELETE", path, last).json() == OK
+    assert world.get(path)["value"] == {"claude": kept}
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "kept"),
+    [
+        *((name, {"api_key": "new", "base_url": "http://127.0.0.1:9", "prefix": "p"},
+           {"api-key": "new", "base-url": "http://127.0.0.1:9", "prefix": "p"})
+          for name in LISTS if name != "openai-compatibility"),
+        ("openai-compatibility",
+         {"name": "new", "base_url": "http://127.0.0.1:9", "api_key_entries": [{"api_key": "k"}]},
+         {"name": "new", "base-url": "http://127.0.0.1:9", "api-key-entries": [{"api-key": "k"}]}),
+    ],
+)  # fmt: skip
+def test_a_terminal_adds_an_entry_and_takes_it_away(world, name, entry, kept):
+    before = world.get("/config")[name]
+    assert world.ask("PATCH", f"/{name}", entry).json()["status"] == "ok"
+    assert world.get("/config")[name] == [*before, kept]
+    gone = {"name": "new"} if name == "openai-compatibility" else {"api_key": "new"}
+    assert world.ask("DELETE", f"/{name}", gone).json()["status"] == "ok"
+    assert world.get("/config")[name] == before
+
+
+def test_a_terminal_keeps_client_keys(world):
+    for method, body, left in (
+        ("PATCH", {"value": "k2"}, [CLIENT_KEY, "k2"]),
+        ("PATCH", {"value": "k2"}, [CLIENT_KEY, "k2"]),
+        ("DELETE", {"value": "k2"}, [CLIENT_KEY]),
+        ("PUT", {"value": [CLIENT_KEY, "k3"]}, [CLIENT_KEY, "k3"]),
+    ):
+        assert world.ask(method, "/api-keys", body).json() == OK
+        assert world.get("/api-keys")["value"] == left

@@ -106,7 +106,7 @@ class TestAmpcode:
         assert managed.get(path)["value"] == [{"from": "a", "to": "c"}, {"from": "d", "to": "e"}]
         assert managed.ask("DELETE", path, {"value": ["a"]}).status_code == 200
         assert managed.get(path)["value"] == [{"from": "d", "to": "e"}]
-        assert managed.ask("DELETE", path, {"from": "d"}).status_code == 400
+        assert managed.ask("DELETE", path, {"to": "e"}).status_code == 400
         assert managed.get(path)["value"] == [{"from": "d", "to": "e"}]
         assert managed.ask("DELETE", path).status_code == 200
         assert managed.get(path)["value"] == []

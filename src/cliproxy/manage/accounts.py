@@ -14,7 +14,7 @@ from cliproxy.base import redact
 from cliproxy.base.errors import GatewayError
 from cliproxy.base.json import Json, Obj
 from cliproxy.login.flow import Problem
-from cliproxy.manage import shapes
+from cliproxy.manage import shapes, trial
 from cliproxy.manage.control import Control
 from cliproxy.manage.credentials import (
     by_name,
@@ -23,7 +23,7 @@ from cliproxy.manage.credentials import (
     resting,
     state_of,
 )
-from cliproxy.manage.web import Endpoint, Fault, control_of, reply, text_in
+from cliproxy.manage.web import Endpoint, Fault, control_of, object_of, reply, text_in
 from cliproxy.server.gate import Refused
 
 
@@ -112,6 +112,27 @@ async def models(request: Request) -> Response:
     return reply({"models": found})
 
 
+async def test(request: Request) -> Response:
+    """Ask an account one short real question."""
+    control = control_of(request)
+    asked = await object_of(request)
+    wanted = text_in(asked, "account")
+    if not wanted:
+        raise Refused(400, "account is required")
+    account = next((a for a in control.accounts if wanted in (a.id, _file_of(a))), None)
+    if account is None:
+        raise Refused(404, "account not found")
+    model = text_in(asked, "model") or trial.cheapest(control, account)
+    if not model:
+        told = "It serves no model that answers in words: nothing can be asked of it."
+        raise Fault(409, "no_models", told)
+    return reply(await trial.tried(control, account, model))
+
+
+def _file_of(account: Account) -> str:
+    return account.credential.name if account.credential is not None else ""
+
+
 async def quota(request: Request) -> Response:
     """Ask a provider what is left of an account."""
     control = control_of(request)
@@ -135,6 +156,10 @@ async def quota(request: Request) -> Response:
 ROUTES: Final = [
     Endpoint("GET", "/accounts", accounts, "All accounts, and logins that are not used.",
              shapes.obj({"accounts": shapes.items(shapes.ref("Account"))})),
+    Endpoint("POST", "/accounts/test", test, "Ask an account one short real question.",
+             trial.SHAPE,
+             shapes.obj({"account": shapes.TEXT}, optional={"model": shapes.TEXT}),
+             refuses=(404,)),
     Endpoint("GET", "/models", models, "The models that are served.",
              shapes.obj({"models": shapes.items(shapes.ref("ModelServed"))})),
     Endpoint("GET", "/auth-files/quota", quota, "What is left of an account.",

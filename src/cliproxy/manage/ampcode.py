@@ -88,6 +88,7 @@ class _Rows:
 
     def __init__(self, key: str, field: str, normal: Callable[[Json], Obj | None]) -> None:
         self._key, self._field, self._normal = key, field, normal
+        self._spellings = (field, field.replace("-", "_"))
 
     async def replace(self, request: Request) -> Response:
         """Replace all rows."""
@@ -96,7 +97,7 @@ class _Rows:
 
     async def merge(self, request: Request) -> Response:
         """Replace rows of the same name, and add the others."""
-        rows = await self._rows(request)
+        rows = await self._rows(request, single=True)
 
         def change(now: Json) -> Json:
             kept = {str(row.get(self._field)): row for row in _objects(now)}
@@ -111,6 +112,8 @@ class _Rows:
             body = json.loads(raw) if raw else {}
         except json.InvalidJson:
             raise Refused(400, "invalid body") from None
+        if isinstance(body, dict) and "value" not in body and text_in(body, *self._spellings):
+            body = {"value": [text_in(body, *self._spellings)]}
         if not isinstance(body, dict) or "value" not in body:
             # A body that means something else must not be taken for "all of them".
             if self._key == "model-mappings" and body == {}:
@@ -128,8 +131,12 @@ class _Rows:
 
         return await _write(request, self._key, change)
 
-    async def _rows(self, request: Request) -> list[Obj]:
-        value = (await object_of(request)).get("value")
+    async def _rows(self, request: Request, *, single: bool = False) -> list[Obj]:
+        body = await object_of(request)
+        value = body.get("value")
+        if single and value is None and text_in(body, *self._spellings):
+            # One row, bare.
+            value = [{name.replace("_", "-"): inner for name, inner in body.items()}]
         if not isinstance(value, list):
             raise Refused(400, "invalid body")
         return [row for item in value if (row := self._normal(item)) is not None]

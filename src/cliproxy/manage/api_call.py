@@ -16,7 +16,9 @@ from starlette.responses import Response
 
 from cliproxy.account.credential import Credential
 from cliproxy.account.model import Account
+from cliproxy.base import redact
 from cliproxy.base.json import Obj
+from cliproxy.base.redact import Hidden
 from cliproxy.manage import shapes
 from cliproxy.manage.control import Control
 from cliproxy.manage.credentials import by_index, index_of_account
@@ -53,7 +55,7 @@ HOSTS: Final[dict[str, tuple[str, ...]]] = {
 """Hosts that belong to a provider; what begins with a dot or a dash is the end of a name."""
 
 
-class Asked(Struct):
+class Asked(Hidden, Struct):
     """One call, as it was asked for."""
 
     method: str
@@ -96,13 +98,11 @@ async def api_call(request: Request) -> Response:
         )
     except FetchError as err:
         raise Fault(502, "request failed", f"the request failed: {err}") from None
-    return reply(
-        {
-            "status_code": found.status,
-            "header": found.headers,
-            "body": found.data.decode("utf-8", "replace"),
-        }
-    )
+    # Whoever is asked may repeat the token, and panels show what is answered.
+    said = redact.secrets_of(asked.url, asked.headers) | redact.secrets_of(proxy, {})
+    header = {k: [redact.without(v, said) for v in values] for k, values in found.headers.items()}
+    told = redact.without_bytes(found.data, said).decode("utf-8", "replace")
+    return reply({"status_code": found.status, "header": header, "body": told})
 
 
 def _asked(body: Obj) -> Asked:

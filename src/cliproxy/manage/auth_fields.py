@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from cliproxy.base.json import Json, Obj
@@ -16,6 +17,7 @@ _DASHED: Final = frozenset(
      "tool-prefix-disabled"}
 )  # fmt: skip
 _ABOUT: Final = frozenset({"name", "filename", "auth_index"})
+_WHOLE: Final = re.compile(r"-?[0-9]{1,9}")
 _RESERVED: Final = frozenset({"type", "linked_cli", "linked_file"})
 """What a credential is may not be changed behind its back."""
 
@@ -74,6 +76,8 @@ def _value(name: str, value: Json, known: Json) -> Json:
             raise Refused(400, "weight must not exceed 1000000")
         return value
     if name == "priority":
+        if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+            value = int(value)
         if value is not None and (type(value) is not int or abs(value) > 10**9):
             raise Refused(400, "invalid field priority")
         return value or None

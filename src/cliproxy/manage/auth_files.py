@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import Final
+from typing import Any, Final
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -25,6 +25,7 @@ from cliproxy.manage.credentials import (
     accounts_of,
     by_index,
     by_name,
+    date,
     index_of_account,
     index_of_file,
     keeper_of,
@@ -38,6 +39,7 @@ from cliproxy.manage.web import (
     Fault,
     attachment,
     control_of,
+    loose_object,
     object_of,
     reply,
     text_in,
@@ -59,7 +61,9 @@ async def list_files(request: Request) -> Response:
         found = [c for c in found if name in (c.name, c.name.rpartition("/")[2])]
     if index := query.get("auth_index", "").strip():
         found = [c for c in found if index_of_file(control, c) == index]
-    return reply({"files": listed(control, found)})
+    # Rests are counted down from this moment.
+    observed = date(control.clock.now())
+    return reply({"files": listed(control, found), "observed_at": observed})
 
 
 async def models_of(request: Request) -> Response:
@@ -284,13 +288,15 @@ async def _edit(request: Request, credential: Credential, changes: Obj) -> None:
 
 
 async def refresh(request: Request) -> Response:
-    """Renew a login's token now."""
+    """Renew a login's token now, or those of all."""
     control, keeper = control_of(request), keeper_of(request)
-    query = request.query_params
-    name = text_in(query, "name", "filename")
+    asked: dict[str, Any] = {**await loose_object(request), **request.query_params}
+    if asked.get("all") is True or str(asked.get("all", "")).strip().lower() in _ALL:
+        return reply({**OK, "ok": True, "results": await _refresh_all(keeper)})
+    name = text_in(asked, "name", "filename")
     if not name:
         raise Refused(400, "name is required")
-    credential = by_name(control, name, text_in(query, "auth_index"))
+    credential = by_name(control, name, text_in(asked, "auth_index"))
     if credential is None:
         raise Refused(404, "auth file not found")
     if not refreshable(credential):
@@ -308,6 +314,19 @@ async def refresh(request: Request) -> Response:
             "expires": credential.expires,
         }
     )
+
+
+async def _refresh_all(keeper: Keeper) -> list[Obj]:
+    results: list[Obj] = []
+    for credential in keeper.credentials():
+        if credential.flag("disabled") or not refreshable(credential):
+            continue
+        done = await keeper.renew(credential, spent=credential.token)
+        result: Obj = {"id": credential.name, "success": done}
+        if not done:
+            result["error"] = credential.problem or "The token was not renewed."
+        results.append(result)
+    return results
 
 
 async def reset_quota(request: Request) -> Response:
@@ -357,7 +376,8 @@ _BATCH: Final = shapes.obj(
 _NAMED: Final = {"name": shapes.TEXT}
 ROUTES: Final = [
     Endpoint("GET", "/auth-files", list_files, "The logins that are kept.",
-             shapes.obj({"files": shapes.items(shapes.ref("AuthFile"))}),
+             shapes.obj({"files": shapes.items(shapes.ref("AuthFile")),
+                         "observed_at": shapes.MOMENT}),
              query={**_NAME, "auth_index": "Its index."}),
     Endpoint("POST", "/auth-files", upload, "Bring credential files: a form, or one raw body.",
              _BATCH, shapes.OBJECT, _NAME),
@@ -371,10 +391,14 @@ ROUTES: Final = [
     Endpoint("GET", "/auth-files/download", download, "A credential file as it is.",
              shapes.OBJECT, query=_NAME, refuses=(404,)),
     Endpoint("POST", "/auth-files/refresh", refresh, "Renew a login's token now.",
-             shapes.obj({"status": shapes.TEXT, "name": shapes.TEXT, "renewed": shapes.FLAG,
-                         "state": shapes.TEXT, "problem": shapes.TEXT,
-                         "expires": shapes.maybe(shapes.SECONDS)}),
-             query={**_NAME, "auth_index": "Its index."}, refuses=(404,)),
+             shapes.obj({"status": shapes.TEXT}, optional={
+                 "name": shapes.TEXT, "renewed": shapes.FLAG, "state": shapes.TEXT,
+                 "problem": shapes.TEXT, "expires": shapes.maybe(shapes.SECONDS),
+                 "ok": shapes.FLAG, "results": shapes.items(shapes.obj(
+                     {"id": shapes.TEXT, "success": shapes.FLAG},
+                     optional={"error": shapes.TEXT}))}),
+             query={**_NAME, "auth_index": "Its index.", "all": "`true` renews all."},
+             refuses=(404,)),
     Endpoint("PATCH", "/auth-files/status", patch_status, "Switch an account on or off.",
              shapes.obj({"status": shapes.TEXT, "disabled": shapes.FLAG},
                         optional={"warnings": shapes.WARNINGS, "via": shapes.TEXT,

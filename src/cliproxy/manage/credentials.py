@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -36,6 +37,8 @@ _TEXTS: Final = ("prefix", "proxy_url", "note")
 _PROVIDERS: Final = {"gemini-cli": "gemini"}
 """What clients of older versions call a provider."""
 DISABLED: Final = "disabled via management API"
+_LONGEST: Final = 10.0 * 365 * 86400
+"""Seconds of the longest rest that is told."""
 
 
 def folder_of(control: Control) -> Path | None:
@@ -159,15 +162,20 @@ def listed(control: Control, credentials: Iterable[Credential]) -> list[Obj]:
     for account in control.accounts:
         if account.credential is not None:
             serving[account.credential.name].append(account)
+    now = control.clock.now()
     shown = [
-        _shown(control, c, serving[c.name], [b for a in serving[c.name] for b in rests[a.id]])
+        _shown(control, c, serving[c.name], [b for a in serving[c.name] for b in rests[a.id]], now)
         for c in credentials
     ]
     return sorted(shown, key=lambda entry: str(entry["name"]).lower())
 
 
 def _shown(
-    control: Control, credential: Credential, accounts: list[Account], rests: list[Obj]
+    control: Control,
+    credential: Credential,
+    accounts: list[Account],
+    rests: list[Obj],
+    now: float,
 ) -> Obj:
     path = path_of(control, credential)
     disabled = credential.flag("disabled")
@@ -211,9 +219,21 @@ def _shown(
             entry[name] = value
     if isinstance(credential.fields.get("websockets"), bool):
         entry["websockets"] = credential.fields["websockets"]
-    if rests:
-        entry["cooldowns"] = list(rests)
+    # An empty list says that nothing rests; without one it would not be known.
+    entry["cooldowns"] = [_timed(rest, now) for rest in rests]
     return entry
+
+
+def _timed(rest: Obj, now: float) -> Obj:
+    """Return a rest with the fields that other programs count down by: all of them or none."""
+    until = float(rest["until"])
+    return {
+        **rest,
+        "scope": "model",
+        "model_key": rest["model"],
+        "retry_at": date(until),
+        "remaining_seconds": max(1, math.ceil(min(until - now, _LONGEST))),
+    }
 
 
 def _add_file(entry: Obj, path: Path | None) -> None:
@@ -227,8 +247,8 @@ def _add_file(entry: Obj, path: Path | None) -> None:
         "source": "file",
         "path": str(path),
         "size": seen.st_size,
-        "modtime": _date(seen.st_mtime),
-        "updated_at": _date(seen.st_mtime),
+        "modtime": date(seen.st_mtime),
+        "updated_at": date(seen.st_mtime),
     }
 
 
@@ -243,7 +263,7 @@ def _add_moments(entry: Obj, credential: Credential, rests: list[Obj]) -> None:
         ("next_retry_after", retry or None),
     ):
         if at is not None:
-            entry[name] = _date(at)
+            entry[name] = date(at)
 
 
 def id_token(credential: Credential) -> Obj:
@@ -262,7 +282,7 @@ def id_token(credential: Credential) -> Obj:
         value = auth.get(theirs)
         if "active" in ours:
             at = moment(value)
-            value = _date(at) if at is not None else ""
+            value = date(at) if at is not None else ""
         if isinstance(value, str) and value:
             out[ours] = value
     if "chatgpt_account_id" not in out:
@@ -284,9 +304,10 @@ def _put(entry: Obj, name: str, value: str) -> None:
         entry[name] = value
 
 
-def _date(at: float) -> str:
+def date(at: float) -> str:
+    """Return a moment as text, in UTC."""
     try:
-        date = datetime.fromtimestamp(at, UTC)
+        found = datetime.fromtimestamp(at, UTC)
     except (ValueError, OverflowError, OSError):
         return "1970-01-01T00:00:00Z"
-    return date.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")

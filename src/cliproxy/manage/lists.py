@@ -21,6 +21,7 @@ from cliproxy.manage.web import (
     loose_object,
     object_of,
     reply,
+    text_in,
     written,
 )
 from cliproxy.server.gate import Refused
@@ -44,7 +45,14 @@ class Convention(Struct, frozen=True):
         """The field entries are found by."""
         return "name" if self.name == "openai-compatibility" else "api-key"
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The fields that make an object an entry of this list."""
+        return ("name", "base-url") if self.identity == "name" else ("api-key",)
 
+
+_PATCH: Final = frozenset({"value", "index", "match"})
+"""Keys of a body that patches one entry; without them it is an entry itself."""
 _BASIC: Final = ("api-key", "prefix", "base-url", "proxy-url", "headers", "excluded-models")
 _ERRORS: Final = (*_BASIC, "request-scoped-errors")
 _OWN: Final = ("models", "priority", "name", "disabled")
@@ -95,6 +103,9 @@ async def patch_keys(request: Request) -> Response:
                 return [*keys, new]
             at = keys.index(old)
             return [*keys[:at], new, *keys[at + 1 :]]
+        if value and set(body) == {"value"}:
+            # One client adds a key so.
+            return keys if value in keys else [*keys, value]
         raise Refused(400, "missing fields")
 
     return await _keys(request, change)
@@ -102,8 +113,8 @@ async def patch_keys(request: Request) -> Response:
 
 async def delete_keys(request: Request) -> Response:
     """Remove client keys by place or value."""
-    query = request.query_params
-    index, value = _number(query.get("index")), query.get("value", "").strip()
+    query: dict[str, Any] = dict(request.query_params) or await loose_object(request)
+    index, value = _number(str(query.get("index", ""))), text_in(query, "value")
 
     def change(keys: list[str]) -> list[str]:
         if index is not None and 0 <= index < len(keys):
@@ -140,9 +151,18 @@ def _endpoints(list_: Convention) -> list[Endpoint]:
         kept = clean(name, entries)
         return await _write(request, lambda _: kept)
 
+    async def add(request: Request, entry: Obj) -> Response:
+        new = _right(name, entry, name)
+        if not (added := clean(name, [new])):
+            raise Refused(400, "base-url is required")
+        return await _write(request, lambda entries: [*entries, *added])
+
     async def patch(request: Request) -> Response:
         body = await object_of(request)
         value, index = body.get("value"), body.get("index")
+        bare = _dashed(body)
+        if not body.keys() & _PATCH and all(text_in(bare, k) for k in list_.required):
+            return await add(request, bare)
         if not isinstance(value, dict) or not _is_place(index):
             raise Refused(400, "invalid body")
         wanted = body.get("name" if list_.identity == "name" else "match")
@@ -162,7 +182,8 @@ def _endpoints(list_: Convention) -> list[Endpoint]:
     async def delete(request: Request) -> Response:
         query: dict[str, Any] = dict(request.query_params)
         if not query:
-            query = {k: v for k, v in (await loose_object(request)).items() if v is not None}
+            body = _dashed(await loose_object(request))
+            query = {k: v for k, v in body.items() if v is not None}
         wanted = str(query.get(list_.identity, "")).strip()
         index, base = _number(str(query.get("index", ""))), query.get("base-url")
 
@@ -211,6 +232,19 @@ def _endpoints(list_: Convention) -> list[Endpoint]:
                  {list_.identity: "Which entry.", "base-url": "Which of several.",
                   "index": "Its place."}, refuses=(404,)),
     ]  # fmt: skip
+
+
+def _dashed(value: Obj) -> Obj:
+    """Return an object with our spelling of its keys: one client writes `api_key`."""
+
+    def inner(found: Json) -> Json:
+        if isinstance(found, list):
+            return [inner(item) for item in found]
+        return _dashed(found) if isinstance(found, dict) else found
+
+    named = ("api-key-entries", "models")
+    keys = {key: key.replace("_", "-") for key in value}
+    return {keys[k]: inner(v) if keys[k] in named else v for k, v in value.items()}
 
 
 def _full(entry: Obj) -> Obj:
@@ -290,7 +324,8 @@ def _listed(value: Json) -> list[Json]:
     if value is None:
         return []
     if isinstance(value, dict):
-        value = value.get("items")
+        # One client calls them `value`.
+        value = value.get("items", value.get("value"))
         if not value:
             raise Refused(400, "invalid body")
     if not isinstance(value, list):

@@ -25,6 +25,9 @@ from cliproxy.manage.web import (
 )
 from cliproxy.server.gate import Refused
 
+_ONE: Final = ("model", "name", "alias")
+"""What a body that removes one value of a key calls it."""
+
 
 class Setting(Struct, frozen=True):
     """One map: its name, what its keys and values are called, and how values are put in order."""
@@ -132,11 +135,19 @@ def _endpoints(setting: Setting) -> list[Endpoint]:
         return await _write(request, change)
 
     async def delete(request: Request) -> Response:
-        key = text_in(request.query_params, *setting.keys).lower()
-        key = key or text_in(await loose_object(request), *setting.keys).lower()
+        key, one = text_in(request.query_params, *setting.keys).lower(), ""
+        if not key:
+            body = await loose_object(request)
+            key = text_in(body, *setting.keys, "channel").lower()
+            one = text_in(body, *_ONE)
         if not key:
             raise Refused(400, f"missing {setting.keys[0]}")
-        return await _write(request, lambda now: _without(now, key))
+
+        def change(now: Obj) -> Obj:
+            rest = _others(now.get(key), one) if one else []
+            return {**now, key: rest} if rest and key in now else _without(now, key)
+
+        return await _write(request, change)
 
     def _without(now: Obj, key: str) -> Obj:
         if key not in now:
@@ -161,6 +172,23 @@ def _endpoints(setting: Setting) -> list[Endpoint]:
         Endpoint("PATCH", f"/{name}", patch, what, done, body, refuses=(404,)),
         Endpoint("DELETE", f"/{name}", delete, what, done, None, query, refuses=(404,)),
     ]
+
+
+def _others(values: Json, one: str) -> list[Json]:
+    """Return the values of a key but one. Raises `Refused` when it is not there."""
+    known = values if isinstance(values, list) else []
+    kept = [
+        value
+        for value in known
+        if one.lower() not in (str(name).strip().lower() for name in _names(value))
+    ]
+    if len(kept) == len(known):
+        raise Refused(404, f"{one[:100]} not found")
+    return kept
+
+
+def _names(value: Json) -> list[Json]:
+    return [value.get("name"), value.get("alias")] if isinstance(value, dict) else [value]
 
 
 def _lowered(value: Obj) -> Obj:

@@ -246,7 +246,13 @@ NAMED: Final[dict[str, Schema]] = {
             "reason": TEXT,
             "source": TEXT,
             "until": SECONDS,
-        }
+        },
+        optional={
+            "scope": words("credential", "model"),
+            "model_key": TEXT,
+            "retry_at": MOMENT,
+            "remaining_seconds": WHOLE,
+        },
     ),
     "Attempt": obj(
         {

@@ -49,7 +49,9 @@ async def post_import(request: Request) -> Response:
     if not body:
         return _reply({"error": "failed to read request body"}, 400)
     try:
-        records = await asyncio.to_thread(snapshot.read_import, body, usage.clock.now())
+        records = await asyncio.to_thread(
+            snapshot.read_import, body, usage.clock.now(), usage.marks
+        )
     except BadImport as err:
         return _reply({"error": str(err)}, 400)
     try:
