@@ -19,15 +19,15 @@ const buckets = (scale, bad = 0) => Array.from({ length: 20 }, (_, n) => ({ time
 const file = (name, provider, more = {}) => ({
   id: name, auth_index: createHash("sha256").update(name).digest("hex").slice(0, 16), name, type: provider, provider, label: more.email ?? name,
   status: "active", status_message: "", disabled: false, unavailable: false, runtime_only: false, source: "file", size: 1800,
-  success: 412, failed: 3, recent_requests: buckets(18, 0.15), last_refresh: new Date(Date.now() - 2400e3).toISOString(), cooldowns: [], ...more,
+  success: 412, failed: 3, recent_requests: buckets(18, 0.15), last_refresh: new Date(Date.now() - 2400e3).toISOString(), cooldowns: [], state: "ok", problem: "", linked: false, ...more,
 });
 const state = {
   files: bare ? [] : [
     file("claude-mira@example.com.json", "claude", { email: "mira@example.com", plan: "max", priority: 10 }),
     file("codex-work@example.com-team.json", "codex", { email: "work@example.com", id_token: { plan_type: "team" }, note: "shared with the build machine", cooldowns: [{ account: "codex-work", label: "work@example.com", model: "gpt-5.4", state: "cooling", reason: "rate_limit", source: "header", until: now() + 4210 }] }),
     file("gemini-lin@example.com-lab-3317.json", "gemini", { email: "lin@example.com", project_id: "lab-3317", prefix: "lab", success: 0, failed: 0, recent_requests: buckets(0) }),
-    file("qwen-1763.json", "qwen", { email: "", label: "qwen-1763.json", status: "error", status_message: "The refresh token was revoked. Log in again.", unavailable: true }),
-    file("antigravity-lin@example.com.json", "antigravity", { email: "lin@example.com", status: "disabled", disabled: true, status_message: "disabled via management API" }),
+    file("qwen-1763.json", "qwen", { email: "", label: "qwen-1763.json", status: "error", state: "needs_login", problem: "The refresh token was revoked. Log in again.", status_message: "The refresh token was revoked. Log in again.", unavailable: true }),
+    file("antigravity-lin@example.com.json", "antigravity", { email: "lin@example.com", status: "disabled", state: "disabled", disabled: true, status_message: "disabled via management API" }),
   ],
   lists: bare ? {} : {
     "claude-api-key": [{ "api-key": "sk-ant-api03-mock-0000000000000000", name: "team-billing", "base-url": "", weight: 2, models: [], "auth-index": "aa01" }],
@@ -51,8 +51,8 @@ const MODELS = [
 const models = () => (bare ? [["local/smollm2", "SmolLM2 135M", "local", 8192, [["local", "local"]]]] : MODELS).map(([id, display_name, owned_by, context_length, accounts]) => ({ id, display_name, owned_by, context_length, created: 0, max_output: 0, accounts: accounts.map(([provider, label]) => ({ id: `${provider}:${label}`, label, provider, model: id })) }));
 
 const accounts = () => [
-  ...state.files.map((f) => ({ id: `${f.provider}:${f.name}`, provider: f.provider === "gemini" ? "gemini-cli" : f.provider, label: f.label, kind: "oauth", base_url: "", prefix: "", priority: 0, weight: 1, auth_index: f.auth_index, file: f.name, running: 0, success: f.success, failed: f.failed, recent_requests: f.recent_requests })),
-  ...[["claude", "aa01"], ["gemini", "aa02"], ["openai-compatible-openrouter", "aa03"], ["openai-compatible-openrouter", "aa04"]].map(([provider, auth_index]) => ({ id: `${provider}:apikey:${auth_index}`, provider, label: provider, kind: "key", base_url: "", prefix: "", priority: 0, weight: 1, auth_index, file: "", running: 1, success: 88, failed: 2, recent_requests: buckets(9, 0.1) })),
+  ...state.files.map((f) => ({ id: `${f.provider}:${f.name}`, provider: f.provider === "gemini" ? "gemini-cli" : f.provider, label: f.label, kind: "oauth", base_url: "", prefix: "", priority: 0, weight: 1, auth_index: f.auth_index, file: f.name, state: f.state, problem: f.problem, disabled: f.disabled, cooldown: f.cooldowns[0] ? { reason: f.cooldowns[0].reason, until: f.cooldowns[0].until } : null, expires: now() + 3000, project: f.project_id ?? "", running: 0, success: f.success, failed: f.failed, recent_requests: f.recent_requests })),
+  ...[["claude", "aa01"], ["gemini", "aa02"], ["openai-compatible-openrouter", "aa03"], ["openai-compatible-openrouter", "aa04"]].map(([provider, auth_index]) => ({ id: `${provider}:apikey:${auth_index}`, provider, label: provider, kind: "key", state: "ok", problem: "", disabled: false, cooldown: null, expires: null, project: "", base_url: "", prefix: "", priority: 0, weight: 1, auth_index, file: "", running: 1, success: 88, failed: 2, recent_requests: buckets(9, 0.1) })),
 ];
 
 function request(at) {
@@ -68,7 +68,7 @@ function request(at) {
   if (!good || chance() < 0.2) attempts.push({ provider, account: `${provider}:4f1c…`, model: model[0], status: 429, reason: "rate_limit", message: "This request would exceed your account's rate limit. Please try again later.", seconds: 0.31, losses: [], told: "header" });
   if (good) attempts.push({ provider: model[4].at(-1)[0], account: `${provider}:a81b…`, model: model[0], status: 200, reason: "ok", message: "", seconds: seconds - 0.32, losses, told: "body" });
   else attempts.push({ provider, account: `${provider}:a81b…`, model: model[0], status: 503, reason: "transient", message: "Overloaded", seconds: 1.2, losses: [], told: "body" });
-  return { id: randomBytes(4).toString("hex"), at, seconds: good ? seconds : 1.6, client: pick(["sk-9…b1cc", "sk-l…b2c3"]), dialect, model: model[0], stream: chance() > 0.3, operation: "generate", status: good ? 200 : pick([429, 503]), fidelity: good ? fidelity : "", error: good ? "" : "All accounts for this model are exhausted.", attempts };
+  return { id: randomBytes(4).toString("hex"), at, seconds: good ? seconds : 1.6, client: pick(["sk-9…b1cc", "sk-l…b2c3"]), dialect, running: false, model: model[0], stream: chance() > 0.3, operation: "generate", status: good ? 200 : pick([429, 503]), fidelity: good ? fidelity : "", error: good ? "" : "All accounts for this model are exhausted.", attempts };
 }
 if (!bare) {
   for (let n = 140; n > 0; n--) state.requests.push(request(now() - n * 47 - 20));
@@ -198,6 +198,19 @@ async function manage(req, res, url) {
   }
   if (on === "GET /request-error-logs") return send({ files: bare ? [] : [{ name: "error-v1-messages-2026-11-21T135811-a1b2c3d4.log", size: 18231, modified: now() - 900 }, { name: "error-v1-chat-completions-2026-11-21T112507-99aa01bc.log", size: 4120, modified: now() - 9900 }] });
   if (path.startsWith("/request-error-logs/")) return send("=== REQUEST ===\n…\n=== RESPONSE ===\n529 overloaded\n", 200, { "Content-Type": "text/plain" });
+  if (on.startsWith("GET /requests/")) {
+    const found = state.requests.find((item) => path.endsWith(item.id));
+    if (!found) return send({ error: "request not found" }, 404);
+    const told = JSON.stringify({ model: found.model, max_tokens: 1024, messages: [{ role: "user", content: "Hello" }] });
+    const bodies = [["request", "URL: /v1/messages\nMethod: POST\n\nauthorization: Bearer sk-9…b1cc", told], ["answer", "Status: 200\ncontent-type: application/json", '{"content": "Hi"}']].map(([of, head, body]) => ({ of, attempt: 0, head, body, size: body.length }));
+    return send(/[0-7]$/.test(found.id) ? { ...found, bodies } : found);
+  }
+  if (on === "POST /accounts/test") {
+    const asked = json();
+    const good = !asked.account.includes("qwen");
+    return send({ ok: good, account: asked.account, label: asked.account, provider: "claude", model: asked.model ?? "claude-haiku-4-5", served: asked.model ?? "claude-haiku-4-5", status: good ? 200 : 401, seconds: 0.82, answer: good ? "ready" : "", error: good ? "" : "The refresh token was revoked.", reason: good ? "" : "authentication", cure: "", retry_after: null, request: state.requests.at(-1)?.id ?? "" });
+  }
+  if (on === "POST /auth-files/refresh") return send({ status: "ok", name: q.get("name"), renewed: true, state: "ok", problem: "", expires: now() + 3600 });
   if (on === "POST /explain") {
     const asked = json();
     if (asked.model.includes("none")) return send({ error: "model_not_found", message: `No account serves the model ${asked.model}.` }, 404);

@@ -1,12 +1,12 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore, type ComponentType } from "react";
-import { session } from "./api/client";
-import { cooldowns } from "./api/hooks";
+import { ApiError, session } from "./api/client";
+import { served } from "./api/hooks";
 import { speak, useLanguage, useText } from "./i18n";
 import { go, useRoute } from "./lib/route";
 import { setTheme, useTheme, type Theme } from "./lib/theme";
 import { SignIn } from "./pages/signin";
-import { Button, Loading, Select, Tag, Toasts } from "./ui/basic";
+import { Button, Loading, Note, Select, Tag, Toasts } from "./ui/basic";
 import { Boundary } from "./ui/boundary";
 import { Icon, Mark, type IconName } from "./ui/icons";
 
@@ -48,6 +48,8 @@ function Frame() {
   const [menu, open] = useState(false);
   const name = route.page in PAGES ? (route.page as PageName) : "";
   const Page = PAGES[name];
+  const pulse = useQuery(served);
+  const gone = pulse.error instanceof ApiError && pulse.error.status === 0;
   useEffect(() => {
     open(false);
     scrollTo(0, 0);
@@ -65,6 +67,7 @@ function Frame() {
       <header className="side"><Side at={name} /></header>
       {menu && <Menu onClose={() => open(false)}><Side at={name} onGo={() => open(false)} /></Menu>}
       <main className="main" id="main">
+        {gone && pulse.data && <div style={{ marginBottom: 14 }}><Note tone="bad" alert><strong>{t.errors.gone}</strong> {t.errors.goneHelp}</Note></div>}
         <Boundary key={name}>
           <Suspense fallback={<div className="box"><Loading rows={8} /></div>}><Page /></Suspense>
         </Boundary>
@@ -92,8 +95,9 @@ function Menu({ onClose, children }: { onClose: () => void; children: React.Reac
 
 function Side({ at, onGo }: { at: PageName; onGo?: () => void }) {
   const t = useText();
-  const cooling = useQuery(cooldowns);
-  const resting = new Set((cooling.data ?? []).filter((item) => item.state !== "stumbled").map((item) => item.account)).size;
+  const accounts = useQuery(served);
+  const waiting = (accounts.data ?? []).filter((item) => !item.disabled && (item.cooldown !== null || !["ok", "refreshing", "network", "limited"].includes(item.state)));
+  const bad = waiting.some((item) => item.cooldown === null || item.cooldown.reason !== "rate_limit");
   const server = useSyncExternalStore(session.subscribe, session.server);
   return (
     <>
@@ -103,7 +107,7 @@ function Side({ at, onGo }: { at: PageName; onGo?: () => void }) {
           <a key={name} href={`#/${name}`} aria-current={name === at ? "page" : undefined} onClick={onGo}>
             <Icon name={icon} />
             {t.pages[name === "" ? "overview" : name]}
-            {name === "accounts" && resting > 0 && <span className="count"><Tag tone="warn">{resting}<span className="sr"> {t.accounts.resting}</span></Tag></span>}
+            {name === "accounts" && waiting.length > 0 && <span className="count"><Tag tone={bad ? "bad" : "warn"}>{waiting.length}<span className="sr"> {t.accounts.waiting}</span></Tag></span>}
           </a>
         ))}
       </nav>

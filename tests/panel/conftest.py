@@ -19,14 +19,14 @@ from playwright.sync_api import (
     ConsoleMessage,
     Locator,
     Page,
-    Route,
     WebError,
     expect,
     sync_playwright,
 )
+from playwright.sync_api import Request as Asked
 
 from cliproxy.manage.panel import built
-from tests.manage.conftest import CLIENT_KEY, HEAD, KEY, Managed
+from tests.manage.conftest import CLIENT_KEY, HEAD, KEY, Managed, Shared
 from tests.proxy import Proxy
 from tests.sim import Sim
 
@@ -34,7 +34,9 @@ AXE = Path(__file__).parents[2] / "panel/node_modules/axe-core/axe.min.js"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
          "--disable-background-networking", "--disable-component-update",
          "--renderer-process-limit=1", "--in-process-gpu", "--disable-extensions",
-         "--disable-features=Translate,OptimizationHints,MediaRouter,SpareRendererForSitePerProcess"]  # fmt: skip
+         "--disable-features=Translate,OptimizationHints,MediaRouter,SpareRendererForSitePerProcess",
+         # Nothing but this machine is there.
+         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # fmt: skip
 REFUSED = re.compile(r"Failed to load resource: .* status of (\d+)")
 USUAL: dict[str, Any] = {"locale": "en-GB", "reduced_motion": "reduce"}
 WAIT = 10_000
@@ -107,18 +109,15 @@ class Panel:
         """Statuses that the test means to provoke."""
         self.faults: list[str] = []
         self.context = context
-        context.route(self._foreign, self._stop)
-        self._heard = {"weberror": self._thrown, "console": self._said}
+        # Listened to and not routed: a browser that is routed keeps no files.
+        self._heard = {"weberror": self._thrown, "console": self._said, "request": self._asked}
         for name, hear in self._heard.items():
             context.on(name, hear)
         self.page: Page = context.new_page()
 
-    def _foreign(self, url: str) -> bool:
-        return not url.startswith(self.origin + "/")
-
-    def _stop(self, route: Route) -> None:
-        self.faults.append(f"left home: {route.request.url}")
-        route.abort()
+    def _asked(self, request: Asked) -> None:
+        if not request.url.startswith((self.origin + "/", "blob:" + self.origin, "data:")):
+            self.faults.append(f"left home: {request.url}")
 
     def _thrown(self, error: WebError) -> None:
         self.faults.append(f"thrown: {error.error}")
@@ -132,12 +131,23 @@ class Panel:
 
     def close(self) -> None:
         """Leave, and fail if the page did what it should not."""
+        self.context.unroute_all(behavior="ignoreErrors")
+        self._forget()
         for page in self.context.pages:
             page.close()
-        self.context.unroute_all(behavior="ignoreErrors")
         for name, hear in self._heard.items():
             self.context.remove_listener(name, hear)
         assert not self.faults, "\n".join(self.faults)
+
+    def _forget(self) -> None:
+        """Let the next test find a browser that was never here."""
+        page = next((page for page in self.context.pages if not page.is_closed()), None)
+        if page is None:
+            return
+        protocol = self.context.new_cdp_session(page)
+        asked = {"origin": self.origin, "storageTypes": "local_storage"}
+        protocol.send("Storage.clearDataForOrigin", asked)
+        protocol.detach()
 
     # ---- moving ---------------------------------------------------------------------------------
     def signed_in(self) -> Panel:
@@ -187,8 +197,9 @@ class Panel:
 
     def overflow(self) -> int:
         """Return by how many pixels the page is wider than its window."""
-        root = "document.documentElement"
-        return int(self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
+        # Of the window, the place of the scroll bar is nobody's.
+        room = "document.body.getBoundingClientRect().width"
+        return int(self.page.evaluate(f"document.documentElement.scrollWidth - Math.ceil({room})"))
 
     # ---- the proxy behind it --------------------------------------------------------------------
     def chat(self, model: str, **more: Any) -> httpx.Response:
@@ -198,33 +209,38 @@ class Panel:
             "/v1/chat/completions", json=body, headers={"authorization": f"Bearer {CLIENT_KEY}"}
         )
 
-    def until_counted(self, requests: int) -> None:
-        """Wait until so many requests are in the usage table: it is written behind the answers."""
-        for _ in range(1000):
-            if self.managed.get("/usage/summary")["total"]["requests"] >= requests:
-                return
-        raise AssertionError("the requests were not counted")
+    def until_counted(self) -> None:
+        """Wait until the usage table has all requests: it is written behind the answers."""
+        self.managed.proxy.settle()
+        assert self.managed.control.usage.store.flush(WAIT / 1000)
 
 
 class Visits:
     """Opens panels, each in front of a proxy of its own; all are closed at the end."""
 
-    def __init__(self, chromium: Chromium, folder: Path) -> None:
-        self.chromium, self.folder = chromium, folder
+    def __init__(self, chromium: Chromium, folder: Path, shared: Shared) -> None:
+        self.chromium, self.folder, self.shared = chromium, folder, shared
         self.panels: list[Panel] = []
         self.proxies: list[Proxy] = []
 
-    def __call__(self, text: str = "", *, head: str = HEAD, **options: Any) -> Panel:
-        """Return a panel that is not signed in and at no page yet."""
-        number = len(self.proxies)
+    def __call__(
+        self, text: str = "", *, head: str = HEAD, alone: bool = False, **options: Any
+    ) -> Panel:
+        """Return a panel that is not signed in and at no page yet.
+
+        One proxy serves all tests, as good as new but for its usage; `alone` gets one of its own.
+        """
+        number = len(self.panels)
         auth, path = self.folder / f"auth-{number}", self.folder / f"config-{number}/config.yaml"
         auth.mkdir()
         path.parent.mkdir()
         whole = f"{head}auth-dir: {auth}\n{text}"
         path.write_text(whole)
-        proxy = Proxy(whole)
-        proxy.__enter__()
-        self.proxies.append(proxy)
+        proxy = None if alone else self.shared.take(whole)
+        if proxy is None:
+            proxy = Proxy(whole)
+            proxy.__enter__()
+            self.proxies.append(proxy)
         proxy.runtime.control.config_path = path
         panel = Panel(self.chromium.context(**options), Managed(proxy, path, auth))
         self.panels.append(panel)
@@ -236,16 +252,28 @@ class Visits:
                 panel.managed.client.close()
                 panel.close()
         finally:
+            self.shared.taken = False
             for proxy in self.proxies:
                 proxy._server.should_exit = True
                 self.chromium.leaving.append(proxy)
 
 
+@pytest.fixture(scope="session")
+def common() -> Iterator[Shared]:
+    """The proxy behind all panels that need none of their own."""
+    found = Shared()
+    yield found
+    if found.proxy is not None:
+        found.proxy.__exit__(None, None, None)
+
+
 @pytest.fixture
-def visit(chromium: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visits]:
+def visit(
+    chromium: Chromium, common: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Visits]:
     monkeypatch.setenv("WRITABLE_PATH", str(tmp_path / "writable"))
     with chromium.used():
-        visits = Visits(chromium, tmp_path)
+        visits = Visits(chromium, tmp_path, common)
         yield visits
         visits.close()
 

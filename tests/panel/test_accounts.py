@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
@@ -10,10 +11,13 @@ from playwright.sync_api import expect
 
 from cliproxy.account.credential import written
 from cliproxy.login.grants import Pace
-from tests.panel.conftest import hosts
-from tests.sim import Failure
+from tests.manage.conftest import HEAD, KEY
+from tests.panel.conftest import AXE, hosts
+from tests.sim import Answer, Failure
 from tests.sim.accounts_claude import ClaudeAccounts
 from tests.sim.accounts_devices import KimiServer
+
+MANAGEMENT = f"remote-management:\n  secret-key: {KEY}\n"
 
 
 @pytest.fixture
@@ -45,20 +49,59 @@ def keep(panel, servers, number=0, **more):
 
 
 # ---- the first one --------------------------------------------------------------------------------
-def test_a_fresh_server_shows_what_to_do_first(visit, sim):
-    panel = visit().signed_in().open()
-    page = panel.page
+def test_a_fresh_server_leads_to_a_first_answer(visit, sim):
+    panel = visit(alone=True).signed_in().open()
+    page, steps = panel.page, panel.page.locator("ol.steps > li")
     expect(page.get_by_text("This proxy has no account yet")).to_be_visible()
+    expect(page.locator("[aria-current=step]")).to_contain_text("Add an account")
     expect(page.get_by_text("One client key exists.")).to_be_visible()
     panel.button("Add account").click()
     page.get_by_role("tab", name="API key").click()
-    add_key(panel, sim)
-    panel.go("")
-    expect(page.get_by_role("heading", name="Latest requests")).to_be_visible()
-    expect(page.get_by_text("All accounts are ready")).to_be_visible()
+    fill_key(panel, sim)
+    expect(steps.first).to_contain_text("One account: somewhere.")
+    expect(page.locator("[aria-current=step]")).to_contain_text("Point a client here")
+    page.get_by_label("Model").select_option("quick")
+    lines = page.get_by_role("region", name="curl").inner_text()
+    assert f"curl {panel.origin}/v1/chat/completions" in lines
+    assert '"model": "quick"' in lines
+    expect(page.get_by_text("Waiting for the first request…")).to_be_visible()
+    assert not AXE.is_file() or panel.axe() == []
+    sim.script(Failure(400, "No such thing."))
+    panel.chat("quick")
+    expect(steps.last).to_contain_text("No such thing.")
+    panel.chat("quick")
+    expect(steps.last).to_contain_text(re.compile("quick.*answered by somewhere in"))
+    panel.button("To the overview").click()
+    expect(panel.heading("Everything is all right")).to_be_visible()
+    page.reload()
+    expect(panel.heading("Everything is all right")).to_be_visible()
+
+
+def test_a_guide_makes_a_key_and_sends_a_first_request_itself(visit, sim):
+    panel = visit(hosts(sim), head=HEAD.split("api-keys")[0] + MANAGEMENT, alone=True)
+    page = panel.signed_in().open().page
+    expect(page.locator("[aria-current=step]")).to_contain_text("Have a client key")
+    panel.button("New key").click()
+    expect(page.get_by_text("One client key exists.")).to_be_visible()
+    assert len(panel.managed.get("/api-keys")["api-keys"]) == 1
+    panel.button("Send one from here").click()
+    expect(page.get_by_text("A client asked, and an account answered.")).to_be_visible()
+
+
+def test_a_guide_can_be_skipped_for_good(visit, sim):
+    panel = visit(hosts(sim), alone=True).signed_in().open()
+    panel.button("Skip the guide").click()
+    expect(panel.heading("Latest requests")).to_be_visible()
+    panel.page.reload()
+    expect(panel.heading("Latest requests")).to_be_visible()
 
 
 def add_key(panel, sim):
+    fill_key(panel, sim)
+    expect(panel.account("somewhere somewhere")).to_be_visible()
+
+
+def fill_key(panel, sim):
     dialog = panel.dialog
     dialog.get_by_label("Service").select_option("openai-compatibility")
     dialog.get_by_label("Host name").fill("somewhere")
@@ -67,7 +110,6 @@ def add_key(panel, sim):
     dialog.get_by_label("Models").fill("gpt-5 = quick\ngpt-5-mini")
     panel.button("Add", dialog).click()
     expect(dialog).to_have_count(0)
-    expect(panel.account("somewhere somewhere")).to_be_visible()
 
 
 def test_an_account_by_key_serves_at_once(visit, sim):
@@ -138,6 +180,11 @@ def test_a_login_with_a_code(visit, kimi):
     panel.page.get_by_role("button", name="Kimi with a code").click()
     dialog = panel.dialog
     expect(dialog.get_by_text("ABCD-1234")).to_be_visible()
+    expect(dialog.get_by_text(re.compile(r"valid for \d+ min"))).to_be_visible()
+    panel.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=panel.origin)
+    panel.button("Copy code", dialog).click()
+    expect(panel.page.get_by_text("Copied")).to_be_visible()
+    assert panel.page.evaluate("navigator.clipboard.readText()") == "ABCD-1234"
     address = dialog.get_by_role("link", name="Open login page").get_attribute("href")
     kimi.approve(address, "ABCD-1234")
     expect(dialog.get_by_text("Kimi has been added.")).to_be_visible()
@@ -172,9 +219,23 @@ def test_an_account_is_switched_off_and_on(panel, sim):
     row = panel.account("Claude team")
     row.get_by_role("switch").click()
     expect(row.get_by_text("Switched off")).to_be_visible()
+    assert "disabled: true" in panel.managed.text
+    assert "excluded-models" not in panel.managed.text
     assert panel.chat("careful").status_code == 404
     row.get_by_role("switch").click()
     expect(row.get_by_text("Ready")).to_be_visible()
+    assert "disabled" not in panel.managed.text
+    assert panel.chat("careful").status_code == 200
+
+
+def test_a_key_that_another_program_switched_off_is_switched_on(visit, sim):
+    off = hosts(sim).replace("    name: team\n", "    name: team\n    excluded-models: ['*']\n")
+    panel = visit(off).signed_in().open("accounts")
+    row = panel.account("Claude team")
+    expect(row.get_by_text("Switched off")).to_be_visible()
+    row.get_by_role("switch").click()
+    expect(row.get_by_text("Ready")).to_be_visible()
+    assert "excluded-models" not in panel.managed.text
     assert panel.chat("careful").status_code == 200
 
 
@@ -198,9 +259,12 @@ def test_a_login_is_switched_off_edited_and_deleted(visit, claude):
     expect(row.get_by_text("the good one")).to_be_visible()
     kept = json.loads((panel.managed.auth / "claude-0.json").read_text())
     assert (kept["weight"], kept["note"]) == (3, "the good one")
-    panel.button("Delete", row).click()
+    panel.button("Details", row).click()
+    expect(panel.dialog).to_contain_text("the good one")
     panel.button("Delete", panel.dialog).click()
+    panel.button("Delete", panel.dialog.last).click()
     expect(row).to_have_count(0)
+    expect(panel.dialog).to_have_count(0)
     assert not (panel.managed.auth / "claude-0.json").exists()
 
 
@@ -213,11 +277,12 @@ def test_a_key_is_edited_and_deleted_in_the_file(panel):
     panel.button("Save", panel.dialog).click()
     expect(row.get_by_text("priority 7")).to_be_visible()
     expect(row.get_by_text("weight 2")).to_be_visible()
-    panel.button("Delete", row).click()
-    panel.button("Cancel", panel.dialog).click()
-    expect(row).to_be_visible()
-    panel.button("Delete", row).click()
+    panel.button("team", row).click()
     panel.button("Delete", panel.dialog).click()
+    panel.button("Cancel", panel.dialog.last).click()
+    expect(panel.dialog).to_have_count(1)
+    panel.button("Delete", panel.dialog).click()
+    panel.button("Delete", panel.dialog.last).click()
     expect(row).to_have_count(0)
     assert "sk-ant-claude-key" not in panel.managed.text
     assert panel.managed.text.startswith("# My proxy.")
@@ -240,11 +305,17 @@ def test_an_account_at_its_limit_tells_when_it_is_free_again(panel, sim):
     row = panel.account("Claude team")
     expect(row.get_by_text("Rate limit")).to_be_visible()
     expect(row.get_by_text("9 min")).to_be_visible()
-    panel.page.get_by_label("State").select_option("resting")
+    expect(panel.page.locator("li.acct").first).to_contain_text("team")
+    panel.page.get_by_label("Resting 1").check()
     expect(panel.page.locator("li.acct")).to_have_count(1)
     panel.go("")
-    expect(panel.page.get_by_role("region", name="Needs attention")).to_contain_text("team")
-    panel.go("accounts")
+    expect(panel.heading("Everything is all right")).to_be_visible()
+    told = panel.page.get_by_role("list", name="Needs attention")
+    expect(told).to_contain_text("team")
+    expect(told).to_contain_text("Nothing to do")
+    panel.button("Details", told).click()
+    expect(panel.dialog.get_by_role("heading", name="team")).to_be_visible()
+    panel.page.keyboard.press("Escape")
     panel.button("Ask again now", row).click()
     expect(row.get_by_text("Ready")).to_be_visible()
     assert panel.chat("careful").status_code == 200
@@ -255,21 +326,80 @@ def test_an_account_whose_login_has_ended_says_so(visit, claude):
     keep(panel, claude, expired=written(time.time() - 60))
     claude.revoke()
     assert panel.chat(claude.model).status_code in (401, 403)
-    panel.refused = {502}
+    panel.open("")
+    expect(panel.heading("No account can answer")).to_be_visible()
+    told = panel.page.get_by_role("list", name="Needs attention")
+    expect(told).to_contain_text("Log in again.")
+    panel.go("accounts")
+    row = panel.account("Claude person0@example.com")
+    expect(row.get_by_text("Login has ended")).to_be_visible()
+    panel.button("Log in again", row).click()
+    expect(panel.dialog.get_by_role("heading", name="Log in to Claude")).to_be_visible()
+
+
+def test_the_token_of_a_login_is_renewed(visit, claude):
+    panel = visit(claude.config()).signed_in()
+    keep(panel, claude)
     panel.open("accounts")
-    expect(panel.account("Claude person0@example.com").get_by_text("Broken")).to_be_visible()
+    panel.button("Details", panel.account("Claude person0@example.com")).click()
+    panel.button("Renew token", panel.dialog).click()
+    expect(panel.page.get_by_text(re.compile("^Token renewed; the next time in"))).to_be_visible()
+    assert claude.refreshes == 1
+    panel.refused = {502}
+    claude.revoke()
+    panel.button("Renew token", panel.dialog).click()
+    expect(panel.dialog.get_by_text("Login has ended")).to_be_visible()
+    expect(panel.button("Renew token", panel.dialog)).to_have_count(0)
 
 
 def test_an_account_is_asked_a_real_question(panel, sim):
     panel.open("accounts")
     row = panel.account("first first")
     panel.button("Test", row).click()
+    sim.script(Answer("ready"))
     panel.button("Ask now", panel.dialog).click()
     expect(panel.dialog.get_by_text("It answers.")).to_be_visible()
+    expect(panel.dialog).to_contain_text("gpt-5: “ready”")
+    (asked,) = sim.requests
+    assert asked.headers.get("authorization") == "Bearer first-key-0123456789"
     panel.page.keyboard.press("Escape")
     expect(panel.button("Test", row)).to_be_focused()
-    panel.button("Models", row).click()
-    expect(panel.dialog).to_contain_text("fast")
+    panel.button("Details", row).click()
+    panel.button("Models", panel.dialog).click()
+    expect(panel.dialog.last).to_contain_text("fast")
+
+
+def test_an_account_that_does_not_answer_is_told_with_what_helps(panel, sim):
+    panel.open("accounts")
+    row = panel.account("Claude team")
+    panel.button("Test", row).click()
+    sim.script(Failure(401, "That key is not known."))
+    panel.button("Ask now", panel.dialog).click()
+    expect(panel.dialog).to_contain_text("401")
+    expect(panel.dialog).to_contain_text("That key is not known.")
+    expect(panel.dialog).to_contain_text("Put in another key")
+    panel.button("Ask again", panel.dialog).click()
+    expect(panel.dialog).to_contain_text("Wait until its rest is over")
+    assert not AXE.is_file() or panel.axe() == []
+    panel.button("End the rest and ask", panel.dialog).click()
+    expect(panel.dialog.get_by_text("It answers.")).to_be_visible()
+    panel.dialog.get_by_role("link", name="Look at the request").click()
+    expect(panel.heading("Requests")).to_be_visible()
+    expect(panel.dialog).to_contain_text("this panel")
+
+
+def test_a_key_that_is_refused_comes_first_with_its_cure(panel, sim):
+    sim.script(Failure(401, "That key is not known."))
+    panel.chat("careful")
+    panel.open("accounts")
+    row = panel.page.locator("li.acct").first
+    expect(row).to_contain_text("team")
+    expect(row).to_contain_text("Key refused")
+    panel.button("Change key", row).click()
+    expect(panel.dialog.get_by_role("heading", name="Edit team")).to_be_visible()
+    panel.page.keyboard.press("Escape")
+    panel.go("")
+    expect(panel.heading("One account needs you")).to_be_visible()
 
 
 @pytest.mark.parametrize("where", ["accounts", "models", ""])
@@ -280,9 +410,6 @@ def test_an_answer_that_cannot_be_had_is_told_and_asked_for_again(visit, sim, wh
     for path in ("auth-files", "models"):
         panel.context.route(f"**/v0/management/{path}", lambda route: route.fulfill(**bad))
     panel.open(where)
-    if where == "":
-        # The rest of the page is there all the same.
-        expect(panel.heading("Latest requests")).to_be_visible()
     alert = panel.page.get_by_role("alert")
     expect(alert).to_contain_text("The disk is full.")
     panel.context.unroute_all()

@@ -26,7 +26,7 @@ def filled(panel, sim):
     panel.chat("fast")
     panel.chat("careful", logit_bias={"7": 5})
     panel.chat("careful")
-    panel.until_counted(3)
+    panel.until_counted()
     return panel
 
 
@@ -57,6 +57,11 @@ def open_all(panel):
     expect(panel.dialog).to_be_visible()
     expect(page.locator(".sk")).to_have_count(0)
     yield "request"
+    panel.go("accounts")
+    page.locator("li.acct .link").first.click()
+    expect(panel.dialog).to_be_visible()
+    expect(page.locator(".sk")).to_have_count(0)
+    yield "account"
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is installed by npm in panel/")
@@ -80,6 +85,40 @@ def test_nobody_is_shut_out(filled, language, theme, width):
             wrong += sorted(ENGLISH.intersection(shown))
         if wrong:
             found[name] = wrong
+    assert found == {}
+
+
+BROKEN = {"status": 500, "json": {"error": "broken", "message": "The disk is full."}}
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is installed by npm in panel/")
+@pytest.mark.parametrize("state", ["empty", "loading", "broken"])
+def test_nobody_is_shut_out_where_there_is_nothing_to_see(visit, state):
+    panel = visit().signed_in()
+    page = panel.page
+    page.set_viewport_size({"width": 360, "height": 900})
+    if state == "loading":
+        panel.context.route("**/v0/management/**", lambda route: None)
+    elif state == "broken":
+        panel.refused = {500}
+        panel.context.route("**/v0/management/**", lambda route: route.fulfill(**BROKEN))
+    panel.open()
+    found = {}
+    for at in PAGES:
+        panel.go(at)
+        expect(page.locator("nav a[aria-current=page]").first).to_have_attribute("href", f"#/{at}")
+        page.wait_for_selector("h1")
+        if state == "loading" and at not in ("explain", "clients"):
+            expect(page.locator(".sk").first).to_be_visible()
+        elif state == "broken" and at != "explain":
+            expect(page.get_by_role("alert").first).to_contain_text("The disk is full.")
+        elif state == "empty":
+            expect(page.locator(".sk")).to_have_count(0)
+        wrong = panel.axe()
+        if (over := panel.overflow()) > 0:
+            wrong.append(f"{over} pixels too wide")
+        if wrong:
+            found[at] = wrong
     assert found == {}
 
 

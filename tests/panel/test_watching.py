@@ -8,7 +8,8 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.panel.conftest import hosts
+from tests.manage.conftest import CLIENT_KEY
+from tests.panel.conftest import AXE, hosts
 from tests.sim import Answer, Failure, Usage
 
 
@@ -44,7 +45,7 @@ def test_a_request_tells_its_attempts_and_its_losses(panel, sim):
     sim.script(Failure(500, "The first host is broken."), Answer("Hi", usage=Usage(31, 7)))
     assert panel.chat("fast").status_code == 200
     panel.chat("careful", logit_bias={"7": 5})
-    panel.until_counted(2)
+    panel.until_counted()
     page = panel.open("requests").page
     row = page.get_by_role("row", name=re.compile("fast"))
     expect(row).to_contain_text("after 2 attempts")
@@ -65,6 +66,7 @@ def test_a_request_tells_its_attempts_and_its_losses(panel, sim):
 
 
 def test_a_request_that_is_no_longer_known_is_told(panel):
+    panel.refused = {404}
     panel.open("requests/gone-for-good")
     expect(panel.dialog.get_by_text("No longer known")).to_be_visible()
 
@@ -74,20 +76,91 @@ def test_a_logged_request_can_be_read_whole(visit, sim):
     panel.chat("fast")
     row = panel.open("requests").page.get_by_role("row", name=re.compile("fast"))
     panel.button("fast", row).click()
-    log = panel.dialog.get_by_role("region", name="Log of this request")
+    log = panel.dialog.get_by_role("region", name="Log of this request", exact=True)
+    asked = log.get_by_role("region", name="What the client asked", exact=True)
+    expect(asked).to_contain_text('"content": "Hello?"')
     expect(log).to_contain_text("You said: Hello?")
+    log.get_by_text("What the provider was asked").click()
+    sent = log.get_by_role("region", name="What the provider was asked: headers")
+    expect(sent).to_contain_text(f"{sim.url}/v1/chat/completions")
+    for secret in ("first-key-0123456789", CLIENT_KEY):
+        expect(log).not_to_contain_text(secret)
+    assert not AXE.is_file() or panel.axe() == []
     with panel.page.expect_download() as download:
         panel.button("Download", panel.dialog).click()
     assert "You said: Hello?" in download.value.path().read_text()
 
 
-def test_usage_is_drawn_and_told_in_numbers(panel, sim):
+def test_logs_of_requests_are_switched_on_where_they_are_missing(panel, sim):
+    panel.chat("fast")
+    page = panel.open("requests").page
+    panel.button("fast", page.get_by_role("row", name=re.compile("fast"))).click()
+    expect(panel.dialog).to_contain_text("Headers and bodies are not kept.")
+    panel.button("Log every request", panel.dialog).click()
+    expect(panel.dialog).to_contain_text("This request has no log")
+    assert "request-log: true" in panel.managed.text
+    page.keyboard.press("Escape")
+    panel.chat("careful")
+    panel.button("careful", page.get_by_role("row", name=re.compile("careful"))).click()
+    expect(panel.dialog).to_contain_text("You said: Hello?")
+
+
+def test_one_sees_at_once_that_most_requests_fail(panel, sim):
+    for number in range(4):
+        sim.script(Failure(400, f"No such thing as {number}."))
+        panel.chat("careful")
+    panel.open("")
+    expect(panel.heading("4 of the last 4 requests failed")).to_be_visible()
+    panel.button("Look at it").click()
+    expect(panel.dialog).to_contain_text("No such thing as 3.")
+
+
+def test_a_failed_request_tells_why_in_the_list(panel, sim):
+    sim.script(Failure(400, "No such thing."))
+    panel.chat("careful")
+    row = panel.open("requests").page.get_by_role("row", name=re.compile("careful"))
+    expect(row).to_contain_text("No such thing.")
+    expect(row).to_contain_text("team")
+    moment = row.get_by_role("time")
+    expect(moment).to_have_text(re.compile("now|ago"))
+    expect(moment).to_have_attribute("title", re.compile(r"\d{4}.*\d\d:\d\d:\d\d"))
+
+
+@pytest.mark.parametrize("where", ["", "requests"])
+def test_what_was_seen_stays_while_the_server_is_gone(panel, where):
+    panel.chat("fast")
+    panel.page.clock.install()
+    page = panel.open(where).page
+    row = page.get_by_role("row", name=re.compile("fast"))
+    expect(row).to_be_visible()
+    alert = page.get_by_role("alert")
+
+    def wait_for(count):
+        # A page that asks every few seconds is given the seconds.
+        for _ in range(100):
+            page.clock.run_for(2_000)
+            if alert.count() == count:
+                return
+        raise AssertionError(f"not {count} alerts but {alert.count()}")
+
+    panel.context.route("**/v0/**", lambda route: route.abort("connectionrefused"))
+    wait_for(1)
+    expect(alert).to_contain_text("The server does not answer.")
+    expect(row).to_be_visible()
+    panel.context.unroute_all()
+    wait_for(0)
+    expect(row).to_be_visible()
+    panel.faults = [fault for fault in panel.faults if "ERR_CONNECTION_REFUSED" not in fault]
+
+
+def test_usage_is_drawn_and_told_in_numbers(visit, sim):
+    panel = visit(hosts(sim), alone=True).signed_in()
     page = panel.open("usage").page
     expect(page.get_by_text("Nothing was used in this time")).to_be_visible()
     sim.script(*(Answer("Hi", usage=Usage(1000, 200)) for _ in range(3)))
     for model in ("fast", "fast", "careful"):
         panel.chat(model)
-    panel.until_counted(3)
+    panel.until_counted()
     page.reload()
     expect(page.locator(".chart canvas")).to_be_visible()
     totals = page.locator(".figures")
@@ -184,7 +257,7 @@ def test_the_log_of_a_failed_request_can_be_read(visit, log, sim):
     panel = visit(hosts(sim) + "logging-to-file: true\n").signed_in()
     sim.script(Failure(400, "No such thing."))
     panel.chat("careful")
-    panel.until_counted(1)
+    panel.until_counted()
     page = panel.open("logs").page
     page.get_by_role("tab", name="Failed requests").click()
     page.get_by_role("button", name=re.compile("^error-v1-chat-completions")).click()

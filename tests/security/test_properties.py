@@ -6,6 +6,7 @@ import base64
 import json
 import math
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -127,6 +128,52 @@ def test_no_secret_is_left_in_a_text(secret, before, after):
     assert secret not in redact.without(f"{before}{secret}{after}", {secret}) or secret in (
         redact.HIDDEN
     )
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        'sk/a+b c=é"\\d', r"sk\/a+b c=é\"\\d", r"sk\u002Fa\u002bb c=\u00e9\u0022\\d",
+        r"sk\\/a\\u002Bb c=é\\\"\\\\d", "sk%2Fa%2Bb%20c%3D%C3%A9%22%5Cd",
+        "sk%2fa%2bb+c%3d%c3%a9%22%5cd",
+    ],
+)  # fmt: skip
+def test_a_secret_is_known_in_every_spelling(written):
+    secrets = {'sk/a+b c=é"\\d'}
+    assert redact.without(f"<{written}>", secrets) == "<…>"
+    assert redact.without_bytes(f"<{written}>".encode(), secrets) == "<…>".encode()
+
+
+@pytest.mark.parametrize("secret", ["sk-0123456789abcdefghij", "sk/0123456789+abcdefghij"])
+def test_half_a_secret_is_too_much(secret):
+    for size in range(len(secret) // 2 + 1, len(secret) + 1):
+        text = f"Bad key {secret[:size]}"
+        assert redact.without(text, {secret}) == "Bad key …"
+        assert redact.without_bytes(f"{text}'".encode(), {secret}) == "Bad key …'".encode()
+    assert redact.without(f"Bad key {secret[:6]}", {secret}) == f"Bad key {secret[:6]}"
+
+
+def test_a_text_full_of_escapes_takes_no_time():
+    for secret in ("\\" * 40, "\\/" * 20, "\\/+" * 20, "é" * 40):
+        text = "\\" * 20_000
+        assert redact.without(text + "x", {secret})
+
+
+@given(st.text(min_size=8), st.text(), st.text())
+def test_no_secret_is_left_in_bytes(secret, before, after):
+    data = f"{before}{secret}{after}".encode("utf-8", "surrogatepass")
+    needle = secret.encode("utf-8", "surrogatepass")
+    assert needle not in redact.without_bytes(data, {secret}) or needle in redact.HIDDEN.encode()
+
+
+@given(st.text(min_size=8))
+def test_a_secret_is_found_in_json_and_in_addresses(secret):
+    for once in (json.dumps(secret), json.dumps(secret, ensure_ascii=False)):
+        assert redact.without(once, {secret}) == f'"{redact.HIDDEN}"'
+        assert set(redact.without(json.dumps(once), {secret})) == {'"', "\\", redact.HIDDEN}
+    coded = quote(secret, "")
+    assert redact.without(coded, {secret}) == redact.HIDDEN
+    assert redact.without(quote_plus(secret), {secret}) == redact.HIDDEN
 
 
 @given(st.dictionaries(st.text(), st.text()), st.text(), st.binary())

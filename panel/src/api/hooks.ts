@@ -1,9 +1,9 @@
 /** What pages ask for. */
 
-import { queryOptions, useQuery, type QueryClient } from "@tanstack/react-query";
-import { ApiError, change, get, text } from "./client";
+import { queryOptions, type QueryClient } from "@tanstack/react-query";
+import { ApiError, change, get } from "./client";
 import type {
-  Account, AuthFile, Cooldown, KeyEntry, LogFile, ModelInfo, Quota, Req, Sum, Used,
+  Account, AuthFile, Cooldown, KeyEntry, LogFile, LoggedBody, ModelInfo, Quota, Req, Sum, Used,
 } from "./types";
 
 export const KEY_LISTS = [
@@ -118,10 +118,11 @@ export const errorLogs = queryOptions({
   queryFn: async ({ signal }) => (await get<{ files: LogFile[] }>("/request-error-logs", {}, signal)).files,
 });
 
-export const requestLog = (id: string) =>
+/** One request, with its bodies where they were logged; null when it is no longer known. */
+export const oneRequest = (id: string, running: boolean) =>
   queryOptions({
-    queryKey: ["request-log", id],
-    queryFn: () => soft(text(`/request-log-by-id/${encodeURIComponent(id)}`), ""),
+    queryKey: ["request", id, running],
+    queryFn: ({ signal }) => soft(get<Req & { bodies?: LoggedBody[] }>(`/requests/${encodeURIComponent(id)}`, {}, signal).then((found): (Req & { bodies?: LoggedBody[] }) | null => found), null),
     retry: false,
     staleTime: Infinity,
   });
@@ -148,10 +149,3 @@ export function bare(entry: KeyEntry): KeyEntry {
 
 export const sameEntry = (a: KeyEntry, b: KeyEntry) =>
   a["api-key"] === b["api-key"] && (a["base-url"] ?? "") === (b["base-url"] ?? "") && a.name === b.name;
-
-export function useHasAccounts(): boolean | null {
-  const a = useQuery(files);
-  const b = useQuery(keys);
-  if (a.data?.length || b.data?.length) return true;
-  return a.data && b.data ? false : null;
-}

@@ -6,177 +6,178 @@ export interface components {
     schemas: {
         /** Config */
         Config: {
-            tls?: components["schemas"]["Tls"];
-            "api-keys"?: string[];
-            "allow-unauthenticated"?: boolean;
-            "trusted-proxies"?: string[];
-            "max-body-size"?: number;
-            debug?: boolean;
-            pprof?: components["schemas"]["Pprof"];
-            "commercial-mode"?: boolean;
-            "logging-to-file"?: boolean;
-            "logs-max-total-size-mb"?: number;
-            "error-logs-max-files"?: number;
-            "request-log"?: boolean;
-            "usage-statistics-enabled"?: boolean;
-            "redis-usage-queue-retention-seconds"?: number;
-            usage?: components["schemas"]["Kept"];
-            prices?: {
+            tls: components["schemas"]["Tls"];
+            "api-keys": string[];
+            "allow-unauthenticated": boolean;
+            "trusted-proxies": string[];
+            "max-body-size": number;
+            debug: boolean;
+            pprof: components["schemas"]["Pprof"];
+            "commercial-mode": boolean;
+            "logging-to-file": boolean;
+            "logs-max-total-size-mb": number;
+            "error-logs-max-files": number;
+            "request-log": boolean;
+            "usage-statistics-enabled": boolean;
+            "redis-usage-queue-retention-seconds": number;
+            usage: components["schemas"]["Kept"];
+            prices: {
                 [key: string]: components["schemas"]["Price"];
             };
-            "proxy-url"?: string;
-            "force-model-prefix"?: boolean;
-            "passthrough-headers"?: boolean;
-            "expose-routing-headers"?: boolean;
+            "proxy-url": string;
+            "force-model-prefix": boolean;
+            "passthrough-headers": boolean;
+            "expose-routing-headers": boolean;
             /** @enum {unknown} */
-            fidelity?: "report" | "strict";
-            "request-retry"?: number;
-            "max-retry-credentials"?: number;
-            "max-retry-interval"?: number;
-            "disable-cooling"?: boolean;
-            "max-cooldown"?: number;
-            "save-cooldown-status"?: boolean;
-            "transient-error-cooldown-seconds"?: number;
-            "auth-auto-refresh-workers"?: number;
-            "models-refresh"?: number;
-            "quota-exceeded"?: components["schemas"]["QuotaExceeded"];
-            routing?: components["schemas"]["Routing"];
-            "ws-auth"?: boolean;
-            "nonstream-keepalive-interval"?: number;
-            streaming?: components["schemas"]["Streaming"];
-            timeouts?: components["schemas"]["Timeouts"];
-            responses?: components["schemas"]["Responses"];
-            media?: components["schemas"]["Media"];
-            "prompt-caching"?: components["schemas"]["PromptCaching"];
-            "local-model"?: components["schemas"]["LocalModel"];
-            "disable-image-generation"?: boolean | string;
-            "gpt-image-2-base-model"?: string;
-            "video-result-auth-cache-ttl"?: number;
-            codex?: Record<string, never>;
-            xai?: Record<string, never>;
-            "claude-code"?: Record<string, never>;
-            antigravity?: Record<string, never>;
-            "antigravity-signature-cache-enabled"?: boolean;
-            "antigravity-signature-bypass-strict"?: boolean;
-            "disable-claude-cloak-mode"?: boolean;
-            "claude-header-defaults"?: Record<string, never>;
-            "codex-header-defaults"?: Record<string, never>;
-            plugins?: Record<string, never>;
-            "credential-concurrency"?: unknown;
-            "credential-in-flight"?: unknown;
-            "gemini-api-key"?: components["schemas"]["Entry"][];
-            "interactions-api-key"?: components["schemas"]["Entry"][];
-            "codex-api-key"?: components["schemas"]["Entry"][];
-            "xai-api-key"?: components["schemas"]["Entry"][];
-            "claude-api-key"?: components["schemas"]["Entry"][];
-            "vertex-api-key"?: components["schemas"]["Entry"][];
-            "openai-compatibility"?: components["schemas"]["Compat"][];
-            "oauth-model-alias"?: Record<string, never>;
-            "oauth-excluded-models"?: Record<string, never>;
-            "oauth-request-scoped-errors"?: Record<string, never>;
-            endpoints?: Record<string, never>;
-            payload?: Record<string, never>;
-            ampcode?: Record<string, never>;
-            fallback?: unknown;
+            fidelity: "report" | "strict";
+            "request-retry": number;
+            "max-retry-credentials": number;
+            "max-retry-interval": number;
+            "disable-cooling": boolean;
+            "max-cooldown": number;
+            "save-cooldown-status": boolean;
+            "transient-error-cooldown-seconds": number;
+            "auth-auto-refresh-workers": number;
+            "models-refresh": number;
+            "quota-exceeded": components["schemas"]["QuotaExceeded"];
+            routing: components["schemas"]["Routing"];
+            "ws-auth": boolean;
+            "nonstream-keepalive-interval": number;
+            streaming: components["schemas"]["Streaming"];
+            timeouts: components["schemas"]["Timeouts"];
+            responses: components["schemas"]["Responses"];
+            media: components["schemas"]["Media"];
+            "prompt-caching": components["schemas"]["PromptCaching"];
+            "local-model": components["schemas"]["LocalModel"];
+            "disable-image-generation": boolean | string;
+            "gpt-image-2-base-model": string;
+            "video-result-auth-cache-ttl": number;
+            codex: Record<string, never>;
+            xai: Record<string, never>;
+            "claude-code": Record<string, never>;
+            antigravity: Record<string, never>;
+            "antigravity-signature-cache-enabled": boolean;
+            "antigravity-signature-bypass-strict": boolean;
+            "disable-claude-cloak-mode": boolean;
+            "claude-header-defaults": Record<string, never>;
+            "codex-header-defaults": Record<string, never>;
+            plugins: Record<string, never>;
+            "credential-concurrency": unknown;
+            "credential-in-flight": unknown;
+            "gemini-api-key": components["schemas"]["Entry"][];
+            "interactions-api-key": components["schemas"]["Entry"][];
+            "codex-api-key": components["schemas"]["Entry"][];
+            "xai-api-key": components["schemas"]["Entry"][];
+            "claude-api-key": components["schemas"]["Entry"][];
+            "vertex-api-key": components["schemas"]["Entry"][];
+            "openai-compatibility": components["schemas"]["Compat"][];
+            "oauth-model-alias": Record<string, never>;
+            "oauth-excluded-models": Record<string, never>;
+            "oauth-request-scoped-errors": Record<string, never>;
+            endpoints: Record<string, never>;
+            payload: Record<string, never>;
+            ampcode: Record<string, never>;
+            fallback: unknown;
         };
         /** Tls */
         Tls: {
-            enable?: boolean;
-            cert?: string;
-            key?: string;
+            enable: boolean;
+            cert: string;
+            key: string;
         };
         /** Pprof */
         Pprof: {
-            enable?: boolean;
-            addr?: string;
+            enable: boolean;
+            addr: string;
         };
         /** Kept */
         Kept: {
-            "max-requests"?: number;
-            "requests-ttl"?: number;
-            "hours-ttl"?: number;
-            "max-size-mb"?: number;
+            "max-requests": number;
+            "requests-ttl": number;
+            "hours-ttl": number;
+            "max-size-mb": number;
         };
         /** Price */
         Price: {
-            input?: number;
-            cached?: number | null;
-            "cache-write"?: number | null;
-            "cache-write-1h"?: number | null;
-            output?: number;
-            above?: number;
-            "above-input"?: number | null;
-            "above-cached"?: number | null;
-            "above-cache-write"?: number | null;
-            "above-output"?: number | null;
+            input: number;
+            cached: number | null;
+            "cache-write": number | null;
+            "cache-write-1h": number | null;
+            output: number;
+            above: number;
+            "above-input": number | null;
+            "above-cached": number | null;
+            "above-cache-write": number | null;
+            "above-output": number | null;
         };
         /** QuotaExceeded */
         QuotaExceeded: {
-            "switch-project"?: boolean;
-            "switch-preview-model"?: boolean;
-            "antigravity-credits"?: boolean;
+            "switch-project": boolean;
+            "switch-preview-model": boolean;
+            "antigravity-credits": boolean;
         };
         /** Routing */
         Routing: {
-            strategy?: string;
-            "max-in-flight"?: number;
-            "session-affinity"?: boolean;
-            "session-affinity-ttl"?: number;
+            strategy: string;
+            "max-in-flight": number;
+            "session-affinity": boolean;
+            "session-affinity-ttl": number;
         };
         /** Streaming */
         Streaming: {
-            "keepalive-seconds"?: number;
-            "bootstrap-retries"?: number;
+            "keepalive-seconds": number;
+            "bootstrap-retries": number;
             /** @enum {unknown} */
-            commit?: "first-byte" | "semantic";
-            "commit-timeout"?: number;
+            commit: "first-byte" | "semantic";
+            "commit-timeout": number;
         };
         /** Timeouts */
         Timeouts: {
-            connect?: number;
-            "first-event"?: number;
-            idle?: number;
-            total?: number;
-            special?: {
+            connect: number;
+            "first-event": number;
+            idle: number;
+            total: number;
+            special: {
                 [key: string]: components["schemas"]["SpecialTimeouts"];
             };
         };
         /** SpecialTimeouts */
         SpecialTimeouts: {
-            connect?: number | null;
-            "first-event"?: number | null;
-            idle?: number | null;
-            total?: number | null;
+            connect: number | null;
+            "first-event": number | null;
+            idle: number | null;
+            total: number | null;
         };
         /** Responses */
         Responses: {
-            store?: boolean;
-            "max-size-mb"?: number;
-            ttl?: number;
+            store: boolean;
+            "max-size-mb": number;
+            ttl: number;
         };
         /** Media */
         Media: {
-            fetch?: boolean;
-            "max-size-mb"?: number;
-            timeout?: number;
-            "allow-hosts"?: string[];
+            fetch: boolean;
+            "max-size-mb": number;
+            timeout: number;
+            "allow-hosts": string[];
         };
         /** PromptCaching */
         PromptCaching: {
-            breakpoints?: boolean;
+            breakpoints: boolean;
             /** @enum {unknown} */
-            ttl?: "1h" | "5m";
+            ttl: "1h" | "5m";
         };
         /** LocalModel */
         LocalModel: {
-            enable?: boolean | null;
-            model?: string;
-            context?: number;
-            parallel?: number;
+            enable: boolean | null;
+            model: string;
+            context: number;
+            parallel: number;
         };
         /** Entry */
         Entry: {
             "api-key"?: string;
+            disabled?: boolean;
             priority?: number;
             weight?: number;
             prefix?: string;
@@ -255,6 +256,155 @@ export interface components {
         Status: {
             status: string;
         };
+        Written: {
+            status: string;
+            warnings?: {
+                line: number | null;
+                path: string;
+                message: string;
+            }[];
+        };
+        Loss: {
+            field: string;
+            reason: string;
+            /** @enum {string} */
+            severity?: "info" | "warn" | "error";
+            /** @enum {string} */
+            action?: "dropped" | "approximated" | "moved" | "synthesised";
+        };
+        Account: {
+            id: string;
+            provider: string;
+            label: string;
+            /** @enum {string} */
+            kind: "key" | "oauth" | "service" | "linked" | "local";
+            /** @enum {string} */
+            state: "ok" | "refreshing" | "network" | "limited" | "needs_login" | "revoked" | "disabled" | "not used" | "no token" | "no key";
+            problem: string;
+            expires: number | null;
+            disabled: boolean;
+            cooldown: {
+                reason: string;
+                /** @description Unix seconds. */
+                until: number;
+            } | null;
+            base_url: string;
+            prefix: string;
+            project: string;
+            priority: number;
+            weight: number;
+            auth_index: string;
+            file: string;
+            running: number;
+            success: number;
+            failed: number;
+            recent_requests: {
+                time: string;
+                success: number;
+                failed: number;
+            }[];
+        };
+        ModelServed: {
+            id: string;
+            owned_by: string;
+            created: number;
+            display_name: string;
+            context_length: number;
+            max_output: number;
+            accounts: {
+                id: string;
+                label: string;
+                provider: string;
+                model: string;
+            }[];
+            type?: string;
+            thinking?: Record<string, never> | null;
+            input_modalities?: string[];
+            output_modalities?: string[];
+        };
+        Quota: {
+            plan: string;
+            windows: {
+                id: string;
+                label: string;
+                used_percent: number | null;
+                remaining: number | null;
+                limit: number | null;
+                reset_at: number | null;
+                period_seconds: number | null;
+                models: string[];
+            }[];
+            credits: Record<string, never>;
+        };
+        UsageSum: {
+            requests: number;
+            failed: number;
+            left: number;
+            tokens: {
+                input: number;
+                cached: number;
+                cache_write: number;
+                output: number;
+                reasoning: number;
+                total: number;
+            };
+            cost_usd: number;
+            unpriced: number;
+            seconds: number | null;
+            first_seconds: number | null;
+            provider?: string;
+            account?: string;
+            source?: string;
+            auth_index?: string;
+            client?: string;
+            model?: string;
+            operation?: string;
+            day?: string;
+            hour?: string;
+        };
+        UsageRequest: {
+            row: number;
+            /** @description Unix seconds. */
+            at: number;
+            seconds: number;
+            first_seconds: number | null;
+            id: string;
+            client: string;
+            provider: string;
+            account: string;
+            source: string;
+            auth_index: string;
+            model: string;
+            served: string;
+            dialect: string;
+            upstream: string;
+            endpoint: string;
+            operation: string;
+            fidelity: string;
+            error: string;
+            stream: boolean;
+            status: number;
+            failed: boolean;
+            attempts: number;
+            tokens: {
+                input: number;
+                cached: number;
+                cache_write: number;
+                output: number;
+                reasoning: number;
+                total: number;
+                cache_write_1h: number;
+                quality: string;
+            };
+            cost_usd: number | null;
+        };
+        LogPage: {
+            lines: string[];
+            "line-count": number;
+            "latest-timestamp": number;
+            "next-cursor": string;
+            "cursor-reset"?: boolean;
+        };
         AuthFile: {
             id: string;
             auth_index: string;
@@ -278,6 +428,9 @@ export interface components {
                 success: number;
                 failed: number;
             }[];
+            state: string;
+            problem: string;
+            linked: boolean;
             path?: string;
             email?: string;
             /** @enum {string} */
@@ -322,6 +475,12 @@ export interface components {
             source: string;
             /** @description Unix seconds. */
             until: number;
+            /** @enum {string} */
+            scope?: "credential" | "model";
+            model_key?: string;
+            /** Format: date-time */
+            retry_at?: string;
+            remaining_seconds?: number;
         };
         Attempt: {
             provider: string;
@@ -331,15 +490,12 @@ export interface components {
             reason: string;
             message: string;
             seconds: number;
-            losses: {
-                field?: string;
-                reason?: string;
-                severity?: string;
-            }[];
+            losses: components["schemas"]["Loss"][];
             told: string;
         };
-        RecentRequest: {
+        Request: {
             id: string;
+            running: boolean;
             /** @description Unix seconds. */
             at: number;
             seconds: number;
@@ -352,6 +508,15 @@ export interface components {
             fidelity: string;
             error: string;
             attempts: components["schemas"]["Attempt"][];
+            bodies?: components["schemas"]["LoggedBody"][];
+        };
+        LoggedBody: {
+            /** @enum {string} */
+            of: "request" | "upstream request" | "upstream answer" | "answer";
+            attempt: number;
+            head: string;
+            body: string;
+            size: number;
         };
         Choice: {
             provider: string;
@@ -368,11 +533,7 @@ export interface components {
             };
             body: unknown;
             proxy: string;
-            losses: {
-                field?: string;
-                reason?: string;
-                severity?: string;
-            }[];
+            losses: components["schemas"]["Loss"][];
             error: string;
             state: string;
             because: string;
@@ -383,10 +544,11 @@ export interface components {
             status: "ok";
             url: string;
             state: string;
+            expires_in: number;
             /** @enum {string} */
             flow?: "device";
             user_code?: string;
-            expires_in?: number;
+            notice?: string;
         };
         LoginStatus: {
             /** @enum {string} */

@@ -9,30 +9,29 @@ export type Bucket = AuthFile["recent_requests"][number];
 export type Cooldown = Schema["Cooldown"];
 export type Attempt = Lost<Schema["Attempt"]>;
 export type Choice = Lost<Schema["Choice"]>;
-/** One request; a server that tells of those under way marks them. */
-export type Req = Omit<Schema["RecentRequest"], "attempts"> & { attempts: Attempt[]; running?: boolean };
+/** One request; those under way are marked. */
+export type Req = Omit<Schema["Request"], "attempts"> & { attempts: Attempt[] };
+export type LoggedBody = Schema["LoggedBody"];
+export type Account = Schema["Account"];
+/** What came of one short question to an account. */
+export interface Trial {
+  ok: boolean;
+  model: string;
+  served: string;
+  status: number;
+  seconds: number;
+  answer: string;
+  error: string;
+  reason: string;
+  cure: string;
+  retry_after: number | null;
+  request: string;
+}
+/** How a login stands after its token was to be renewed. */
+export interface Renewed { renewed: boolean; state: string; problem: string; expires: number | null }
 /** A login that was begun; `notice` is what one should know of the provider's terms first. */
 export type LoginStart = Schema["LoginStarted"] & { notice?: string };
 export type LoginStatus = Schema["LoginStatus"];
-
-export interface Account {
-  id: string;
-  provider: string;
-  label: string;
-  kind: string;
-  base_url: string;
-  prefix: string;
-  priority: number;
-  weight: number;
-  auth_index: string;
-  /** The name of its credential file; "" for keys. */
-  file: string;
-  /** Requests under way. */
-  running: number;
-  success: number;
-  failed: number;
-  recent_requests: Bucket[];
-}
 
 export interface QuotaWindow {
   id: string;

@@ -40,3 +40,9 @@ export function hidden(text: string): string[] {
     lines[line] = `${lines[line]!.slice(0, from)}••••••••${lines[line]!.slice(to)}`;
   return lines;
 }
+
+/** A key of one's own for a client, which nobody guesses. */
+export function freshKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(24));
+  return `sk-${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}

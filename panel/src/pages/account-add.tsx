@@ -23,22 +23,22 @@ const WAYS: Way[] = [
   { id: "iflow", path: "/iflow-auth-url", flow: "cookie" },
 ];
 
-export function AddAccount({ start, onClose }: { start: Tab; onClose: () => void }) {
+export function AddAccount({ start, provider: named, onClose }: { start: Tab; provider: string; onClose: () => void }) {
   const t = useText();
   const [tab, turn] = useState<Tab>(start);
   const [busy, lock] = useState(false);
   return (
     <Dialog title={t.add.title} onClose={onClose} kind="wide-dialog">
       <Tabs label={t.add.title} value={tab} onChange={(value) => !busy && turn(value)} tabs={[["login", t.add.login], ["key", t.add.key], ["file", t.add.file]]}>
-        {tab === "login" ? <ByLogin onClose={onClose} lock={lock} /> : tab === "key" ? <ByKey onClose={onClose} /> : <ByFile onClose={onClose} />}
+        {tab === "login" ? <ByLogin named={named} onClose={onClose} lock={lock} /> : tab === "key" ? <ByKey onClose={onClose} /> : <ByFile onClose={onClose} />}
       </Tabs>
     </Dialog>
   );
 }
 
-function ByLogin({ onClose, lock }: { onClose: () => void; lock: (busy: boolean) => void }) {
+function ByLogin({ named, onClose, lock }: { named: string; onClose: () => void; lock: (busy: boolean) => void }) {
   const t = useText();
-  const [way, choose] = useState<Way | null>(null);
+  const [way, choose] = useState<Way | null>(() => WAYS.find((item) => item.id === named) ?? null);
   const [project, name] = useState("");
   const [run, restart] = useState(0);
   useEffect(() => {
@@ -162,7 +162,7 @@ function Running({ way, project, onBack, onAgain, onClose }: RunningProps) {
           <li>
             <div className="stack tight">
               <strong>{t.add.typeCode}</strong>
-              {login?.user_code ? <div className="row"><span className="code-big">{login.user_code}</span><Copy value={login.user_code} small={false} /></div> : <p className="muted">{login ? t.add.codeInAddress : <span className="sk" style={{ display: "block", width: 180, height: 46 }} />}</p>}
+              {login?.user_code ? <div className="row"><span className="code-big">{login.user_code}</span><Copy value={login.user_code} label={t.add.copyCode} small={false} />{until && <span className="muted">{t.add.codeValid} <Countdown until={until} /></span>}</div> : <p className="muted">{login ? t.add.codeInAddress : <span className="sk" style={{ display: "block", width: 180, height: 46 }} />}</p>}
             </div>
           </li>
         ) : (

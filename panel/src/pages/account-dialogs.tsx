@@ -1,13 +1,15 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
-import { change, get, origin } from "../api/client";
-import { changedAccounts, clientKeys, models, rewriteKeys, sameEntry } from "../api/hooks";
-import type { KeyEntry, ModelInfo } from "../api/types";
+import { useState, type ReactNode } from "react";
+import { change, download, get } from "../api/client";
+import { changedAccounts, requests, rewriteKeys, sameEntry } from "../api/hooks";
+import { endRest, renews, type Row } from "../api/rows";
+import type { KeyEntry, ModelInfo, Trial } from "../api/types";
 import { useText } from "../i18n";
-import { provider, seconds } from "../lib/format";
-import { Button, Copy, Empty, Failure, Loading, Note, Select, TextInput, say, toast } from "../ui/basic";
+import { count, provider, seconds } from "../lib/format";
+import { Button, Copy, Empty, Failure, Loading, Note, Select, TextInput, When, say, toast } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
-import type { Row } from "./accounts";
+import { Health } from "./health";
+import { Status } from "./requests";
 
 export function EditAccount({ row, onClose }: { row: Row; onClose: () => void }) {
   const t = useText();
@@ -51,7 +53,7 @@ export function EditAccount({ row, onClose }: { row: Row; onClose: () => void })
           if (weight !== null) made.weight = weight;
           else delete made.weight;
           const patterns = form.excluded.split(/[,\n]/).map((text) => text.trim()).filter(Boolean);
-          if (row.disabled && !compat) patterns.push("*");
+          if ((item["excluded-models"] ?? []).includes("*")) patterns.push("*");
           if (patterns.length || "excluded-models" in item) made["excluded-models"] = patterns;
           return made;
         };
@@ -127,56 +129,51 @@ export function AccountModels({ row, onClose }: { row: Row; onClose: () => void 
   );
 }
 
-interface Result { good: boolean; status: number; seconds: number; text: string }
-
-/** One short real question through the ordinary door, pinned to this account. */
+/** One short real question through the pipeline, pinned to this account. */
 export function TestAccount({ row, onClose }: { row: Row; onClose: () => void }) {
   const t = useText();
+  const client = useQueryClient();
   const own = useAccountModels(row);
-  const all = useQuery(models);
-  const doors = useQuery(clientKeys);
-  const [picked, pick] = useState("");
+  const [model, pick] = useState("");
   const [busy, work] = useState(false);
-  const [result, tell] = useState<Result | null>(null);
-  const list = own.data?.length ? own.data : (all.data ?? []);
-  const model = picked || list[0]?.id || "";
+  const [told, tell] = useState<Trial | null>(null);
+  const [problem, fail] = useState("");
 
-  async function ask() {
+  async function ask(again = false) {
     work(true);
     tell(null);
-    const began = performance.now();
+    fail("");
     try {
-      const key = doors.data?.[0];
-      const response = await fetch(`${origin}/v1/chat/completions`, {
-        method: "POST",
-        headers: {
-          "Content-Type": "application/json",
-          ...(key ? { Authorization: `Bearer ${key}` } : {}),
-          ...(row.account ? { "X-Cliproxy-Account": row.account } : {}),
-        },
-        body: JSON.stringify({ model: row.prefix ? `${row.prefix}/${model}` : model, max_tokens: 32, messages: [{ role: "user", content: "Answer with the one word: ready" }] }),
-      });
-      const body: unknown = await response.json().catch(() => null);
-      const told = body as { choices?: { message?: { content?: string } }[]; error?: { message?: string } | string } | null;
-      const text = response.ok ? (told?.choices?.[0]?.message?.content ?? "") : typeof told?.error === "string" ? told.error : (told?.error?.message ?? "");
-      tell({ good: response.ok, status: response.status, seconds: (performance.now() - began) / 1000, text });
-    } catch {
-      tell({ good: false, status: 0, seconds: (performance.now() - began) / 1000, text: t.errors.unreachable });
+      if (again) await Promise.all(row.accounts.map(endRest));
+      tell(await change<Trial>("POST", "/accounts/test", { account: row.account, ...(model ? { model: row.prefix && !model.startsWith(`${row.prefix}/`) ? `${row.prefix}/${model}` : model } : {}) }));
+    } catch (err) {
+      fail(say(t, err));
     } finally {
       work(false);
+      void changedAccounts(client);
     }
   }
 
   return (
-    <Dialog title={t.accounts.testTitle(row.title)} onClose={onClose} foot={<><Button onClick={onClose}>{t.close}</Button><Button tone="primary" icon="play" disabled={busy || !model} onClick={() => void ask()}>{busy ? t.accounts.testing : t.accounts.testNow}</Button></>}>
+    <Dialog title={t.accounts.testTitle(row.title)} onClose={onClose} foot={<><Button onClick={onClose}>{t.close}</Button><Button tone="primary" icon="play" disabled={busy} onClick={() => void ask()}>{busy ? t.accounts.testing : told || problem ? t.accounts.testAgain : t.accounts.testNow}</Button></>}>
       <div className="stack">
         <p className="muted">{t.accounts.testAbout(provider(row.provider))}</p>
-        <Select label={t.requests.model} value={model} onChange={pick} options={list.map((item) => [item.id, item.id] as const)} />
-        <div aria-live="polite" style={{ minHeight: 96 }}>
-          {result && (
-            <Note tone={result.good ? "ok" : "bad"}>
-              <strong>{result.good ? t.accounts.testGood : t.accounts.testBad}</strong> <span className="num">{result.status || ""} · {seconds(result.seconds)}</span>
-              <div className="wrap-any">{result.text}</div>
+        <Select label={t.requests.model} value={model} onChange={pick} options={[["", t.accounts.testSmallest], ...(own.data ?? []).map((item) => [item.id, item.id] as const)]} />
+        <div aria-live="polite" style={{ minHeight: 132 }}>
+          {busy && <div className="stack tight"><span className="sr">{t.accounts.testing}</span><div className="sk" style={{ width: "40%" }} /><div className="sk" style={{ width: "75%" }} /></div>}
+          {problem && <Note tone="bad">{problem}</Note>}
+          {told && (
+            <Note tone={told.ok ? "ok" : "bad"}>
+              <div className="stack tight">
+                <div className="row apart"><strong>{told.ok ? t.accounts.testGood : t.accounts.testBad}</strong><span className="num">{told.status} · {seconds(told.seconds)}</span></div>
+                <div className="wrap-any"><code>{told.served || told.model}</code>{told.ok ? told.answer && <>: “{told.answer}”</> : null}</div>
+                {told.error && <div className="wrap-any">{told.error}</div>}
+                {!told.ok && (t.testCures[told.reason] ?? told.cure) && <div><strong>{t.accounts.whatHelps}</strong> {t.testCures[told.reason] ?? told.cure}</div>}
+                <div className="row small">
+                  {told.reason === "resting" && <Button small icon="undo" onClick={() => void ask(true)}>{t.accounts.endRest}</Button>}
+                  <a href={`#/requests/${told.request}`}>{t.accounts.testRequest}</a>
+                </div>
+              </div>
             </Note>
           )}
         </div>
@@ -184,3 +181,66 @@ export function TestAccount({ row, onClose }: { row: Row; onClose: () => void })
     </Dialog>
   );
 }
+
+interface ShowProps { row: Row; busy: boolean; cure: ReactNode; quotas: ReactNode; pulse: ReactNode; onAct: (what: "edit" | "models" | "test" | "delete") => void; onRenew: () => void; onClose: () => void }
+/** All that is known of one account, and all that can be done with it. */
+export function ShowAccount({ row, busy, cure, quotas, pulse, onAct, onRenew, onClose }: ShowProps) {
+  const t = useText();
+  const list = useQuery(requests(300));
+  const last = (list.data ?? []).filter((item) => item.attempts.some((attempt) => row.accounts.includes(attempt.account))).slice(0, 5);
+  const file = row.file;
+  const found = row.trouble ?? row.partly;
+  const advice = found ? t.advice[found.why] : undefined;
+  return (
+    <Dialog kind="drawer" title={row.title} onClose={onClose}>
+      <div className="stack loose">
+        <section className="stack" aria-label={t.requests.status}>
+          <Health row={row} t={t} cure={null} />
+          {found && !row.disabled && (advice || cure) && <Note tone={row.trouble?.bad ? "bad" : "warn"}><div className="row apart"><span className="grow">{advice}</span>{cure}</div></Note>}
+          <div className="row">
+            <Button small icon="play" disabled={row.disabled} onClick={() => onAct("test")}>{t.accounts.test}</Button>
+            {renews(row) && <Button small icon="refresh" disabled={busy || row.disabled} onClick={onRenew}>{t.accounts.renew}</Button>}
+            <Button small icon="edit" onClick={() => onAct("edit")}>{t.edit}</Button>
+            <Button small icon="models" onClick={() => onAct("models")}>{t.pages.models}</Button>
+            {file && <Button small icon="download" onClick={() => void download("/auth-files/download", file.name, { name: file.name }).catch((err: unknown) => toast(say(t, err), true))}>{t.download}</Button>}
+            <Button small icon="trash" tone="danger" onClick={() => onAct("delete")}>{t.delete}</Button>
+          </div>
+        </section>
+        {quotas && <section className="stack tight"><h3>{t.accounts.limits}</h3>{quotas}</section>}
+        <section className="stack tight">
+          <h3>{t.accounts.traffic}</h3>
+          {pulse}
+          <div className="row apart small muted num"><span>{row.recent[0]?.time.split("-")[0] ?? ""}</span><span>{t.accounts.calls(count(row.success), count(row.failed))}</span><span>{row.recent[row.recent.length - 1]?.time.split("-")[1] ?? ""}</span></div>
+          {last.length > 0 && (
+            <ul className="mini" aria-label={t.overview.latest}>
+              {last.map((item) => (
+                <li key={item.id} className="row apart">
+                  <span className="row grow" style={{ flexWrap: "nowrap" }}><Status row={item} /><a className="clip" href={`#/requests/${item.id}`}>{item.model}</a></span>
+                  <span className="small muted"><When at={item.at} /></span>
+                </li>
+              ))}
+            </ul>
+          )}
+        </section>
+        <section className="stack tight">
+          <h3>{t.accounts.facts}</h3>
+          <dl className="kv">
+            <dt>{t.usage.columns.provider}</dt><dd>{provider(row.provider)}{row.kind === "key" ? ` · ${t.accounts.apiKey}` : ""}</dd>
+            {row.detail && <><dt>{row.kind === "login" ? t.accounts.plan : t.accounts.baseUrl}</dt><dd>{row.detail}</dd></>}
+            {row.expires !== null && <><dt>{t.accounts.validUntil}</dt><dd><When at={row.expires} /></dd></>}
+            {file?.last_refresh && <><dt>{t.accounts.lastRenewed}</dt><dd><When at={Date.parse(file.last_refresh) / 1000} /></dd></>}
+            <dt>{t.accounts.priority}</dt><dd className="num">{row.priority}</dd>
+            <dt>{t.accounts.weight}</dt><dd className="num">{row.weight ?? 1}</dd>
+            {row.prefix && <><dt>{t.accounts.prefix}</dt><dd><code>{row.prefix}/</code></dd></>}
+            {row.proxy && <><dt>{t.accounts.proxy}</dt><dd><code>{withoutSecret(row.proxy)}</code></dd></>}
+            {row.note && <><dt>{t.accounts.note}</dt><dd>{row.note}</dd></>}
+            {file && <><dt>{t.logs.file}</dt><dd><code>{file.name}</code></dd></>}
+            {row.account && <><dt>{t.accounts.pin}</dt><dd className="row"><code className="wrap-any">{row.account}</code><Copy value={row.account} bare /></dd></>}
+          </dl>
+        </section>
+      </div>
+    </Dialog>
+  );
+}
+
+const withoutSecret = (url: string) => url.replace(/(:\/\/[^/@:]*:)[^@/]*@/, "$1••••@");

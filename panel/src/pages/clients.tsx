@@ -4,8 +4,9 @@ import { change, origin } from "../api/client";
 import { clientKeys, models } from "../api/hooks";
 import { useText } from "../i18n";
 import { mask } from "../lib/format";
+import { freshKey } from "../lib/secrets";
 import { CLIENTS, type ClientId } from "../lib/snippets";
-import { Box, Button, Copy, Empty, Failure, Head, Loading, Secret, Select, Snippet, copy, say, toast } from "../ui/basic";
+import { Box, Button, Copy, Empty, Failure, Head, Loading, Secret, Select, Snippet, Tag, copy, say, toast } from "../ui/basic";
 import { Confirm } from "../ui/dialog";
 
 export default function Clients() {
@@ -19,11 +20,6 @@ export default function Clients() {
       </div>
     </>
   );
-}
-
-function fresh(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(24));
-  return `sk-${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
 function Keys() {
@@ -46,7 +42,7 @@ function Keys() {
     }
   }
   const add = () => {
-    const key = fresh();
+    const key = freshKey();
     void alter(() => change("PATCH", "/api-keys", { old: key, new: key }), t.clients.keyMade);
   };
   return (
@@ -55,7 +51,7 @@ function Keys() {
         <Empty title={t.clients.noKeys} actions={<Button tone="primary" icon="plus" disabled={busy} onClick={add}>{t.clients.newKey}</Button>}>{t.clients.noKeysHelp}</Empty>
       ) : (
         <ul className="rows">
-          {list.data.map((key) => <li key={key} className="row apart"><Secret value={key} /><Button icon="trash" bare small tone="plain" disabled={busy} onClick={() => drop(key)}>{t.delete}</Button></li>)}
+          {list.data.map((key, n) => <li key={key} className="row apart"><span className="row"><Tag>key-{n + 1}</Tag><Secret value={key} /></span><Button icon="trash" bare small tone="plain" disabled={busy} onClick={() => drop(key)}>{t.delete}</Button></li>)}
         </ul>
       )}
       {gone !== null && (
@@ -67,11 +63,11 @@ function Keys() {
   );
 }
 
-export function ClientSnippets() {
+export function ClientSnippets({ start = "claude-code", compact }: { start?: ClientId; compact?: boolean }) {
   const t = useText();
   const keys = useQuery(clientKeys);
   const list = useQuery(models);
-  const [client, pick] = useState<ClientId>("claude-code");
+  const [client, pick] = useState<ClientId>(start);
   const [key, use] = useState("");
   const [model, name] = useState("");
   const usedKey = key || keys.data?.[0] || "";
@@ -80,14 +76,17 @@ export function ClientSnippets() {
   const parts = found.parts(origin, usedKey || "YOUR-KEY", usedModel || "MODEL");
   const hidden = found.parts(origin, usedKey ? mask(usedKey) : "YOUR-KEY", usedModel || "MODEL");
   return (
-    <div className="split">
-      <div className="aside">
-        <nav className="nav" aria-label={t.clients.which}>
-          {CLIENTS.map((item) => <button key={item.id} type="button" aria-current={item.id === client ? "true" : undefined} onClick={() => pick(item.id)}>{item.name}</button>)}
-        </nav>
-      </div>
+    <div className={`split ${compact ? "compact" : ""}`}>
+      {!compact && (
+        <div className="aside">
+          <nav className="nav" aria-label={t.clients.which}>
+            {CLIENTS.map((item) => <button key={item.id} type="button" aria-current={item.id === client ? "true" : undefined} onClick={() => pick(item.id)}>{item.name}</button>)}
+          </nav>
+        </div>
+      )}
       <div className="stack" style={{ minWidth: 0 }}>
         <div className="grid-2">
+          <div className="which"><Select label={t.clients.one} value={client} onChange={(value) => pick(value as ClientId)} options={CLIENTS.map((item) => [item.id, item.name] as const)} /></div>
           <Select label={t.clients.key} value={usedKey} onChange={use} options={keys.data?.length ? keys.data.map((item) => [item, mask(item)] as const) : [["", t.clients.noKey] as const]} />
           <Select label={t.requests.model} value={usedModel} onChange={name} options={list.data?.length ? list.data.map((item) => [item.id, item.id] as const) : [["", t.models.none] as const]} />
         </div>
@@ -100,7 +99,7 @@ export function ClientSnippets() {
         ))}
         <p className="hint">{t.clients.masked}</p>
         {found.note && <p className="hint">{t.clients.notes[found.note]}</p>}
-        <div><Button icon="copy" onClick={() => void copy(t, parts.map((part) => part.text).join("\n"))}>{t.clients.copyAll}</Button></div>
+        {parts.length > 1 && <div><Button icon="copy" onClick={() => void copy(t, parts.map((part) => part.text).join("\n"))}>{t.clients.copyAll}</Button></div>}
       </div>
     </div>
   );

@@ -23,7 +23,8 @@ export default function Explain() {
   const t = useText();
   const route = useRoute();
   const list = useQuery(models);
-  const [model, name] = useState(route.query.get("model") ?? "");
+  const [typed, name] = useState(route.query.get("model"));
+  const model = typed ?? list.data?.[0]?.id ?? "";
   const [kind, speak] = useState("openai-chat");
   const [stream, flow] = useState(false);
   const [body, write] = useState(() => JSON.stringify(SAMPLES["openai-chat"], null, 2));
@@ -62,7 +63,7 @@ export default function Explain() {
                 if (!touched) write(JSON.stringify(SAMPLES[value], null, 2));
               }} options={Object.keys(SAMPLES).map((id) => [id, dialect(id)] as const)} />
             </div>
-            <Field label={t.explain.body} hint={t.explain.bodyHint} error={wrong || null}>{(id, described) => <textarea id={id} className="area" rows={7} spellCheck={false} aria-describedby={described} value={body} onChange={(e) => {
+            <Field label={t.explain.body} hint={t.explain.bodyHint} error={wrong || null}>{(id, described) => <textarea id={id} className="area" rows={9} spellCheck={false} aria-describedby={described} value={body} onChange={(e) => {
               write(e.target.value);
               touch(true);
             }} />}</Field>

@@ -105,7 +105,7 @@ function Live({ off }: { off: boolean }) {
         <span className="muted num" role="status">{state.ready ? t.logs.lines(shown.length) : ""}</span>
       </div>
       <Box flush>
-        {!state.ready ? <div className="log"><Loading rows={10} /></div> : state.error && !lines.length ? <Failure error={state.error} retry={() => again(round + 1)} /> : !shown.length ? <div className="log"><Empty title={lines.length ? t.nothingFound : t.logs.none} /></div> : (
+        {!state.ready ? <div className="vacant"><Loading rows={10} /></div> : state.error && !lines.length ? <Failure error={state.error} retry={() => again(round + 1)} /> : !shown.length ? <div className="vacant"><Empty title={lines.length ? t.nothingFound : t.logs.none}>{lines.length ? undefined : t.logs.noneHelp}</Empty></div> : (
           <div className="log" ref={box} tabIndex={0} role="log" aria-live="off" aria-label={t.logs.live} onScroll={(e) => {
             const view = e.currentTarget;
             bottom.current = view.scrollHeight - view.scrollTop - view.clientHeight < 40;

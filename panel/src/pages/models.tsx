@@ -31,7 +31,7 @@ export default function Models() {
               <tbody>
                 {rows.map((item) => (
                   <tr key={item.id}>
-                    <td><code className="wrap-any">{item.id}</code>{item.display_name && item.display_name !== item.id && <div className="small muted">{item.display_name}</div>}</td>
+                    <td className="model"><code className="wrap-any">{item.id}</code>{item.display_name && item.display_name !== item.id && <div className="small muted">{item.display_name}</div>}</td>
                     <td className="wide">{item.owned_by || "–"}</td>
                     <td className="r wide">{item.context_length ? compact(item.context_length) : "–"}</td>
                     <td><Owners accounts={item.accounts ?? item.providers ?? []} /></td>
@@ -47,6 +47,8 @@ export default function Models() {
   );
 }
 
+const SHOWN = 4;
+
 function Owners({ accounts }: { accounts: ({ id: string; label?: string; provider?: string } | string)[] }) {
   const groups = new Map<string, string[]>();
   for (const item of accounts) {
@@ -54,5 +56,5 @@ function Owners({ accounts }: { accounts: ({ id: string; label?: string; provide
     groups.set(name, [...(groups.get(name) ?? []), typeof item === "string" ? item : item.label || item.id]);
   }
   if (!groups.size) return <span className="muted">–</span>;
-  return <div className="row" style={{ gap: 4 }}>{[...groups].map(([name, list]) => <span key={name} title={list.join("\n")}><Tag>{provider(name)}{list.length > 1 ? ` × ${list.length}` : ""}</Tag></span>)}</div>;
+  return <div className="row tags" style={{ gap: 4 }}>{[...groups].slice(0, SHOWN).map(([name, list]) => <span key={name} title={list.join("\n")}><Tag>{provider(name)}{list.length > 1 ? ` × ${list.length}` : ""}</Tag></span>)}{groups.size > SHOWN && <span className="small muted" title={[...groups.keys()].slice(SHOWN).map(provider).join("\n")}>+{groups.size - SHOWN}</span>}</div>;
 }

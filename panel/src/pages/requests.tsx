@@ -1,13 +1,17 @@
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useDeferredValue, useMemo, useState } from "react";
-import { download } from "../api/client";
-import { config, requestLog, requests, used } from "../api/hooks";
-import type { Attempt, Loss, Req, Used } from "../api/types";
+import { change, download } from "../api/client";
+import { config, oneRequest, requests, used } from "../api/hooks";
+import { useRows } from "../api/rows";
+import type { Attempt, LoggedBody, Loss, Req, Used } from "../api/types";
 import { useText } from "../i18n";
-import { clock, compact, count, dateTime, dialect, money, provider, seconds } from "../lib/format";
+import { bytes, compact, count, dateTime, dialect, money, provider, seconds } from "../lib/format";
 import { go, useRoute } from "../lib/route";
-import { Box, Button, Copy, Empty, Failure, Head, Loading, Search, Segments, State, Tag, toast, say } from "../ui/basic";
+import { Box, Button, Copy, Empty, Failure, Head, Loading, Note, Search, Segments, Stale, State, Tag, When, toast, say } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
+
+/** Who asks when an account is tested. */
+const PANEL = "management";
 
 export const failed = (row: Req) => row.status >= 400 || row.status === 0 && !row.running;
 
@@ -19,6 +23,7 @@ export default function Requests() {
   const [which, choose] = useState<"all" | "failed" | "lossy">("all");
   const list = useQuery({ ...requests(300), refetchInterval: live ? 2000 : false, placeholderData: keepPreviousData });
   const spent = useQuery({ ...used(300), refetchInterval: live ? 4000 : false });
+  const { names } = useRows();
   const wanted = useDeferredValue(find.trim().toLowerCase());
   const byId = useMemo(() => new Map((spent.data ?? []).map((row) => [row.id, row])), [spent.data]);
   const rows = useMemo(
@@ -26,9 +31,9 @@ export default function Requests() {
       (list.data ?? []).filter(
         (row) =>
           (which === "all" || (which === "failed" ? failed(row) : row.fidelity === "lossy")) &&
-          (!wanted || [row.id, row.model, row.client, row.dialect, row.status, row.error, ...row.attempts.flatMap((a) => [a.provider, a.account, a.model, a.reason])].join(" ").toLowerCase().includes(wanted)),
+          (!wanted || [row.id, row.model, row.client, row.dialect, row.status, row.error, ...row.attempts.flatMap((a) => [a.provider, a.account, names.get(a.account), a.model, a.reason])].join(" ").toLowerCase().includes(wanted)),
       ),
-    [list.data, which, wanted],
+    [list.data, which, wanted, names],
   );
   const open = route.page === "requests" && route.rest;
   return (
@@ -44,9 +49,10 @@ export default function Requests() {
         <Segments label={t.requests.which} value={which} onChange={choose} options={[["all", t.all], ["failed", t.requests.onlyFailed], ["lossy", t.requests.onlyLossy]]} />
         <span className="muted num" role="status">{list.data ? t.requests.found(rows.length) : ""}</span>
       </div>
+      {list.error && list.data ? <div style={{ marginBottom: 12 }}><Stale error={list.error} retry={() => void list.refetch()} /></div> : null}
       <Box flush>
-        {list.isPending ? <Loading rows={10} /> : list.error ? <Failure error={list.error} retry={() => void list.refetch()} /> : rows.length ? (
-          <RequestTable rows={rows} used={byId} onOpen={(id) => go(`requests/${id}`)} />
+        {list.isPending ? <Loading rows={10} /> : !list.data ? <Failure error={list.error} retry={() => void list.refetch()} /> : rows.length ? (
+          <RequestTable rows={rows} used={byId} names={names} onOpen={(id) => go(`requests/${id}`)} />
         ) : list.data?.length ? (
           <Empty title={t.nothingFound} actions={<Button onClick={() => {
             search("");
@@ -56,13 +62,13 @@ export default function Requests() {
           <Empty title={t.requests.none} actions={<Button onClick={() => go("clients")}>{t.pages.clients}</Button>}>{t.requests.noneHelp}</Empty>
         )}
       </Box>
-      {open && <Detail id={open} row={list.data?.find((row) => row.id === open)} spent={byId.get(open)} onClose={() => go("requests")} />}
+      {open && <Detail id={open} row={list.data?.find((row) => row.id === open)} spent={byId.get(open)} names={names} onClose={() => go("requests")} />}
     </>
   );
 }
 
-interface TableProps { rows: Req[]; used: Map<string, Used>; onOpen: (id: string) => void; slim?: boolean }
-export function RequestTable({ rows, used: spent, onOpen, slim }: TableProps) {
+interface TableProps { rows: Req[]; used: Map<string, Used>; names: Map<string, string>; onOpen: (id: string) => void; slim?: boolean }
+export function RequestTable({ rows, used: spent, names, onOpen, slim }: TableProps) {
   const t = useText();
   return (
     <div className="table-wrap">
@@ -74,10 +80,10 @@ export function RequestTable({ rows, used: spent, onOpen, slim }: TableProps) {
             <th scope="col">{t.requests.status}</th>
             <th scope="col">{t.requests.model}</th>
             <th scope="col" className="wide">{t.requests.answeredBy}</th>
-            <th scope="col" className="wide">{t.requests.fidelity}</th>
-            {!slim && <th scope="col" className="wide">{t.requests.client}</th>}
+            <th scope="col" className="wider">{t.requests.fidelity}</th>
+            {!slim && <th scope="col" className="wider">{t.requests.client}</th>}
             {!slim && <th scope="col" className="r wide">{t.usage.tokens}</th>}
-            {!slim && <th scope="col" className="r wide">{t.usage.cost}</th>}
+            {!slim && <th scope="col" className="r wider">{t.usage.cost}</th>}
             <th scope="col" className="r wide">{t.requests.duration}</th>
           </tr>
         </thead>
@@ -87,23 +93,23 @@ export function RequestTable({ rows, used: spent, onOpen, slim }: TableProps) {
             const sum = spent.get(row.id);
             return (
               <tr key={row.id} className="click" onClick={() => onOpen(row.id)}>
-                <td className="num nowrap muted">{clock(row.at)}<div className="small narrow">{seconds(row.seconds)}</div></td>
+                <td className="muted"><When at={row.at} /><div className="small num narrow">{seconds(row.seconds)}</div></td>
                 <td><Status row={row} /></td>
-                <td style={{ minWidth: 150 }}>
+                <td className="model">
                   <button type="button" className="link wrap-any" onClick={(e) => {
                     e.stopPropagation();
                     onOpen(row.id);
                   }}><strong>{row.model || "–"}</strong></button>
-                  <div className="small muted">{dialect(row.dialect)}{row.stream ? ` · ${t.requests.stream}` : ""}</div>
+                  {failed(row) && row.error ? <div className="small error-line" title={row.error}>{row.error}</div> : <div className="small muted">{dialect(row.dialect)}{row.stream ? ` · ${t.requests.stream}` : ""}</div>}
                 </td>
-                <td className="wide">
-                  <div>{last ? provider(last.provider) : "–"}</div>
-                  <div className="small muted">{row.attempts.length > 1 ? t.requests.attempts(row.attempts.length) : last && last.model !== row.model ? last.model : ""}</div>
+                <td className="wide" style={{ maxWidth: 260 }}>
+                  <div className="clip" title={last?.account}>{last ? (names.get(last.account) ?? provider(last.provider)) : "–"}</div>
+                  <div className="small muted clip">{[last && names.get(last.account) !== provider(last.provider) ? provider(last.provider) : "", row.attempts.length > 1 ? t.requests.attempts(row.attempts.length) : last && last.model !== row.model ? last.model : ""].filter(Boolean).join(" · ")}</div>
                 </td>
-                <td className="wide"><Fidelity value={row.fidelity} /></td>
-                {!slim && <td className="wide small wrap-any">{row.client || "–"}</td>}
-                {!slim && <td className="r wide">{sum ? <>{compact(sum.tokens.input)} <span className="muted">→</span> {compact(sum.tokens.output)}</> : "–"}</td>}
-                {!slim && <td className="r wide">{sum?.cost_usd != null ? money(sum.cost_usd) : "–"}</td>}
+                <td className="wider"><Fidelity value={row.fidelity} /></td>
+                {!slim && <td className="wider small wrap-any">{row.client === PANEL ? t.requests.byPanel : row.client || "–"}</td>}
+                {!slim && <td className="r wide">{sum?.tokens.total ? <>{compact(sum.tokens.input)} <span className="muted">→</span> {compact(sum.tokens.output)}</> : "–"}</td>}
+                {!slim && <td className="r wider">{sum?.cost_usd != null && (sum.cost_usd > 0 || !failed(row)) ? money(sum.cost_usd) : "–"}</td>}
                 <td className="r wide">{seconds(row.seconds)}</td>
               </tr>
             );
@@ -114,7 +120,7 @@ export function RequestTable({ rows, used: spent, onOpen, slim }: TableProps) {
   );
 }
 
-function Status({ row }: { row: Req }) {
+export function Status({ row }: { row: Req }) {
   const t = useText();
   if (row.running) return <Tag tone="info">{t.requests.running}</Tag>;
   if (row.status === 499) return <Tag>{t.requests.left}</Tag>;
@@ -148,15 +154,12 @@ export function Losses({ list }: { list: Loss[] }) {
   );
 }
 
-function Detail({ id, row: known, spent, onClose }: { id: string; row: Req | undefined; spent: Used | undefined; onClose: () => void }) {
+interface DetailProps { id: string; row: Req | undefined; spent: Used | undefined; names: Map<string, string>; onClose: () => void }
+function Detail({ id, row: known, spent, names, onClose }: DetailProps) {
   const t = useText();
-  const asked = useQuery({ ...requests(500), enabled: !known });
-  const row = known ?? asked.data?.find((item) => item.id === id);
-  const settings = useQuery(config);
-  // Most requests leave no log: it is asked for where there may be one.
-  const bad = row !== undefined && (failed(row) || row.attempts.some((attempt) => attempt.status >= 400));
-  const logged = settings.data?.["request-log"] === true || (bad && settings.data?.["logging-to-file"] === true);
-  const log = useQuery({ ...requestLog(id), enabled: logged });
+  // One that is over is told with its bodies; one under way is told again when it is over.
+  const asked = useQuery(oneRequest(id, known?.running ?? false));
+  const row = known ?? asked.data ?? undefined;
   const total = row ? Math.max(row.seconds, 0.001) : 1;
   const losses = row?.attempts[row.attempts.length - 1]?.losses ?? [];
   let passed = 0;
@@ -165,16 +168,21 @@ function Detail({ id, row: known, spent, onClose }: { id: string; row: Req | und
       {!row ? asked.isPending ? <Loading /> : <Empty title={t.requests.gone}>{t.requests.goneHelp}</Empty> : (
         <div className="stack loose">
           <div className="stack tight">
-            <div className="row"><Status row={row} /><Fidelity value={row.fidelity} />{row.stream && <Tag>{t.requests.stream}</Tag>}</div>
-            {row.error && <div className="note bad"><span className="wrap-any">{row.error}</span></div>}
+            <div className="row"><Status row={row} />{row.fidelity && <Fidelity value={row.fidelity} />}{row.stream && <Tag>{t.requests.stream}</Tag>}</div>
+            {row.error && (
+              <Note tone="bad">
+                <div className="wrap-any">{row.error}</div>
+                {adviceFor(t.testCures, row) && <div style={{ marginTop: 6 }}><strong>{t.accounts.whatHelps}</strong> {adviceFor(t.testCures, row)}</div>}
+              </Note>
+            )}
             <dl className="kv">
               <dt>{t.requests.id}</dt><dd className="row"><code>{row.id}</code><Copy value={row.id} bare /></dd>
               <dt>{t.requests.time}</dt><dd className="num">{dateTime(row.at)}</dd>
               <dt>{t.requests.duration}</dt><dd className="num">{seconds(row.seconds)}{spent?.first_seconds != null && <span className="muted"> · {t.requests.first} {seconds(spent.first_seconds)}</span>}</dd>
               <dt>{t.requests.dialect}</dt><dd>{dialect(row.dialect)}{spent?.upstream && spent.upstream !== row.dialect ? <> → {dialect(spent.upstream)}</> : null}</dd>
-              <dt>{t.requests.client}</dt><dd>{row.client || "–"}</dd>
-              {spent && <><dt>{t.usage.tokens}</dt><dd className="num">{t.requests.tokens(count(spent.tokens.input), count(spent.tokens.cached), count(spent.tokens.output), count(spent.tokens.reasoning))}</dd></>}
-              {spent?.cost_usd != null && <><dt>{t.usage.cost}</dt><dd className="num">{money(spent.cost_usd)}</dd></>}
+              <dt>{t.requests.client}</dt><dd>{row.client === PANEL ? t.requests.byPanel : row.client || "–"}</dd>
+              {spent && spent.tokens.total > 0 && <><dt>{t.usage.tokens}</dt><dd className="num">{t.requests.tokens(count(spent.tokens.input), count(spent.tokens.cached), count(spent.tokens.output), count(spent.tokens.reasoning))}</dd></>}
+              {spent?.cost_usd != null && spent.cost_usd > 0 && <><dt>{t.usage.cost}</dt><dd className="num">{money(spent.cost_usd)}</dd></>}
             </dl>
           </div>
           <section className="stack">
@@ -184,31 +192,96 @@ function Detail({ id, row: known, spent, onClose }: { id: string; row: Req | und
                 {row.attempts.map((attempt, n) => {
                   const begin = passed;
                   passed += attempt.seconds;
-                  return <Try key={n} attempt={attempt} begin={begin} total={Math.max(total, passed)} />;
+                  return <Try key={n} attempt={attempt} name={names.get(attempt.account)} begin={begin} total={Math.max(total, passed)} />;
                 })}
               </ol>
             )}
           </section>
           {losses.length > 0 && <section className="stack tight"><h3>{t.requests.losses}</h3><Losses list={losses} /></section>}
-          <section className="stack tight">
-            <div className="row apart"><h3>{t.requests.bodies}</h3>{log.data && <Button small icon="download" onClick={() => void download(`/request-log-by-id/${encodeURIComponent(id)}`, `${id}.log`).catch((err: unknown) => toast(say(t, err), true))}>{t.download}</Button>}</div>
-            {log.isLoading || settings.isPending ? <div className="sk" style={{ width: "60%" }} /> : log.data ? <pre className="code" tabIndex={0} role="region" aria-label={t.requests.bodies}>{log.data}</pre> : <p className="muted">{t.requests.noBodies} <a href="#/config?key=request-log">request-log</a></p>}
-          </section>
+          <Bodies id={id} list={asked.data?.bodies} pending={asked.isPending} running={row.running} test={row.client === PANEL} error={asked.error} />
         </div>
       )}
     </Dialog>
   );
 }
 
-function Try({ attempt, begin, total }: { attempt: Attempt; begin: number; total: number }) {
+/** What usually helps against the failure that a request ended with. */
+function adviceFor(advice: Record<string, string>, row: Req): string {
+  const last = row.attempts[row.attempts.length - 1];
+  const known: Record<number, string> = { 401: "authentication", 402: "billing", 403: "permission", 429: "rate_limit", 500: "transient", 502: "transient", 503: "transient", 504: "timeout", 529: "transient" };
+  if (!last) return "";
+  return advice[last.reason === "upstream_unreachable" ? "unreachable" : (known[last.status] ?? "")] ?? "";
+}
+
+interface BodiesProps { id: string; list: LoggedBody[] | undefined; pending: boolean; running: boolean; test: boolean; error: unknown }
+/** Who sent what, as far as it was written down. */
+function Bodies({ id, list, pending, running, test, error }: BodiesProps) {
+  const t = useText();
+  const client = useQueryClient();
+  const settings = useQuery(config);
+  const on = settings.data?.["request-log"] === true;
+  const turn = useMutation({
+    mutationFn: () => change("PUT", "/request-log", { value: true }),
+    onSuccess: () => {
+      toast(t.requests.logOn);
+      void client.invalidateQueries({ queryKey: ["config"] });
+    },
+    onError: (err) => toast(say(t, err), true),
+  });
+  return (
+    <section className="stack tight" aria-label={t.requests.bodies}>
+      <div className="row apart"><h3>{t.requests.bodies}</h3>{list && <Button small icon="download" onClick={() => void download(`/request-log-by-id/${encodeURIComponent(id)}`, `${id}.log`).catch((err: unknown) => toast(say(t, err), true))}>{t.download}</Button>}</div>
+      {pending || settings.isPending ? <div className="sk" style={{ width: "60%" }} /> : list ? (
+        <>
+          <p className="small muted">{t.requests.masked}</p>
+          {list.map((part, n) => <Part key={n} part={part} open={n === 0 || n === list.length - 1} />)}
+        </>
+      ) : error ? <p className="muted">{say(t, error)}</p> : running ? <p className="muted">{t.requests.notYet}</p> : test ? <p className="muted">{t.requests.noLogTest}</p> : on ? <p className="muted">{t.requests.noLog}</p> : (
+        <Note>
+          <div className="stack tight">
+            <span>{t.requests.noBodies}</span>
+            <div className="row"><Button small disabled={turn.isPending} onClick={() => turn.mutate()}>{t.requests.turnOn}</Button><a className="small" href="#/config?key=request-log">request-log</a></div>
+          </div>
+        </Note>
+      )}
+    </section>
+  );
+}
+
+function Part({ part, open }: { part: LoggedBody; open: boolean }) {
+  const t = useText();
+  const name = (t.parts[part.of] ?? part.of) + (part.attempt > 1 ? ` (${part.attempt})` : "");
+  const cut = part.size - new Blob([part.body]).size;
+  return (
+    <details open={open} className="part">
+      <summary><span className="row apart" style={{ display: "inline-flex", width: "calc(100% - 20px)" }}><span>{name}</span><span className="small muted num">{bytes(part.size)}</span></span></summary>
+      <div className="stack tight">
+        <pre className="code head" tabIndex={0} role="region" aria-label={`${name}: ${t.requests.headers}`}>{part.head}</pre>
+        {part.body && <div className="snip"><pre className="code" tabIndex={0} role="region" aria-label={name}>{pretty(part.body)}</pre><span className="copy"><Copy value={part.body} /></span></div>}
+        {cut > 0 && <p className="small muted">{t.requests.cutOff(bytes(cut))}</p>}
+      </div>
+    </details>
+  );
+}
+
+function pretty(text: string): string {
+  if (!/^\s*[{[]/.test(text) || text.length > 200_000) return text;
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+function Try({ attempt, name, begin, total }: { attempt: Attempt; name: string | undefined; begin: number; total: number }) {
   const t = useText();
   const good = attempt.reason === "ok";
   const tone = good ? "ok" : attempt.reason ? "bad" : "off";
   return (
     <li className={tone}>
-      <div className="row apart">
-        <span className="row"><strong>{provider(attempt.provider)}</strong><code className="small">{attempt.account}</code></span>
-        <span className="num muted">{seconds(attempt.seconds)}</span>
+      <div className="row apart" style={{ flexWrap: "nowrap", alignItems: "flex-start" }}>
+        <span className="row" style={{ gap: "0 8px" }} title={attempt.account}><strong className="wrap-any">{name ?? provider(attempt.provider)}</strong>{name && name !== provider(attempt.provider) && <span className="small muted">{provider(attempt.provider)}</span>}</span>
+        <span className="num muted nowrap">{seconds(attempt.seconds)}</span>
       </div>
       <div className="row small">
         <State tone={tone === "off" ? "off" : tone}>{t.reasons[attempt.reason] ?? (attempt.reason || t.requests.givenUp)}</State>

@@ -156,7 +156,7 @@ function Breakdown({ rows, by, metric }: { rows: Sum[]; by: By; metric: Metric }
         <tbody>
           {sorted.map((row, k) => (
             <tr key={`${named(row, by)} ${k}`}>
-              <th scope="row" style={{ position: "static", color: "inherit", minWidth: 130, whiteSpace: "normal" }} className="wrap-any">{named(row, by) || t.usage.unknown}<span className="share" style={{ width: `${(value(row, metric) / most) * 100}%` }} /></th>
+              <th scope="row" className="wrap-any">{named(row, by) || t.usage.unknown}<span className="share" style={{ width: `${(value(row, metric) / most) * 100}%` }} /></th>
               <td className="r">{count(row.requests)}</td>
               <td className="r wide">{row.failed ? count(row.failed) : <span className="muted">0</span>}</td>
               <td className="r wide">{compact(row.tokens.input)}</td>

@@ -5,7 +5,7 @@ import {
   type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes,
 } from "react";
 import { ApiError } from "../api/client";
-import { left, mask } from "../lib/format";
+import { ago, dateTime, left, mask, quotaName } from "../lib/format";
 import { arriving } from "../lib/route";
 import { useText, type Text } from "../i18n";
 import { Icon, Nothing, type IconName } from "./icons";
@@ -207,7 +207,7 @@ export function say(t: Text, err: unknown): string {
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   const t = useText();
   return (
-    <div className="empty" role="alert">
+    <div className="empty failure" role="alert">
       <Nothing />
       <h2>{t.errors.title}</h2>
       <p>{say(t, error)}</p>
@@ -307,32 +307,76 @@ export function Secret({ value }: { value: string }) {
   );
 }
 
+/* One clock for all that tick alike, however many there are on a page. */
+interface Ticking { now: number; heard: Set<() => void>; subscribe: (told: () => void) => () => void }
+const clocks = new Map<number, Ticking>();
+function ticking(every: number): Ticking {
+  const known = clocks.get(every);
+  if (known) return known;
+  let timer = 0;
+  const made: Ticking = {
+    now: Date.now() / 1000,
+    heard: new Set(),
+    subscribe(told) {
+      if (!made.heard.size) {
+        made.now = Date.now() / 1000;
+        timer = window.setInterval(() => {
+          made.now = Date.now() / 1000;
+          made.heard.forEach((hear) => hear());
+        }, every);
+      }
+      made.heard.add(told);
+      return () => {
+        made.heard.delete(told);
+        if (!made.heard.size) clearInterval(timer);
+      };
+    },
+  };
+  clocks.set(every, made);
+  return made;
+}
 export function useNow(every = 1000): number {
-  const [now, set] = useState(() => Date.now() / 1000);
-  useEffect(() => {
-    const timer = setInterval(() => set(Date.now() / 1000), every);
-    return () => clearInterval(timer);
-  }, [every]);
-  return now;
+  const clock = ticking(every);
+  return useSyncExternalStore(clock.subscribe, () => clock.now);
+}
+
+/** How long ago something was; the exact moment is its title. */
+export function When({ at }: { at: number }) {
+  const now = useNow(5000);
+  return <time className="num nowrap" dateTime={new Date(at * 1000).toISOString()} title={dateTime(at)}>{ago(at, Math.abs(at - now) < 10 ? Math.max(now, at) : now)}</time>;
+}
+
+/** What is shown is no longer up to date. */
+export function Stale({ error, retry }: { error: unknown; retry: () => void }) {
+  const t = useText();
+  // That the server is gone is said once, at the top of every page.
+  if (error instanceof ApiError && error.status === 0) return null;
+  return <Note tone="warn" alert><div className="row apart"><span className="grow"><strong>{t.errors.stale}</strong> {say(t, error)}</span><Button small icon="refresh" onClick={retry}>{t.retry}</Button></div></Note>;
 }
 export function Countdown({ until }: { until: number }) {
   const now = useNow();
   return <span className="num nowrap">{left(until - now)}</span>;
 }
 
-export function Meter({ label, used, reset, detail }: { label: string; used: number; reset: number | null; detail?: string }) {
+/** How much of a limit is used, on one line: its name, a bar, the share, and when it is renewed. */
+export function Meter({ label, used, reset }: { label: string; used: number; reset: number | null }) {
   const t = useText();
   const whole = Math.max(0, Math.min(100, used));
   const tone = whole >= 95 ? "bad" : whole >= 80 ? "warn" : "";
+  const name = quotaName(label);
   return (
     <div className="meter">
-      <div className="row apart" style={{ flexWrap: "nowrap" }}>
-        <span className="clip">{label}</span>
-        <span className="num nowrap muted">{detail ?? `${Math.round(whole)} %`}{reset ? <> · <span title={t.accounts.resets}><Countdown until={reset} /></span></> : null}</span>
-      </div>
-      <div className="meter-track" role="meter" aria-label={label} aria-valuenow={Math.round(whole)} aria-valuemin={0} aria-valuemax={100}>
+      <span className="clip" title={name}>{name}</span>
+      <div className="meter-track" role="meter" aria-label={name} aria-valuenow={Math.round(whole)} aria-valuemin={0} aria-valuemax={100}>
         <div className={`meter-fill ${tone}`} style={{ width: `${whole}%` }} />
       </div>
+      <span className="num r">{Math.round(whole)} %</span>
+      <span className="num r muted">{reset ? <span title={`${dateTime(reset)} · ${t.accounts.resets}`}><Until at={reset} /></span> : ""}</span>
     </div>
   );
+}
+/** A wait in its largest unit but one: limits are renewed in hours and days. */
+function Until({ at }: { at: number }) {
+  const now = useNow(10_000);
+  return <>{left(at - now, true)}</>;
 }

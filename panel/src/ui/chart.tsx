@@ -39,10 +39,11 @@ export default function Chart({ times, series, step, show, label }: ChartProps) 
         ? when.toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", hour12: false })
         : when.toLocaleDateString(language, { month: "short", day: "numeric" });
     };
-    const bars = uPlot.paths.bars!({ size: [0.72, 44] });
+    const bars = uPlot.paths.bars!({ size: [0.72, 72] });
     const axis = { stroke: ink, font, ticks: { show: false }, grid: { stroke: line, width: 1 } };
     const options: uPlot.Options = {
       width: host.clientWidth,
+      padding: [10, 8, 0, 0],
       height: host.clientHeight,
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },

@@ -24,6 +24,7 @@ const PATHS = {
   download: "M10 3.5v9M6.5 9.5 10 13l3.5-3.5M4 16.5h12",
   upload: "M10 13V4M6.5 7.5 10 4l3.5 3.5M4 16.5h12",
   list: "M7 5h10M7 10h10M7 15h10M3.5 5h.01M3.5 10h.01M3.5 15h.01",
+  more: "M4.5 10h.01M10 10h.01M15.5 10h.01",
   undo: "M4 8h8a4.5 4.5 0 0 1 0 9H8M7.5 4.5 4 8l3.5 3.5",
   out: "M8 4H4v12h4M8 10h9M14 7l3 3-3 3",
 } as const;
@@ -33,7 +34,7 @@ export type IconName = keyof typeof PATHS;
 export function Icon({ name }: { name: IconName }) {
   return (
     <svg viewBox="0 0 20 20" fill="none" stroke="currentColor" strokeWidth="1.6" strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
-      <path d={PATHS[name]} />
+      <path d={PATHS[name]} {...(name === "more" ? { strokeWidth: 2.6 } : {})} />
     </svg>
   );
 }

@@ -6,6 +6,7 @@ from msgspec import Struct, structs
 
 from cliproxy.base import json, redact
 from cliproxy.base.errors import GatewayError
+from cliproxy.base.redact import Hidden
 from cliproxy.dialects import DIALECTS
 from cliproxy.ir.loss import Loss
 from cliproxy.pipeline.calls import prepare, target_of
@@ -26,7 +27,7 @@ SAMPLES: dict[str, json.Obj] = {
 assert set(SAMPLES) == set(DIALECTS)
 
 
-class Choice(Struct, frozen=True):
+class Choice(Hidden, Struct, frozen=True):
     """One way to serve the request, secrets masked; `error` when it could not even be written.
 
     `state` is what the pool would do with it now (`ready`, `cooling`, `full`…), `because` what it

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cliproxy.base.errors import ConfigError
+from cliproxy.base.files import private_folder
 from cliproxy.config.edit import NotEditable, set_value
 from cliproxy.config.schema import Config
 from cliproxy.config.tree import NotYaml
@@ -44,7 +45,7 @@ def ensure_config(path: Path) -> tuple[Path, bool]:
     """Write a first configuration with fresh keys unless the file exists; say whether it is new."""
     if path.is_file():
         return path, False
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(path.parent)
     text = starter(f"sk-{secrets.token_urlsafe(24)}", f"mk-{secrets.token_urlsafe(24)}")
     atomic_write(path, text.encode())
     return path, True

@@ -28,6 +28,13 @@ def read_file(path: Path, most: int) -> bytes:
     return data
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner alone."""
+    if not path.parent.exists():
+        private_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+
+
 def atomic_write(path: Path, data: bytes, mode: int = 0o600, *, follow: bool = True) -> None:
     """Replace a file by a complete new one, or leave the old one: never something in between.
 
@@ -35,7 +42,7 @@ def atomic_write(path: Path, data: bytes, mode: int = 0o600, *, follow: bool = T
     symbolic link the file it leads to is replaced; without `follow` the link itself is.
     """
     path = path.resolve() if follow else path.parent.resolve() / path.name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

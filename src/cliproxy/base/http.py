@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -23,6 +25,23 @@ HOP_BY_HOP: Final = frozenset(
     }
 )
 """Headers that belong to one connection (RFC 9110 7.6.1) and are never forwarded."""
+
+
+def is_sealed(address: str) -> bool:
+    """Tell whether nobody on the way can read what is sent: HTTPS, or no way at all."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    if not host or port == 0:
+        return False
+    if parts.scheme != "http":
+        return parts.scheme == "https"
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class HttpRequest(Hidden, Struct, frozen=True):

@@ -7,16 +7,20 @@ import binascii
 import contextlib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
-from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit, urlunsplit
+from typing import AnyStr, Final
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from cliproxy.base import json
 
-_SECRET_QUERY: Final = ("key", "token", "secret", "password", "code", "auth", "sig")
+_SECRET_QUERY: Final = (
+    "key", "token", "secret", "pass", "pwd", "code", "auth", "sig", "credential", "assertion",
+    "jwt",
+)  # fmt: skip
 _SECRET_WORDS: Final = frozenset(
     {
-        "apikey", "auth", "authorization", "bearer", "cookie", "credential", "credentials", "jwt",
-        "passwd", "password", "secret", "signature", "token",
+        "apikey", "assertion", "auth", "authorization", "bearer", "cookie", "credential",
+        "credentials", "jwt", "passphrase", "passwd", "password", "pwd", "secret", "signature",
+        "token",
     }
 )  # fmt: skip
 """Words in the name of a header whose value proves who somebody is."""
@@ -26,7 +30,16 @@ _SECRET_FIELDS: Final = re.compile(
 )
 _SHORTEST: Final = 8
 """Shorter values are not looked for in texts: they stand there by chance."""
+_LEAST: Final = 12
+"""Less of a secret is no secret yet."""
 _DEEPEST: Final = 8
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]+")
+"""What is written in one way everywhere."""
+_SIGNS: Final = re.compile(r"[A-Za-z0-9_.~-]+|\\+|.", re.DOTALL)
+_ODD: Final = "surrogatepass"
+_MOST_BEFORE: Final = 8
+_BEFORE: Final = rf"\\{{1,{_MOST_BEFORE}}}"
+"""Signs of escape: JSON inside JSON has more of them."""
 HIDDEN: Final = "…"
 
 
@@ -63,9 +76,11 @@ def secrets_of(address: str, headers: Mapping[str, str], body: bytes = b"") -> s
     found: set[str] = set()
     try:
         parts = urlsplit(address)
-        if parts.password:
-            pair = unquote(f"{parts.username or ''}:{parts.password}").encode()
-            found |= {parts.password, unquote(parts.password), base64.b64encode(pair).decode()}
+        if parts.password or parts.username:
+            pair = unquote(f"{parts.username or ''}:{parts.password or ''}").encode()
+            # A token may stand where a name does.
+            secret = parts.password or parts.username or ""
+            found |= {secret, unquote(secret), base64.b64encode(pair).decode()}
         found |= {value for name, value in parse_qsl(parts.query) if _is_secret_query(name)}
     except ValueError:
         pass
@@ -119,26 +134,61 @@ def _collect(value: json.Json, found: set[str], depth: int) -> None:
 def without(text: str, secrets: Iterable[str]) -> str:
     """Return a text in which secrets do not stand, however they are written."""
     for secret in sorted(secrets, key=len, reverse=True):
-        for written in _written(secret):
-            if written in text:
-                text = text.replace(written, HIDDEN)
+        if not _PLAIN.fullmatch(secret):
+            text = re.sub(_written(secret), HIDDEN, text)
+        text = _without_halves(text, secret, HIDDEN)
     return text
 
 
 def without_bytes(data: bytes, secrets: Iterable[str]) -> bytes:
     """Return bytes in which secrets do not stand, however they are written."""
+    hidden = HIDDEN.encode()
     for secret in sorted(secrets, key=len, reverse=True):
-        for written in _written(secret):
-            needle = written.encode("utf-8", "surrogatepass")
-            if needle in data:
-                data = data.replace(needle, HIDDEN.encode())
+        if not _PLAIN.fullmatch(secret):
+            data = re.sub(_written(secret).encode("utf-8", _ODD), hidden, data)
+        data = _without_halves(data, secret.encode("utf-8", _ODD), hidden)
     return data
 
 
-def _written(secret: str) -> set[str]:
-    odd = "surrogatepass"
-    coded = quote(secret, "", errors=odd), quote_plus(secret, "", errors=odd)
-    return {secret, json.dumps_str(secret)[1:-1], *coded}
+def _without_halves(text: AnyStr, secret: AnyStr, hidden: AnyStr) -> AnyStr:
+    """Take a secret out of a text as it is, also where it was cut off behind its first half."""
+    least = max(_LEAST, (len(secret) + 1) // 2)
+    head = secret[:least]
+    at = text.find(head)
+    while at >= 0:
+        end = at + len(head)
+        while end - at < len(secret) and text[end : end + 1] == secret[end - at : end - at + 1]:
+            end += 1
+        text = text[:at] + hidden + text[end:]
+        at = text.find(head, at + len(hidden))
+    return text
+
+
+def _written(secret: str) -> str:
+    """Return a pattern for a secret as it is, in JSON (also inside JSON) and in an address.
+
+    What is escaped there differs from program to program: of each sign it is left open.
+    """
+    return "".join(_spelled(part) for part in _SIGNS.findall(secret))
+
+
+def _spelled(sign: str) -> str:
+    if _PLAIN.fullmatch(sign):
+        return re.escape(sign)
+    if sign[0] == "\\":
+        many = len(sign)
+        coded = rf"(?:%(?i:5c)){{{many}}}|(?:{_BEFORE}u(?i:005c)){{{many}}}"
+        return rf"(?:\\{{{many},{_MOST_BEFORE * many}}}|{coded})"
+    pairs = sign.encode("utf-16-be", _ODD)
+    ways = {
+        re.escape(sign),
+        _BEFORE + re.escape(json.dumps_str(sign)[-2]),
+        "".join(f"{_BEFORE}u(?i:{pairs[n : n + 2].hex()})" for n in range(0, len(pairs), 2)),
+        "".join(f"%(?i:{byte:02x})" for byte in sign.encode("utf-8", _ODD)),
+    }
+    if sign == " ":
+        ways.add(r"\+")
+    return f"(?:{'|'.join(sorted(ways))})"
 
 
 def url(value: str) -> str:

@@ -190,7 +190,7 @@ class _Loader:
                     error=wrong.fatal,
                 )
                 continue
-            twin = entries.setdefault(msgspec.msgpack.encode(entry), path)
+            twin = entries.setdefault(msgspec.json.encode(entry), path)
             if twin != path:
                 self._note(path, f"is the same as {self._origin(twin)} and is left out")
                 continue

@@ -159,12 +159,13 @@ class Keeper:
         every = self.settings.models_every
         if (asked := self.discovery.due(every)) is not None:
             spawn(self._discover(asked, every), name="list-models")
+        # What is begun here runs only after this look.
+        free = self.settings.workers - len(self._renewal.running)
         for credential in self._shelf.all():
             if self._shelf.unsaved(credential):
                 spawn(self._shelf.save_again(credential), name="save-login")
-            if len(self._renewal.running) >= self.settings.workers:
-                return
-            if self._renewal.is_due(credential):
+            if free > 0 and self._renewal.is_due(credential):
+                free -= 1
                 spawn(self.renew(credential, spent=credential.token), name="refresh-login")
 
     async def _discover(self, credential: Credential, every: float) -> None:

@@ -12,7 +12,7 @@ from cliproxy.account.credential import Credential
 from cliproxy.account.model import Account
 from cliproxy.base import redact
 from cliproxy.base.errors import GatewayError
-from cliproxy.base.json import Json, Obj
+from cliproxy.base.json import Json, Obj, text_in
 from cliproxy.login.flow import Problem
 from cliproxy.manage import shapes, trial
 from cliproxy.manage.control import Control
@@ -23,7 +23,7 @@ from cliproxy.manage.credentials import (
     resting,
     state_of,
 )
-from cliproxy.manage.web import Endpoint, Fault, control_of, object_of, reply, text_in
+from cliproxy.manage.web import Endpoint, Fault, control_of, object_of, reply
 from cliproxy.server.gate import Refused
 
 

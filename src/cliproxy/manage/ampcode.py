@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cliproxy.base import json
-from cliproxy.base.json import Json, Obj
+from cliproxy.base.json import Json, Obj, text_in
 from cliproxy.manage import shapes
 from cliproxy.manage.document import Document, put
-from cliproxy.manage.web import Endpoint, Handler, control_of, object_of, reply, text_in, written
+from cliproxy.manage.web import Endpoint, Handler, control_of, object_of, reply, written
 from cliproxy.server.gate import Refused
 
 NAME: Final = "ampcode"

@@ -17,12 +17,12 @@ from starlette.responses import Response
 from cliproxy.account.credential import Credential
 from cliproxy.account.model import Account
 from cliproxy.base import redact
-from cliproxy.base.json import Obj
+from cliproxy.base.json import Obj, text_in
 from cliproxy.base.redact import Hidden
 from cliproxy.manage import shapes
 from cliproxy.manage.control import Control
 from cliproxy.manage.credentials import by_index, index_of_account
-from cliproxy.manage.web import Endpoint, Fault, control_of, object_of, reply, text_in
+from cliproxy.manage.web import Endpoint, Fault, control_of, object_of, reply
 from cliproxy.server.gate import Refused
 from cliproxy.transport import proxy as proxies
 from cliproxy.transport.guard import FetchError, Guard

@@ -15,7 +15,7 @@ from cliproxy.account.credential import Credential
 from cliproxy.account.model import Account
 from cliproxy.base import json
 from cliproxy.base.errors import GatewayError
-from cliproxy.base.json import Obj
+from cliproxy.base.json import Obj, text_in
 from cliproxy.keeper.keeper import Keeper, refreshable
 from cliproxy.manage import shapes
 from cliproxy.manage.auth_fields import changes_of
@@ -42,7 +42,6 @@ from cliproxy.manage.web import (
     loose_object,
     object_of,
     reply,
-    text_in,
     written,
 )
 from cliproxy.server.gate import Refused

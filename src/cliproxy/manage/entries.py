@@ -8,7 +8,7 @@ from typing import Final
 from cliproxy.account.index import index_of_key
 from cliproxy.account.model import Account
 from cliproxy.base import json
-from cliproxy.base.json import Json, Obj
+from cliproxy.base.json import Json, Obj, text_in
 from cliproxy.server.gate import Refused
 
 _NEEDS_BASE: Final = frozenset({"codex-api-key", "xai-api-key", "openai-compatibility"})
@@ -96,5 +96,4 @@ def indexed(name: str, entries: list[Obj], accounts: Iterable[Account]) -> list[
 
 
 def _text(entry: Json, key: str) -> str:
-    value = entry.get(key) if isinstance(entry, dict) else None
-    return value.strip() if isinstance(value, str) else ""
+    return text_in(entry, key) if isinstance(entry, dict) else ""

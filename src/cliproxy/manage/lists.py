@@ -9,7 +9,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cliproxy.base.json import Json, Obj
+from cliproxy.base.json import Json, Obj, text_in
 from cliproxy.config.load import Loaded, Problem
 from cliproxy.manage import shapes
 from cliproxy.manage.document import BadValue, Document, checked, entry_kind, put
@@ -21,7 +21,6 @@ from cliproxy.manage.web import (
     loose_object,
     object_of,
     reply,
-    text_in,
     written,
 )
 from cliproxy.server.gate import Refused

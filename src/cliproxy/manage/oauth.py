@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from cliproxy import login
-from cliproxy.base.json import Obj
+from cliproxy.base.json import Obj, text_in
 from cliproxy.keeper.logins import CallbackRefused, Logins, Pending
 from cliproxy.keeper.pasted import Pasted, read_callback, read_fields
 from cliproxy.login.flow import LOGIN_SECONDS, Problem
@@ -25,7 +25,6 @@ from cliproxy.manage.web import (
     control_of,
     object_of,
     reply,
-    text_in,
 )
 
 _STATE: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -63,11 +63,8 @@ async def _key_file(request: Request) -> tuple[bytes, dict[str, str]]:
 
 def _bare_key_file(raw: bytes, query: dict[str, str]) -> tuple[bytes, dict[str, str]]:
     """Read what clients send instead of a form: the file itself, or an object that holds it."""
-    try:
-        body: Any = json.loads(raw) if raw.strip() else None
-    except json.InvalidJson:
-        body = None
-    if not isinstance(body, dict):
+    body = json.loads_object(raw)
+    if body is None:
         raise Refused(400, "file required")
     inner: Json = body.get("key", body.get("file"))
     if "private_key" in body or inner is None:

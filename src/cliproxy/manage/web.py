@@ -127,20 +127,7 @@ async def object_of(request: Request, error: str = "invalid body") -> Obj:
 
 async def loose_object(request: Request) -> Obj:
     """Return the body's JSON object; {} when there is none."""
-    try:
-        value = json.loads(await request.body())
-    except json.InvalidJson:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def text_in(found: Mapping[str, Any], *names: str) -> str:
-    """Return the first of some fields that is text and not blank, trimmed; "" when none is."""
-    for name in names:
-        value = found.get(name)
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-    return ""
+    return json.loads_object(await request.body()) or {}
 
 
 def _sound(value: Json, left: int) -> bool:

@@ -21,6 +21,7 @@ from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Obj
 from cliproxy.dialects.gemini import variants
 from cliproxy.ir.caps import Caps
+from cliproxy.providers import quirks
 from cliproxy.providers.base import About, Call, Host, account_headers, base_headers, join
 
 BASES: Final = ("https://daily-cloudcode-pa.googleapis.com", "https://cloudcode-pa.googleapis.com")
@@ -31,7 +32,6 @@ _VALIDATED: Final = re.compile(r"claude|^gemini-3(\.1)?-pro")
 """Models whose tools must have something that is required."""
 _HINTED: Final = ("minimum", "maximum", "multipleOf", "not")
 _BUDGET: Final = 1024
-_members: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
 class Antigravity(Host):
@@ -84,10 +84,7 @@ class Antigravity(Host):
         """Pass on what the editor itself wrote, with our project; translate all else."""
         if about.operation != "generate":
             return None
-        try:
-            members = _members.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
+        members = quirks.members(body) or {}
         if "request" not in members or bytes(members.get("userAgent", b"")) != b'"antigravity"':
             return None
         members["project"] = Raw(json.dumps(about.account.place))

@@ -12,6 +12,7 @@ from cliproxy.account.model import Account
 from cliproxy.base.errors import UpstreamError, UpstreamRefused
 from cliproxy.base.http import HOP_BY_HOP, HttpRequest
 from cliproxy.base.json import Obj
+from cliproxy.base.redact import Hidden
 from cliproxy.dialects import Operation
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.request import DialectId
@@ -45,7 +46,7 @@ _DECODED: Final = frozenset({"gzip", "deflate", "br", "zstd", "identity"})
 """Content codings that the transport undoes."""
 
 
-class Call(Struct, frozen=True):
+class Call(Hidden, Struct, frozen=True):
     """One upstream call, ready but for its address.
 
     `verbatim`: the body is the client's own, and `client_headers` may be forwarded.

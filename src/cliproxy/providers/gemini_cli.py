@@ -13,10 +13,10 @@ from cliproxy.base.errors import UpstreamRefused
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Obj
 from cliproxy.dialects.gemini import variants
+from cliproxy.providers import quirks
 from cliproxy.providers.base import About, Call, Host, account_headers, base_headers, join
 
 BASE: Final = "https://cloudcode-pa.googleapis.com"
-_members: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
 class GeminiCli(Host):
@@ -40,10 +40,7 @@ class GeminiCli(Host):
         if about.operation != "generate":
             # The model is named inside.
             return None
-        try:
-            members = _members.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
+        members = quirks.members(body) or {}
         if "request" not in members:
             return None
         members["project"] = Raw(json.dumps(about.account.place))

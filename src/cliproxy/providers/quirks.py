@@ -30,11 +30,8 @@ def mended(body: bytes, mend: Callable[[Obj], None]) -> bytes:
 
     A body that needs nothing is returned as it is, byte for byte.
     """
-    try:
-        value = json.loads(body)
-    except json.InvalidJson:
-        return body
-    if not isinstance(value, dict):
+    value = json.loads_object(body)
+    if value is None:
         return body
     before = json.dumps(value)
     mend(value)
@@ -42,11 +39,18 @@ def mended(body: bytes, mend: Callable[[Obj], None]) -> bytes:
     return body if after == before else after
 
 
+def members(body: bytes) -> dict[str, msgspec.Raw] | None:
+    """Return the members of a body, each byte for byte; None when it is no JSON object."""
+    try:
+        return _BODY.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
 def with_field(body: bytes, name: str, value: Json) -> bytes:
     """Return a body with a top-level field set; all other values stay byte for byte."""
-    try:
-        fields = _BODY.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    fields = members(body)
+    if fields is None:
         return body
     fields[name] = msgspec.Raw(json.dumps(value))
     return msgspec.json.encode(fields)

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from cliproxy.account.model import Account
 from cliproxy.base.errors import UpstreamRefused
-from cliproxy.base.http import HttpRequest
+from cliproxy.base.http import HttpRequest, is_sealed
 from cliproxy.base.json import Json, Obj
 from cliproxy.ir.caps import Caps
 from cliproxy.providers import quirks
@@ -79,14 +79,20 @@ class Qwen(Host):
 
 def base_of(account: Account) -> str:
     """Return the host of a login: the owner's, the login's own, or the usual one."""
-    told = account.credential.text("resource_url") if account.credential is not None else ""
-    base = account.base_url or told
+    base = account.base_url
+    if not base and account.credential is not None:
+        base = account.credential.text("resource_url")
+        # The file's word, not its owner's: it may not have the token sent where it can be read.
+        if base and not is_sealed(_address(base)):
+            base = ""
     if not base:
         return BASE
-    if "://" not in base:
-        base = f"https://{base}"
-    base = base.rstrip("/")
+    base = _address(base).rstrip("/")
     return base if base.endswith("/v1") else f"{base}/v1"
+
+
+def _address(host: str) -> str:
+    return host if "://" in host else f"https://{host}"
 
 
 def _mend(body: Obj, caps: Caps) -> None:

@@ -144,11 +144,8 @@ def _bad_credentials(err: UpstreamRefused) -> bool:
 
 
 def _needs_translation(body: bytes) -> bool:
-    try:
-        value = json.loads(body)
-    except json.InvalidJson:
-        return False
-    if not isinstance(value, dict):
+    value = json.loads_object(body)
+    if value is None:
         return False
     return any(t.get("type") in _REWRITTEN for t in quirks.objects(value.get("tools"))) or any(
         item.get("type") in _CUSTOM_ITEMS for item in quirks.objects(value.get("input"))

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from cliproxy.base.clock import Clock
 from cliproxy.base.errors import Forbidden, RateLimited, Unauthenticated
-from cliproxy.usage.record import client_mark
+from cliproxy.usage.record import Marks
 
 SAMPLE_KEYS: Final = frozenset({"your-api-key-1", "your-api-key-2", "your-api-key-3"})
 """Keys printed in a widely copied example configuration: everybody knows them."""
@@ -50,13 +50,14 @@ class _WrongKey(Unauthenticated):
 class Access:
     """Checks client keys. Built anew for each configuration; `failures` outlives it."""
 
-    def __init__(self, keys: Iterable[str], failures: Failures) -> None:
+    def __init__(self, keys: Iterable[str], failures: Failures, marks: Marks | None = None) -> None:
         self._salt = secrets.token_bytes(32)
         cleaned = [key.strip() for key in keys if key.strip()]
         self._digests = [
             (self._digest(key), f"key-{n + 1}", key in SAMPLE_KEYS) for n, key in enumerate(cleaned)
         ]
-        self._marks = {f"key-{n + 1}": client_mark(key) for n, key in enumerate(cleaned)}
+        self._marks = marks or Marks()
+        self._known: dict[str, str] = {}
         self._failures = failures
 
     @property
@@ -97,7 +98,10 @@ class Access:
             if is_sample and not loopback:
                 sample = True
                 continue
-            return Client(found, source, self._marks[found])
+            mark = self._known.get(found)
+            if mark is None:
+                mark = self._known[found] = self._marks(value)
+            return Client(found, source, mark)
         if sample:
             raise Unauthenticated(
                 "This key is one of the published sample keys, which are accepted from this "

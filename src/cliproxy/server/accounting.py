@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from cliproxy.account.model import Account
+from cliproxy.base.redact import Hidden
 from cliproxy.pipeline.context import Request
 from cliproxy.server.access import Client
 from cliproxy.server.paths import Route
@@ -20,7 +21,7 @@ _NOBODY: Final = Who()
 _log: Final = logging.getLogger(__name__)
 
 
-class Asked(Struct):
+class Asked(Hidden, Struct):
     """Who asked for what, as far as it is known before the request is read."""
 
     id: str

@@ -13,6 +13,7 @@ from msgspec import Struct
 from cliproxy.base import json
 from cliproxy.base.errors import BadRequest, NotFound, Unsupported
 from cliproxy.base.json import Json, Obj
+from cliproxy.base.redact import Hidden
 from cliproxy.pipeline.context import decode_object
 from cliproxy.pipeline.kept import (
     Conversation,
@@ -30,7 +31,7 @@ _MOST_ITEMS: Final = 20
 """Items that one request may add to a conversation."""
 
 
-class Asked(Struct):
+class Asked(Hidden, Struct):
     """A request about what is kept."""
 
     route: Route

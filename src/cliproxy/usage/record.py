@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
+import os
 import re
+import secrets
+from functools import cached_property
+from pathlib import Path
 from typing import Final, Literal
 
 from msgspec import Struct
 
 from cliproxy.account.index import auth_index
 from cliproxy.account.model import Account
+from cliproxy.base.files import atomic_write, read_file
 from cliproxy.base.redact import mask
 from cliproxy.ir.usage import IRUsage
 
@@ -19,6 +26,12 @@ LEFT: Final = 499
 """The status of a request whose client went away before its answer was complete."""
 NOBODY: Final = "unknown"
 
+BESIDE: Final = "usage.key"
+"""The file beside `usage.db` without which nobody can try out which key a mark stands for."""
+_LONG: Final = 32
+_SHORTEST: Final = 16
+_LONGEST: Final = 1024
+_log: Final = logging.getLogger(__name__)
 _MARK: Final = re.compile(r".{0,12}…[^#]{0,8}#[0-9a-f]{8}")
 
 
@@ -120,14 +133,70 @@ def tokens_of(usage: IRUsage) -> Tokens:
     )
 
 
-def client_mark(key: str) -> str:
-    """Return what stands for a client key for ever: enough to know it by, too little to use it."""
-    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=4)
-    return f"{mask(key)}#{digest.hexdigest()}"
+class Marks:
+    """Makes what stands for client keys for ever: enough to know one by, too little to use it.
+
+    The digest in a mark takes a secret of this installation, made when the first mark is: a short
+    key could be found by trying otherwise. Without a folder, and where it cannot be written to,
+    marks are good for one run of the program.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+
+    def __call__(self, key: str) -> str:
+        """Return what stands for a key."""
+        said = key.encode("utf-8", "surrogatepass")
+        digest = hashlib.blake2b(said, key=self._secret, digest_size=4)
+        return f"{mask(key)}#{digest.hexdigest()}"
+
+    @cached_property
+    def _secret(self) -> bytes:
+        if self._folder is None:
+            return secrets.token_bytes(_LONG)
+        try:
+            found = _kept(self._folder / BESIDE)
+        except OSError as err:
+            _log.warning("%s cannot be kept: %s", self._folder / BESIDE, err)
+            return secrets.token_bytes(_LONG)
+        # More than that is no key of a digest.
+        return hashlib.blake2b(found).digest()
+
+
+def _kept(path: Path) -> bytes:
+    """Return the secret of an installation; the first who asks makes it. Raises `OSError`."""
+    found = _read(path)
+    if len(found) >= _SHORTEST:
+        return found
+    if path.exists():
+        # A power cut, or a disk that was full.
+        path.unlink(missing_ok=True)
+    own = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    made = secrets.token_bytes(_LONG)
+    atomic_write(own, made)
+    try:
+        # Where another process was faster, its secret is everybody's.
+        os.link(own, path)
+    except FileExistsError:
+        return _read(path) or made
+    except OSError:
+        # There are file systems without links.
+        own.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            own.unlink(missing_ok=True)
+    return made
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_file(path, _LONGEST)
+    except FileNotFoundError:
+        return b""
 
 
 def is_mark(text: str) -> bool:
-    """Tell whether a text is a `client_mark` already."""
+    """Tell whether a text stands for a key already, here or in another installation."""
     return _MARK.fullmatch(text) is not None
 
 

@@ -9,7 +9,7 @@ from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.config.schema import Config, Price
 from cliproxy.usage.cost import Prices
 from cliproxy.usage.queue import UsageQueue, retention
-from cliproxy.usage.record import Record
+from cliproxy.usage.record import Marks, Record
 from cliproxy.usage.store import NAME, Store
 from cliproxy.usage.tables import Limits
 
@@ -21,11 +21,13 @@ class Usage:
         enabled: whether requests are recorded.
         queued: whether they are also put into the queue: only where somebody can take them out.
         auth_dir: absolute, as management clients' indexes of accounts need it.
+        marks: makes what stands for client keys.
     """
 
     def __init__(self, config: Config, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.auth_dir = str(Path(config.auth_dir).expanduser().absolute())
         self.clock = clock
+        self.marks = Marks(Path(self.auth_dir))
         self.store = Store(Path(self.auth_dir) / NAME, clock=clock)
         self.queue = UsageQueue(clock=clock)
         self.enabled = True

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
-from cliproxy.usage.record import NOBODY, Record, Tokens, Who, client_mark, is_mark
+from cliproxy.usage.record import NOBODY, Marks, Record, Tokens, Who, is_mark
 
 DETAILS: Final = 500
 """Single requests shown for each client and model; the sums count all."""
@@ -147,7 +147,7 @@ class _Document(Struct):
     usage: _Usage = field(default_factory=_Usage)
 
 
-def read_import(body: bytes, now: float) -> list[Record]:
+def read_import(body: bytes, now: float, marks: Marks) -> list[Record]:
     """Read an exported document into records. Raises `BadImport`.
 
     Sums in it are ignored: the single requests say what they are. Keys of clients are replaced by
@@ -167,14 +167,14 @@ def read_import(body: bytes, now: float) -> list[Record]:
         name = api.strip()
         if not name:
             continue
-        client = name if is_mark(name) or _NO_KEY.fullmatch(name) else client_mark(name)
+        client = name if is_mark(name) or _NO_KEY.fullmatch(name) else marks(name)
         for model, listed in (models.models or {}).items():
             details = listed.details or ()
-            found += [_record(client, model.strip(), detail, now) for detail in details]
+            found += [_record(client, model.strip(), detail, now, marks) for detail in details]
     return found
 
 
-def _record(client: str, model: str, detail: _Detail, now: float) -> Record:
+def _record(client: str, model: str, detail: _Detail, now: float, marks: Marks) -> Record:
     at = _nanoseconds(detail.timestamp) or int(now * 1e9)
     read = {name: max(0, getattr(detail.tokens, name)) for name in _Tokens.__struct_fields__}
     total = read["total_tokens"] or (
@@ -187,7 +187,7 @@ def _record(client: str, model: str, detail: _Detail, now: float) -> Record:
         at_ns=at,
         seconds=max(0.0, detail.latency_ms / 1000),
         client=client,
-        who=_who(detail.source, index),
+        who=_who(detail.source, index, marks),
         model=model or NOBODY,
         served=model or NOBODY,
         dialect="",
@@ -209,17 +209,13 @@ def _record(client: str, model: str, detail: _Detail, now: float) -> Record:
     )
 
 
-def _who(source: str, index: str) -> Who:
+def _who(source: str, index: str, marks: Marks) -> Who:
     if not source and not index:
         return Who()
     # Elsewhere the source of a key is the key.
-    shown = _masked(source)
+    shown = marks(source) if _LIKE_A_KEY.fullmatch(source) else source
     digest = hashlib.sha256(f"{shown}\0{index}".encode("utf-8", "replace")).hexdigest()[:12]
     return Who(f"imported:{digest}", "", shown, index, "")
-
-
-def _masked(source: str) -> str:
-    return client_mark(source) if _LIKE_A_KEY.fullmatch(source) else source
 
 
 def _nanoseconds(text: str) -> int | None:

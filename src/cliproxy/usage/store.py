@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
+from cliproxy.base.files import private_folder
 from cliproxy.usage.cost import Prices
 from cliproxy.usage.record import Record
 from cliproxy.usage.tables import SCHEMA, Limits, NewerVersion, Writer, prepare
@@ -227,7 +228,7 @@ class Store:
         return records
 
     def _open(self) -> tuple[sqlite3.Connection, Writer]:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self.path.parent)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         db = sqlite3.connect(self.path, isolation_level=None)
         try:

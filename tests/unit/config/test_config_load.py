@@ -431,3 +431,9 @@ def test_no_message_repeats_a_secret(text):
 def test_a_key_that_will_never_have_an_effect_says_why(text):
     (problem,) = read(text).problems
     assert problem.message.startswith("has no effect: ")
+
+
+def test_a_number_of_any_size_is_no_reason_to_fail():
+    text = f"gemini-api-key: [{{api-key: a, cloak: {{mode: {2**80}}}}}]\n"
+    (entry,) = load_text(text, path=Path("config.yaml")).config.gemini_api_key
+    assert entry.cloak == {"mode": 2**80}

@@ -140,6 +140,9 @@ def test_any_text_is_read_or_refused(text):
 
 def test_long_values_and_keys_are_masked_in_messages():
     assert shown("true-ish") == "'true-ish'"
+    assert [shown(text) for text in ("ture", "1.5", "30sec")] == ["'ture'", "'1.5'", "'30sec'"]
+    for short in ("hunter2", "p@ss", "sk-a1b2", "correct-horse-battery", "pass word"):
+        assert short not in shown(short)
     assert SECRET not in shown(SECRET)
     assert SECRET not in shown_key(SECRET)
     assert shown_key("antigravity-signature-cache-enabled") == "antigravity-signature-cache-enabled"

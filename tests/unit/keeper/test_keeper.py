@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from tests.clock import FakeClock
 from tests.unit.keeper.fake import PLACE, TokenServer, put
 
@@ -423,6 +424,22 @@ async def test_a_refresh_outlives_the_request_that_caused_it(tmp_path, make, ser
 def test_who_is_due(fields, wanted):
     told = {"type": "codex", "access_token": "a0", "refresh_token": "r0"} | fields
     assert due(Credential("x.json", told), NOW) is wanted
+
+
+async def test_only_so_many_are_renewed_ahead_of_need_at_once(tmp_path, make, server, monkeypatch):
+    for number in range(6):
+        put(tmp_path, f"codex-{number}.json", expired=written(NOW))
+    keeper = make()
+    keeper.settings = structs.replace(keeper.settings, workers=2)
+    asked = []
+
+    async def renew(credential, *, spent):
+        asked.append(credential.name)
+
+    monkeypatch.setattr(keeper, "renew", renew)
+    keeper.check()
+    await asyncio.sleep(0)
+    assert len(asked) == 2
 
 
 async def test_a_linked_login_is_read_where_it_is_and_never_refreshed(tmp_path, make, server):

@@ -29,6 +29,12 @@ def asked(messages=USER, model="qwen3-coder-plus", **more):
         ),
         ("x.example/", "", "https://x.example/v1"),
         ("portal.qwen.ai", "http://127.0.0.1:1", "http://127.0.0.1:1/v1"),
+        ("http://x.example/v1", "", "https://portal.qwen.ai/v1"),
+        ("http://127.0.0.1.x.example", "", "https://portal.qwen.ai/v1"),
+        ("ftp://x.example", "", "https://portal.qwen.ai/v1"),
+        ("https://[::1", "", "https://portal.qwen.ai/v1"),
+        ("http://127.0.0.1:8/v1", "", "http://127.0.0.1:8/v1"),
+        ("http://localhost:8", "", "http://localhost:8/v1"),
     ],
 )
 def test_the_login_says_which_host_it_is_for(resource, override, base):

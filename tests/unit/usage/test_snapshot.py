@@ -8,7 +8,7 @@ import time
 import pytest
 from tests.unit.usage.rows import NOON, record, store_at
 
-from cliproxy.usage.record import Tokens, client_mark
+from cliproxy.usage.record import Marks, Tokens
 from cliproxy.usage.snapshot import BadImport, export, read_import, snapshot, timestamp
 
 DETAIL = {
@@ -25,6 +25,9 @@ DETAIL = {
     },
     "failed": False,
 }
+
+
+MARKS = Marks()
 
 
 def document(*details, api="sk-client-key-0123456789", model="gpt-5", **more):
@@ -46,7 +49,7 @@ def new(tmp_path):
 
 
 def merge(store, body):
-    records = read_import(body, NOON)
+    records = read_import(body, NOON, MARKS)
     return store.submit(lambda writer: writer.merge(records)).result(10)
 
 
@@ -134,7 +137,7 @@ def test_keys_in_a_document_are_not_kept(new):
     shown = json.dumps(store.read(snapshot))
     assert key not in shown
     assert upstream not in shown
-    assert client_mark(key) in json.loads(shown)["apis"]
+    assert MARKS(key) in json.loads(shown)["apis"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +150,7 @@ def test_keys_in_a_document_are_not_kept(new):
     ],
 )
 def test_a_missing_total_is_made_of_its_parts(changes, input_, total):
-    (found,) = read_import(document({**DETAIL, "tokens": changes}), NOON)
+    (found,) = read_import(document({**DETAIL, "tokens": changes}), NOON, MARKS)
     assert (found.tokens.input, found.tokens.total) == (input_, total)
 
 
@@ -163,14 +166,14 @@ def test_a_missing_total_is_made_of_its_parts(changes, input_, total):
     ],
 )
 def test_times_keep_their_nanoseconds_and_none_is_now(written, nanoseconds):
-    (found,) = read_import(document({**DETAIL, "timestamp": written}), NOON)
+    (found,) = read_import(document({**DETAIL, "timestamp": written}), NOON, MARKS)
     assert found.nanoseconds == nanoseconds
 
 
 def test_names_that_are_missing_are_dealt_with():
-    assert read_import(document(DETAIL, api=" "), NOON) == []
-    assert read_import(document(DETAIL, model=""), NOON)[0].named == "unknown"
-    (found,) = read_import(document({**DETAIL, "latency_ms": -4}), NOON)
+    assert read_import(document(DETAIL, api=" "), NOON, MARKS) == []
+    assert read_import(document(DETAIL, model=""), NOON, MARKS)[0].named == "unknown"
+    (found,) = read_import(document({**DETAIL, "latency_ms": -4}), NOON, MARKS)
     assert found.seconds == 0
 
 
@@ -187,10 +190,10 @@ def test_names_that_are_missing_are_dealt_with():
 )
 def test_what_is_no_export_is_refused(body, error):
     with pytest.raises(BadImport, match=error):
-        read_import(body, NOON)
+        read_import(body, NOON, MARKS)
 
 
 def test_a_document_inside_a_document_is_read():
     inside = document(DETAIL).decode()
-    assert len(read_import(json.dumps({"data": inside}).encode(), NOON)) == 1
-    assert read_import(b"{}", NOON) == []
+    assert len(read_import(json.dumps({"data": inside}).encode(), NOON, MARKS)) == 1
+    assert read_import(b"{}", NOON, MARKS) == []
