@@ -188,7 +188,8 @@ def _spelled(sign: str) -> str:
     }
     if sign == " ":
         ways.add(r"\+")
-    return f"(?:{'|'.join(sorted(ways))})"
+    # The longest first: a percent sign is the beginning of how it is written in an address.
+    return f"(?:{'|'.join(sorted(ways, key=len, reverse=True))})"
 
 
 def url(value: str) -> str:

@@ -136,7 +136,7 @@ def _bytes(value: Json) -> bytes:
 def told(form: Any, upstream: str, client: str, body: Json) -> dict[str, Json]:
     """Translate with ids that count, and without what only the clock says."""
     number = count()
-    with patch("secrets.token_bytes", lambda length: bytes([next(number) % 251] * length)):
+    with patch("cliproxy.base.ids._random", lambda: bytes([next(number) % 251] * 32)):
         return _timeless(form(upstream, client, body))
 
 
