@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
+if TYPE_CHECKING:
+    from aiohttp import web
 
 PAGE: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>cliproxy</title>
 <style>body{{font:16px/1.5 system-ui,sans-serif;display:grid;place-items:center;min-height:90vh;
@@ -37,6 +38,7 @@ async def listen(
 
     `heard` gets the query and returns the page that is shown.
     """
+    from aiohttp import web  # noqa: PLC0415  # a twentieth of the start, which few ever need
 
     async def answer(request: web.Request) -> web.Response:
         text = await heard(dict(request.query))
