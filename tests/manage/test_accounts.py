@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from cliproxy.manage import trial
 from tests.manage.conftest import CLIENT_KEY
 from tests.sim import Answer, Failure, Usage
 from tests.sim.accounts_claude import ClaudeAccounts
@@ -149,6 +152,22 @@ openai-compatibility:
     def test_the_smallest_of_its_models_is_asked_unless_one_is_named(self, hosts):
         assert self.ask(hosts, "one")["model"] == "gpt-5-mini"
         assert self.ask(hosts, "one", model="gpt-5")["model"] == "gpt-5"
+
+    @pytest.mark.parametrize(
+        ("names", "cheapest"),
+        [
+            (["gemini-2.5-pro", "gemini-2.5-flash", "gemini-3-pro-preview"], "gemini-2.5-flash"),
+            (["MiniMax-M2", "glm-4.5-flash"], "glm-4.5-flash"),
+            (["gemini-2.5-flash", "gemini-2.5-flash-lite"], "gemini-2.5-flash-lite"),
+            (["claude-opus-4-5", "claude-haiku-4-5"], "claude-haiku-4-5"),
+            (["gpt-5", "gpt-5-mini", "gpt-5-nano"], "gpt-5-nano"),
+        ],
+    )
+    def test_the_names_of_models_are_read_by_words(self, names, cheapest):
+        listed = [SimpleNamespace(id=name, output_modalities=None) for name in names]
+        registry = SimpleNamespace(list_models=lambda: listed, resolve=lambda *_, **__: [])
+        control = SimpleNamespace(gateway=SimpleNamespace(registry=registry))
+        assert trial.cheapest(control, SimpleNamespace(id="a")) == cheapest
 
     def test_it_is_seen_and_counted_as_any_other_request(self, hosts, sim):
         sim.script(Answer("ready", usage=Usage(9, 1)))

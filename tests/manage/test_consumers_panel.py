@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from cliproxy.keeper.keeper import Keeper
 from cliproxy.observe import logs
 from cliproxy.transport.guard import Called, Guard
 from tests.manage.conftest import CLIENT_KEY, KEY
@@ -90,6 +92,29 @@ def test_all_tokens_are_renewed_by_a_body(manage):
         assert (result["id"], result["success"]) == ("a.json", False)
         assert result["error"]
         assert "token" not in result
+
+
+def test_all_tokens_are_renewed_beside_each_other(manage, monkeypatch):
+    with ClaudeAccounts() as provider:
+        managed = manage(provider.config())
+        for number in range(6):
+            login = {**provider.file(), "expired": FAR}
+            managed.ask("POST", f"/auth-files?name={number}.json", login)
+        running, most = 0, 0
+
+        async def renew(self, credential, *, spent):
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            for _ in range(10):
+                await asyncio.sleep(0)
+            running -= 1
+            return True
+
+        monkeypatch.setattr(Keeper, "renew", renew)
+        told = managed.ask("POST", "/auth-files/refresh", {"all": True}).json()
+        assert [one["id"] for one in told["results"]] == [f"{n}.json" for n in range(6)]
+        assert most > 1
 
 
 def test_a_login_is_looked_up_by_name_and_index(managed):

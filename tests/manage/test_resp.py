@@ -335,6 +335,8 @@ class TestErrors:
         assert (told["status_code"], told["code"]) == (429, "rate_limit_exceeded")
         assert told["retryable"] is True
         assert "slow down" in told["body"]
+        # What the upstream calls the failure is no secret, although its member is called `code`.
+        assert '"rate_limit_exceeded"' in told["body"]
         standing = told["auth_status"]
         assert list(standing) == [
             "status", "status_message", "disabled", "unavailable", "next_retry_after", "quota",
@@ -602,6 +604,8 @@ def test_who_does_not_read_replies_is_not_read_either(managed, opened):
         while True:
             wire.send(asked)
     assert inside(managed.proxy, one.transport.get_write_buffer_size) < 256 * 1024
+    # Nor is it taken for one that leaves a request half sent.
+    assert inside(managed.proxy, lambda: one._timer) is None
     wire.socket.settimeout(20)
     assert wire.file.readline() == b"-ERR unknown command '%s'\r\n" % (b"x" * 100)
 

@@ -184,3 +184,13 @@ def test_a_websocket_upgrade_is_refused_at_once_so_that_codex_falls_back(proxy):
     answer = get(proxy, "/v1/responses", headers)
     assert answer.status_code == 426
     assert answer.headers.get("upgrade") is None
+
+
+@every
+def test_a_name_of_any_length_is_refused_and_not_remembered(proxy, dialect):
+    path, body = request(dialect, "n" * 600)
+    answer = post(proxy, path, body)
+    assert answer.status_code == 400
+    message, _ = error_of(dialect, answer)
+    assert "longer than 512" in message
+    assert "nnnnnn" not in message

@@ -10,6 +10,7 @@ from typing import Final
 
 from cliproxy import login
 from cliproxy.base.clock import Clock
+from cliproxy.base.errors import ConfigError
 from cliproxy.base.json import text_in
 from cliproxy.config.schema import Config
 from cliproxy.keeper.client_secrets import find_client_secret, usual_roots
@@ -28,8 +29,11 @@ SECRETS: Final = {
 
 
 def auth_folder(config: Config) -> Path:
-    """Return the folder of the credential files."""
-    return Path(config.auth_dir).expanduser()
+    """Return the folder of the credential files. Raises `ConfigError` when there can be none."""
+    try:
+        return Path(config.auth_dir).expanduser()
+    except RuntimeError as err:
+        raise ConfigError(f"auth-dir: {config.auth_dir!r} cannot be found: {err}") from err
 
 
 def keeper_of(config: Config, transport: Transport, clock: Clock) -> Keeper:

@@ -19,6 +19,7 @@ from cliproxy.app.cooldown_files import CooldownFiles
 from cliproxy.app.quota_watch import QuotaWatch, take
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import ConfigError
+from cliproxy.base.files import private_folder
 from cliproxy.base.http import Timeouts
 from cliproxy.base.tasks import spawn
 from cliproxy.config import schema
@@ -174,6 +175,10 @@ class Runtime:
 
     def _move(self, config: Config) -> None:
         """Serve by another folder of logins, and record usage there; what runs in the old ends."""
+        try:
+            private_folder(auth_folder(config))
+        except OSError as err:
+            raise ConfigError(f"auth-dir: {config.auth_dir!r} cannot be used: {err}") from err
         keeper, usage, there = self.keeper, self.usage, Usage(config, clock=self._clock)
         before = usage.auth_dir, usage.marks, usage.store
         self.keeper = self._new_keeper(config)

@@ -55,6 +55,9 @@ class ConfigWatch:
         except (ConfigError, OSError, UnicodeDecodeError) as err:
             _log.error("%s; the configuration in use stays", err)  # a user's slip
             return False
+        except Exception:  # noqa: BLE001  # a fault of ours must not end the looking
+            _log.exception("%s cannot be applied; the configuration in use stays", self._path)
+            return False
         for problem in loaded.problems:
             _log.warning("%s", problem)
         _log.info("%s was read again", self._path)

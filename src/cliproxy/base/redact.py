@@ -25,9 +25,10 @@ _SECRET_WORDS: Final = frozenset(
 )  # fmt: skip
 """Words in the name of a header whose value proves who somebody is."""
 _NO_SECRETS: Final = frozenset({"idempotency-key", "x-cliproxy-token-count"})
-_SECRET_FIELDS: Final = re.compile(
-    r"(?i).*(token|secret|password|assertion|cookie|verifier|api_?key|private_?key)|(\w+_)?code"
-)
+_TOKENS: Final = r"(?i).*(token|secret|password|assertion|cookie|verifier|api_?key|private_?key)"
+_SECRET_FIELDS: Final = re.compile(_TOKENS + r"|(\w+_)?code")
+_SECRET_IN_ANSWERS: Final = re.compile(_TOKENS)
+"""In an answer a `code` is what an error is called."""
 _SHORTEST: Final = 8
 """Shorter values are not looked for in texts: they stand there by chance."""
 _LEAST: Final = 12
@@ -68,10 +69,13 @@ def _is_secret_query(name: str) -> bool:
     return any(word in name.lower() for word in _SECRET_QUERY)
 
 
-def secrets_of(address: str, headers: Mapping[str, str], body: bytes = b"") -> set[str]:
+def secrets_of(
+    address: str, headers: Mapping[str, str], body: bytes = b"", answer: bytes = b""
+) -> set[str]:
     """Return what of a request is secret: in its address, its headers and, by name, its body.
 
-    A body is looked through when it is a form or JSON; give it only where it is small.
+    By name also in its `answer`. Bodies are looked through when they are forms or JSON; give them
+    only where they are small.
     """
     found: set[str] = set()
     try:
@@ -88,7 +92,9 @@ def secrets_of(address: str, headers: Mapping[str, str], body: bytes = b"") -> s
         if is_secret_header(name):
             found |= _in_header(value)
     if body:
-        found |= _in_body(body)
+        found |= _in_body(body, _SECRET_FIELDS)
+    if answer:
+        found |= _in_body(answer, _SECRET_IN_ANSWERS)
     return {text for text in found if len(text) >= _SHORTEST}
 
 
@@ -103,32 +109,32 @@ def _in_header(value: str) -> set[str]:
     return found | {pair.partition("=")[2].strip() for pair in value.split(";") if "=" in pair}
 
 
-def _in_body(body: bytes) -> set[str]:
+def _in_body(body: bytes, secret: re.Pattern[str]) -> set[str]:
     found: set[str] = set()
     try:
         if body.lstrip()[:1] in (b"{", b"["):
-            _collect(json.loads(body), found, 0)
+            _collect(json.loads(body), found, secret)
         else:
             pairs = parse_qsl(body.decode())
-            found |= {value for name, value in pairs if _SECRET_FIELDS.fullmatch(name)}
+            found |= {value for name, value in pairs if secret.fullmatch(name)}
     except ValueError:
         pass  # neither JSON nor a form
     return found
 
 
-def _collect(value: json.Json, found: set[str], depth: int) -> None:
+def _collect(value: json.Json, found: set[str], secret: re.Pattern[str], depth: int = 0) -> None:
     if depth > _DEEPEST:
         return
     if isinstance(value, dict):
         for name, inner in value.items():
             if isinstance(inner, str):
-                if _SECRET_FIELDS.fullmatch(name):
+                if secret.fullmatch(name):
                     found.add(inner)
             else:
-                _collect(inner, found, depth + 1)
+                _collect(inner, found, secret, depth + 1)
     elif isinstance(value, list):
         for inner in value:
-            _collect(inner, found, depth + 1)
+            _collect(inner, found, secret, depth + 1)
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
@@ -155,13 +161,19 @@ def _without_halves(text: AnyStr, secret: AnyStr, hidden: AnyStr) -> AnyStr:
     least = max(_LEAST, (len(secret) + 1) // 2)
     head = secret[:least]
     at = text.find(head)
+    if at < 0:
+        return text
+    pieces: list[AnyStr] = []
+    done = 0
     while at >= 0:
         end = at + len(head)
         while end - at < len(secret) and text[end : end + 1] == secret[end - at : end - at + 1]:
             end += 1
-        text = text[:at] + hidden + text[end:]
-        at = text.find(head, at + len(hidden))
-    return text
+        pieces += (text[done:at], hidden)
+        done = end
+        at = text.find(head, end)
+    pieces.append(text[done:])
+    return text[:0].join(pieces)
 
 
 def _written(secret: str) -> str:

@@ -99,7 +99,7 @@ async def api_call(request: Request) -> Response:
     except FetchError as err:
         raise Fault(502, "request failed", f"the request failed: {err}") from None
     # Whoever is asked may repeat the token, and panels show what is answered.
-    said = redact.secrets_of(asked.url, asked.headers) | redact.secrets_of(proxy, {})
+    said = redact.secrets_of("", asked.headers) | redact.secrets_of(proxy, {})
     header = {k: [redact.without(v, said) for v in values] for k, values in found.headers.items()}
     told = redact.without_bytes(found.data, said).decode("utf-8", "replace")
     return reply({"status_code": found.status, "header": header, "body": told})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from typing import Any, Final
@@ -316,16 +317,16 @@ async def refresh(request: Request) -> Response:
 
 
 async def _refresh_all(keeper: Keeper) -> list[Obj]:
-    results: list[Obj] = []
-    for credential in keeper.credentials():
-        if credential.flag("disabled") or not refreshable(credential):
-            continue
-        done = await keeper.renew(credential, spent=credential.token)
-        result: Obj = {"id": credential.name, "success": done}
-        if not done:
-            result["error"] = credential.problem or "The token was not renewed."
-        results.append(result)
-    return results
+    places = asyncio.Semaphore(max(1, keeper.settings.workers))
+
+    async def renewed(credential: Credential) -> Obj:
+        async with places:
+            done = await keeper.renew(credential, spent=credential.token)
+        told = {} if done else {"error": credential.problem or "The token was not renewed."}
+        return {"id": credential.name, "success": done, **told}
+
+    wanted = [c for c in keeper.credentials() if not c.flag("disabled") and refreshable(c)]
+    return list(await asyncio.gather(*map(renewed, wanted)))
 
 
 async def reset_quota(request: Request) -> Response:

@@ -148,7 +148,8 @@ class RedisConnection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if len(self._reader):
+        # What waits because its client does not read the replies is not half a request.
+        if len(self._reader) and not self._full:
             self._timer = self._loop.call_later(PATIENCE, self._out_of_patience)
 
     # ---- requests -------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any, Final
 
 from msgspec import structs
@@ -28,6 +29,7 @@ _TOKENS: Final = 64
 _LONGEST: Final = 2000
 _SMALL: Final = ("nano", "flash-lite", "lite", "haiku", "mini", "flash", "small", "fast")
 """Words in the names of models that cost little, the best first."""
+_SIGNS: Final = re.compile(r"[^a-z0-9]+")
 _CURES: Final = {
     "rate_limit": "Nothing needs to be done: it is asked again when its limit is renewed.",
     "authentication": "Put in another key, or log in to the account again.",
@@ -74,7 +76,9 @@ def cheapest(control: Control, account: Account) -> str:
         found.append(listed.id)
 
     def cost(name: str) -> int:
-        return next((n for n, word in enumerate(_SMALL) if word in name.lower()), len(_SMALL))
+        # Whole words: `gemini` and `MiniMax` are not small.
+        words = f"-{_SIGNS.sub('-', name.lower())}-"
+        return next((n for n, word in enumerate(_SMALL) if f"-{word}-" in words), len(_SMALL))
 
     return min(found, key=cost, default="")
 
@@ -100,6 +104,10 @@ async def tried(control: Control, account: Account, model: str) -> Obj:
         error = UpstreamTimeout(f"There was no answer within {PATIENCE:.0f} seconds.")
     except GatewayError as err:
         error = err
+    except Exception:
+        # A fault of ours, for the log and a 500; the request is listed as what it is.
+        status = 500
+        raise
     finally:
         control.recent.end(request.id)
         seconds = control.clock.monotonic() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
@@ -62,16 +63,23 @@ class LogFile:
         return io.FileIO(self._path, "a")
 
     def _turn_over(self) -> None:
-        self._file.close()
         stamp = time.strftime("%Y-%m-%dT%H%M%S")
         aside = self._folder / f"main-{stamp}.log"
         number = 1
         while aside.exists():
             aside = self._folder / f"main-{stamp}-{number}.log"
             number += 1
-        self._path.rename(aside)
-        self._file = self._open()
-        self._size = 0
+        try:
+            # Somebody may have put it aside already.
+            with contextlib.suppress(FileNotFoundError):
+                self._path.rename(aside)
+            fresh = self._open()
+        except OSError:
+            # The old one goes on, and this is tried again when as much has been written to it.
+            self._size = 0
+            return
+        self._file.close()
+        self._file, self._size = fresh, 0
         self._keep.look(now=True)
 
 

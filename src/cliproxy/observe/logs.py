@@ -91,7 +91,7 @@ class Gathered(logging.Handler):
         except (OSError, ValueError) as err:
             # A full disk must not stop the proxy.
             with contextlib.suppress(OSError, ValueError):
-                sys.stderr.write(f"the log cannot be written: {err}\n")
+                _Terminal().write(f"the log cannot be written: {err}\n")
         finally:
             self.release()
 
@@ -105,8 +105,10 @@ class Gathered(logging.Handler):
 
 class _Terminal:
     def write(self, text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        # There is none in a process that was started without one.
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 class _Formatter(logging.Formatter):

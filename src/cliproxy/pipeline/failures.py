@@ -62,7 +62,7 @@ def _body(candidate: Candidate, error: UpstreamError) -> str:
     raw = error.raw if isinstance(error, UpstreamRefused) else None
     data = error.message.encode("utf-8", "replace") if raw is None else raw
     account = candidate.account
-    secrets = redact.secrets_of(account.base_url, account.headers, data) | {account.token}
+    secrets = redact.secrets_of(account.base_url, account.headers, answer=data) | {account.token}
     if account.credential is not None:
         secrets.add(account.credential.refresh_token)
         secrets.add(account.credential.access_token)

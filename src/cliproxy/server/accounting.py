@@ -146,7 +146,7 @@ def _unread(asked: Asked, seconds: float, status: int, error: str) -> Record:
         seconds=seconds,
         client=asked.client.mark,
         who=_NOBODY,
-        model=route.model or "",
+        model=(route.model or "")[:256],
         served="",
         dialect=route.dialect,
         upstream="",

@@ -53,6 +53,8 @@ from cliproxy.transport.proxy import is_loopback
 _log: Final = logging.getLogger(__name__)
 _access_log: Final = logging.getLogger("cliproxy.access")
 
+LONGEST_NAME: Final = 512
+"""Characters of a model's name."""
 ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
 PREFLIGHT: Final[RawHeaders] = [
     ANY_ORIGIN,
@@ -398,6 +400,13 @@ def _request(asked: Asked, query: dict[str, str], body: bytes) -> Request:
     if not isinstance(model, str) or not model:
         raise BadRequest(
             "The field 'model' is missing or not a string.", param="model", code="missing_model"
+        )
+    if len(model) > LONGEST_NAME:
+        # It is remembered with the request, and a client could fill the memory with names.
+        raise BadRequest(
+            f"The model's name is longer than {LONGEST_NAME} characters.",
+            param="model",
+            code="invalid_model",
         )
     stream = route.stream if route.stream is not None else _stream_flag(peeked.stream)
     return Request(

@@ -53,3 +53,22 @@ def test_a_broken_edit_leaves_the_last_good_one_and_says_why(watched, caplog):
     path.write_text("port: 1004 \n")
     assert watch.check()
     assert applied == [1004]
+
+
+def test_whatever_goes_wrong_the_file_is_looked_at_again(tmp_path, caplog):
+    path = tmp_path / "config.yaml"
+    path.write_text("port: 1001\n")
+    applied = []
+
+    def apply(loaded):
+        if loaded.config.port == 1002:
+            raise RuntimeError("a fault of ours")
+        applied.append(loaded.config.port)
+
+    watch = ConfigWatch(path, apply)
+    path.write_text("port: 1002 # broken\n")
+    assert not watch.check()
+    assert "a fault of ours" in caplog.text
+    path.write_text("port: 1003 # good again\n")
+    assert watch.check()
+    assert applied == [1003]

@@ -81,3 +81,33 @@ def test_otherwise_it_is_below_the_auth_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert directory(str(tmp_path / "auth"), {}) == Path(tmp_path / "auth" / "logs")
+
+
+def test_a_log_that_somebody_else_has_put_aside_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "TURN_OVER", 30)
+    log = LogFile(tmp_path, keep=Keep(tmp_path, 0))
+    log.write("line 0 of twenty\n")
+    (tmp_path / "main.log").unlink()
+    for number in range(1, 4):
+        log.write(f"line {number} of twenty\n")
+    log.close()
+    assert (tmp_path / "main.log").read_text() == "line 3 of twenty\n"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_log_that_cannot_be_turned_over_goes_on_in_the_old_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "TURN_OVER", 30)
+    log = LogFile(tmp_path, keep=Keep(tmp_path, 0))
+
+    def refuse(self, target):
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", refuse)
+        for number in range(3):
+            log.write(f"line {number} of twenty\n")
+        assert (tmp_path / "main.log").read_text().count("\n") == 3
+    for number in range(3, 6):
+        log.write(f"line {number} of twenty\n")
+    log.close()
+    assert len(list(tmp_path.iterdir())) > 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import sys
 import time
 
 import pytest
@@ -183,3 +184,9 @@ def test_the_short_way_is_heard_by_whoever_else_listens(caplog):
     )
     (found,) = caplog.records
     assert (found.getMessage(), found.filename, found.lineno) == ("heard", "a.py", 7)
+
+
+def test_without_a_terminal_nothing_is_written_and_nothing_fails(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    logger, _ = logger_to(logs._Terminal())
+    logger.error("nobody reads this")
