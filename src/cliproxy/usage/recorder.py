@@ -8,10 +8,10 @@ from pathlib import Path
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.config.schema import Config, Price
 from cliproxy.usage.cost import Prices
+from cliproxy.usage.pruning import Limits
 from cliproxy.usage.queue import UsageQueue, retention
 from cliproxy.usage.record import Marks, Record
 from cliproxy.usage.store import NAME, Store
-from cliproxy.usage.tables import Limits
 
 
 class Usage:

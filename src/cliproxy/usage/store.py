@@ -21,8 +21,9 @@ from typing import Any, Final, TypeVar
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.files import private_folder
 from cliproxy.usage.cost import Prices
+from cliproxy.usage.pruning import Limits, prune
 from cliproxy.usage.record import Record
-from cliproxy.usage.tables import SCHEMA, Limits, NewerVersion, Writer, prepare
+from cliproxy.usage.tables import SCHEMA, NewerVersion, Writer, prepare
 
 _log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -243,7 +244,7 @@ class Store:
         if now - self._pruned < _PRUNE_EVERY and self._pruned:
             return
         self._pruned = now
-        writer.prune(self.limits, self._clock.now())
+        prune(writer.db, self.limits, self._clock.now())
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:

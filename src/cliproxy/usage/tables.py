@@ -16,8 +16,6 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
 
-from msgspec import Struct
-
 from cliproxy.usage.cost import Prices
 from cliproxy.usage.record import LEFT, Record, Tokens, Who
 
@@ -83,7 +81,7 @@ _PLACES: Final = ", ".join("?" * len(COLUMNS))
 _INSERT: Final = f"INSERT INTO requests ({', '.join(COLUMNS)}) VALUES ({_PLACES})"  # noqa: S608  # names are ours
 _TOGETHER: Final = 32
 _INSERT_MANY: Final = f"{_INSERT}{f', ({_PLACES})' * (_TOGETHER - 1)}"
-_ADD: Final = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
+ADD: Final = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
 
 
 def _upsert(table: str, key: str) -> str:
@@ -91,7 +89,7 @@ def _upsert(table: str, key: str) -> str:
     places = ", ".join("?" * len(names))
     return (
         f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places}) "  # noqa: S608  # names are ours
-        f"ON CONFLICT ({key}, {', '.join(DIMENSIONS)}) DO UPDATE SET {_ADD}"
+        f"ON CONFLICT ({key}, {', '.join(DIMENSIONS)}) DO UPDATE SET {ADD}"
     )
 
 
@@ -102,15 +100,6 @@ _CLOCK: Final = (
     "SET requests = requests + excluded.requests, total = total + excluded.total"
 )
 _ACCOUNTS: Final = "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?)"
-
-
-class Limits(Struct, frozen=True):
-    """How much is kept."""
-
-    max_requests: int = 50_000
-    requests_seconds: float = 30 * 86400.0
-    hours_seconds: float = 90 * 86400.0
-    max_bytes: int = 64 * 1024 * 1024
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -136,20 +125,20 @@ class Writer:
     """Turns records into rows. One instance and one thread per file."""
 
     def __init__(self, db: sqlite3.Connection, prices: Prices) -> None:
-        self._db = db
+        self.db = db
         self.prices = prices
         self._told: dict[str, Who] = {}
         self._places: dict[int, tuple[int, str, int]] = {}
 
     def add(self, records: Iterable[Record]) -> None:
         """Write records, all or none."""
-        with self._transaction():
+        with Transaction(self.db):
             self._add(records)
 
     def merge(self, records: Iterable[Record]) -> tuple[int, int]:
         """Write records that are not there yet; return how many were added and how many not."""
         added = skipped = 0
-        with self._transaction():
+        with Transaction(self.db):
             fresh: dict[int, Record] = {}
             for record in records:
                 mark = digest(record)
@@ -167,7 +156,7 @@ class Writer:
 
     def totals(self) -> tuple[int, int]:
         """Return how many requests there are by now, and how many of them failed."""
-        requests, failed = self._db.execute(
+        requests, failed = self.db.execute(
             "SELECT coalesce(sum(requests), 0), coalesce(sum(failed), 0) FROM days "
             "WHERE operation <> 'count'"
         ).fetchone()
@@ -175,15 +164,12 @@ class Writer:
 
     def _known(self, mark: int, at: int) -> bool:
         # Rows are found by their moment: an index of digests would be dear for what it is used.
-        found = self._db.execute(
+        found = self.db.execute(
             "SELECT 1 FROM requests WHERE at = ? AND digest = ? "
             "UNION ALL SELECT 1 FROM seen WHERE digest = ?",
             (at, mark, mark),
         ).fetchone()
         return found is not None
-
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db)
 
     def _add(self, records: Iterable[Record]) -> None:
         rows: list[tuple[Any, ...]] = []
@@ -212,7 +198,7 @@ class Writer:
             if dimensions[-1] != "count":
                 clock[of_day][0] += len(alike)
                 clock[of_day][1] += sums[SUMS.index("total")]
-        db = self._db
+        db = self.db
         self._insert(rows)
         db.executemany(_HOURS, [(*key, *sums) for key, sums in hours.items()])
         db.executemany(_DAYS, [(*key, *sums) for key, sums in days.items()])
@@ -237,8 +223,8 @@ class Writer:
         """
         many = len(rows) - len(rows) % _TOGETHER
         for at in range(0, many, _TOGETHER):
-            self._db.execute(_INSERT_MANY, list(chain.from_iterable(rows[at : at + _TOGETHER])))
-        self._db.executemany(_INSERT, rows[many:])
+            self.db.execute(_INSERT_MANY, list(chain.from_iterable(rows[at : at + _TOGETHER])))
+        self.db.executemany(_INSERT, rows[many:])
 
     def _row(self, record: Record) -> tuple[Any, ...]:
         # Written for speed: every request has a row, and others wait for the interpreter meanwhile.
@@ -280,93 +266,10 @@ class Writer:
             found = self._places[quarter] = (quarter // 4, day, local.tm_hour)
         return found
 
-    def prune(self, limits: Limits, now: float) -> None:
-        """Delete what is more than is kept."""
-        db = self._db
-        (newest,) = db.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()
-        gone = newest - max(0, limits.max_requests)
-        oldest = int(max(0.0, now - limits.requests_seconds) * 1e9)
-        with self._transaction():
-            self._forget("id <= ? OR at < ?", (gone, oldest), limits)
-            db.execute(
-                "DELETE FROM hours WHERE hour < ?",
-                (int(max(0.0, now - limits.hours_seconds) // 3600),),
-            )
-        for _ in range(40):
-            if self._size() <= limits.max_bytes:
-                break
-            if not self._shrink(limits):
-                break
-        # Not `execute`: that would give back one page.
-        db.executescript("PRAGMA incremental_vacuum")
 
-    def _shrink(self, limits: Limits) -> bool:
-        """Delete some of what matters least; tell whether there was any."""
-        db = self._db
-        with self._transaction():
-            (count,) = db.execute("SELECT count(*) FROM requests").fetchone()
-            if count:
-                self._forget(
-                    "id IN (SELECT id FROM requests ORDER BY at LIMIT ?)",
-                    (max(100, count // 8),),
-                    limits,
-                )
-                return True
-            (count,) = db.execute("SELECT count(*) FROM seen").fetchone()
-            if count:
-                db.execute(
-                    "DELETE FROM seen WHERE digest IN "
-                    "(SELECT digest FROM seen ORDER BY at LIMIT ?)",
-                    (max(1000, count // 4),),
-                )
-                return True
-            (first, last) = db.execute("SELECT min(hour), max(hour) FROM hours").fetchone()
-            if first is not None:
-                db.execute("DELETE FROM hours WHERE hour <= ?", (first + (last - first) // 4,))
-                return True
-            (first, last) = db.execute(
-                "SELECT min(day), max(day) FROM days WHERE day > ''"
-            ).fetchone()
-            if first is None or first == last:
-                return False
-            # The last resort: the sums stay, their days are forgotten.
-            (middle,) = db.execute(
-                "SELECT day FROM days WHERE day > '' GROUP BY day ORDER BY day LIMIT 1 OFFSET "
-                "(SELECT count(DISTINCT day) / 2 FROM days WHERE day > '')"
-            ).fetchone()
-            names = ", ".join((*DIMENSIONS, *SUMS))
-            db.execute(
-                f"INSERT INTO days (day, {names}) SELECT '', {', '.join(DIMENSIONS)}, "  # noqa: S608  # names are ours
-                f"{', '.join(f'sum({name})' for name in SUMS)} FROM days "
-                f"WHERE day > '' AND day < ? GROUP BY {', '.join(DIMENSIONS)} "
-                f"ON CONFLICT (day, {', '.join(DIMENSIONS)}) DO UPDATE SET {_ADD}",
-                (middle,),
-            )
-            db.execute("DELETE FROM days WHERE day > '' AND day < ?", (middle,))
-            return True
+class Transaction:
+    """Writes all or nothing."""
 
-    def _forget(self, which: str, values: tuple[Any, ...], limits: Limits) -> None:
-        db = self._db
-        db.execute(
-            f"INSERT OR IGNORE INTO seen SELECT digest, at FROM requests WHERE {which}",  # noqa: S608  # literals
-            values,
-        )
-        if db.execute(f"DELETE FROM requests WHERE {which}", values).rowcount:  # noqa: S608  # literals
-            db.execute(
-                "DELETE FROM seen WHERE digest IN (SELECT digest FROM seen ORDER BY at DESC "
-                "LIMIT -1 OFFSET ?)",
-                (max(1000, limits.max_requests * 4),),
-            )
-
-    def _size(self) -> int:
-        db = self._db
-        (pages,) = db.execute("PRAGMA page_count").fetchone()
-        (free,) = db.execute("PRAGMA freelist_count").fetchone()
-        (size,) = db.execute("PRAGMA page_size").fetchone()
-        return int((pages - free) * size)
-
-
-class _Transaction:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 

@@ -113,13 +113,13 @@ def test_an_export_brought_elsewhere_says_the_same_and_is_taken_once(new):
 
 
 def test_what_was_pruned_is_not_added_again(new):
-    from cliproxy.usage.tables import Limits
+    from cliproxy.usage.pruning import Limits, prune
 
     store = new()
     for n in range(20):
         store.add(record(n))
     written = json.dumps(store.read(lambda db: export(db, NOON))).encode()
-    store.submit(lambda writer: writer.prune(Limits(max_requests=5), NOON)).result(10)
+    store.submit(lambda writer: prune(writer.db, Limits(max_requests=5), NOON)).result(10)
     assert merge(store, written) == (0, 20)
 
 

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.usage.rows import NOON, record, store_at
 
-from cliproxy.usage import questions
+from cliproxy.usage import pruning, questions
+from cliproxy.usage.pruning import Limits
 from cliproxy.usage.record import Tokens, Who
 from cliproxy.usage.store import open_to_read
-from cliproxy.usage.tables import Limits
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def store(tmp_path):
 
 
 def prune(store, limits, now=NOON):
-    store.submit(lambda writer: writer.prune(limits, now)).result(30)
+    store.submit(lambda writer: pruning.prune(writer.db, limits, now)).result(30)
 
 
 def total(store, **options):
