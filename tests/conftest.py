@@ -27,8 +27,8 @@ def start_proxy() -> Iterator[Callable[..., Proxy]]:
     """Start proxies from configuration text; all are stopped at the end."""
     running: list[Proxy] = []
 
-    def start(config: str) -> Proxy:
-        proxy = Proxy(config)
+    def start(config: str, **options: bool) -> Proxy:
+        proxy = Proxy(config, **options)
         running.append(proxy)
         return proxy.__enter__()
 

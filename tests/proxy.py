@@ -24,7 +24,7 @@ KEY = "test-client-key"
 class Proxy:
     """Serves `config` on a free loopback port; every stream's event grammar is asserted."""
 
-    def __init__(self, config: str, *, checked: bool = True) -> None:
+    def __init__(self, config: str, *, checked: bool = True, websockets: bool = True) -> None:
         if "api-keys" not in config:
             config = f"api-keys: [{KEY}]\n{config}"
         self.folder = tempfile.mkdtemp(prefix="auth-")
@@ -32,6 +32,7 @@ class Proxy:
             config = f"auth-dir: {self.folder}\n{config}"
         self.loaded = load_text(config, path=Path("config.yaml"))
         self._checked = checked
+        self._websockets = websockets
         self._ready = threading.Event()
         self._error: BaseException | None = None
         self.url = ""
@@ -84,6 +85,8 @@ class Proxy:
         self.loop = asyncio.get_running_loop()
         options = {**_options(self.loaded.config), "host": "127.0.0.1", "port": 0}
         options["timeout_graceful_shutdown"] = 1
+        if not self._websockets:
+            options["ws"] = "none"
         options["http"] = by_first_byte(lambda: self.runtime.control)
         self.witness = Witness(self.runtime.app)
         self._server = uvicorn.Server(uvicorn.Config(self.witness, **options))

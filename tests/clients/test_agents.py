@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from cliproxy.usage import questions
 from tests.clients.sdk import DIALECTS
 from tests.clients.upstreams import config
 from tests.node_clients import node_client  # noqa: F401  # fixture
@@ -70,7 +71,15 @@ def test_claude_code_finishes_a_tool_loop(strict, start_proxy, node_client, tmp_
 
 
 @every
-def test_codex_finishes_a_tool_loop(strict, start_proxy, node_client, tmp_path, upstream):  # noqa: F811
+@pytest.mark.parametrize("websockets", [False, True], ids=["http", "websocket"])
+def test_codex_finishes_a_tool_loop(
+    strict,
+    start_proxy,
+    node_client,  # noqa: F811
+    tmp_path,
+    upstream,
+    websockets,
+):
     (tmp_path / "secret.txt").write_text("The word is heliotrope.\n")
     home = tmp_path / ".codex"
     home.mkdir()
@@ -83,7 +92,7 @@ name = "proxy"
 base_url = "{proxy.url}/v1"
 env_key = "PROXY_KEY"
 wire_api = "responses"
-supports_websockets = false
+supports_websockets = {str(websockets).lower()}
 """)
     strict.script(*[codex_loop] * 30)
     done = run(
@@ -97,6 +106,10 @@ supports_websockets = false
     assert "heliotrope" in done.stdout
     results = [text for record in strict.requests for _, text in record.results]
     assert any("heliotrope" in text for text in results), "the tool's output reached the model"
+    proxy.settle()
+    found = proxy.runtime.usage.store.read(lambda db: questions.requests(db, filters={}))
+    asked = {row["endpoint"] for row in found["requests"]}
+    assert asked == {"GET /v1/responses" if websockets else "POST /v1/responses"}
 
 
 def test_codex_falls_back_to_http_when_its_websocket_is_refused(
@@ -107,7 +120,7 @@ def test_codex_falls_back_to_http_when_its_websocket_is_refused(
 ):
     home = tmp_path / ".codex"
     home.mkdir()
-    proxy = start_proxy(config(strict))
+    proxy = start_proxy(config(strict), websockets=False)
     (home / "config.toml").write_text(f"""
 model = "to-anthropic"
 model_provider = "proxy"

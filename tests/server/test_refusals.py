@@ -173,7 +173,8 @@ def test_an_unknown_path_is_a_404_in_the_callers_dialect(proxy, path, dialect):
     assert path in error_of(dialect, answer)[0]
 
 
-def test_a_websocket_upgrade_is_refused_at_once_so_that_codex_falls_back(proxy):
+def test_a_server_without_websockets_says_so_at_once_so_that_codex_falls_back(sim, start_proxy):
+    proxy = start_proxy(config(sim), websockets=False)
     headers = {
         "connection": "Upgrade",
         "upgrade": "websocket",

@@ -17,6 +17,7 @@ from cliproxy.app.first_byte import by_first_byte
 from cliproxy.app.runtime import Runtime, check_binding, log_folder
 from cliproxy.app.start import hash_management_key
 from cliproxy.app.watch import ConfigWatch
+from cliproxy.app.web_socket import WebSocket
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.tasks import spawn
 from cliproxy.config.load import Loaded
@@ -36,6 +37,10 @@ POLITE: Final = 1.0
 def abort_idle(connections: Iterable[Any]) -> None:
     """End connections on which no answer is under way."""
     for connection in list(connections):
+        if isinstance(connection, WebSocket):
+            if connection.idle:
+                connection.transport.abort()
+            continue
         cycle = getattr(connection, "cycle", None)
         if cycle is None or cycle.response_complete:
             connection.transport.abort()
@@ -167,7 +172,12 @@ def _options(config: Config) -> dict[str, Any]:
         "log_config": None,
         "access_log": False,
         "lifespan": "off",
-        "ws": "none",
+        "ws": WebSocket,
+        # A message is a request; the limit counts what comes out of decompression.
+        "ws_max_size": int(config.max_body_size * 1024 * 1024),
+        "ws_ping_interval": 20.0,
+        # Long enough for a client that is slow to read a long answer.
+        "ws_ping_timeout": 60.0,
         "server_header": False,
         # Forwarding headers are believed from nobody: anyone on this machine could send them.
         "proxy_headers": False,

@@ -115,7 +115,7 @@ async def stream(
     meter.first_token_at = gateway.clock.monotonic()
     if request.kept:
         chunks = continuing.keep_stream(gateway, request, chunks, keeper)
-    if settings.keepalive:
+    if settings.keepalive and not request.pinged:
         chunks = kept_alive(chunks, settings.keepalive, request.framing)
     return Reply(200, JSON if request.framing == "array" else SSE, chunks=chunks)
 

@@ -92,6 +92,8 @@ class Request(Hidden, Struct):
     pin_provider: str | None = None
     pin_account: str | None = None
     strict: bool = False
+    pinged: bool = False
+    """Its connection shows signs of life by itself; the stream needs none."""
     client: str = ""
     """Which client key, as a label (never the key)."""
     attempts: list[Attempt] = field(default_factory=list)

@@ -71,6 +71,8 @@ async def run(gateway: Gateway, request: Request) -> Reply:
     """
     settings = gateway.settings
     every = settings.keepalive if request.stream else settings.whole_keepalive
+    if request.pinged:
+        every = 0
     if not every or request.operation != "generate" or request.framing == "array":
         return await _answered(gateway, request)
     work = own(_answered(gateway, request))

@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import Final, Protocol
-from urllib.parse import parse_qsl
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from cliproxy import __version__
 from cliproxy.base import ids
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.errors import (
-    BadRequest,
     GatewayError,
     MethodNotAllowed,
     NotBuilt,
@@ -28,10 +26,9 @@ from cliproxy.observe.request_log import Entry, RequestLog
 from cliproxy.pipeline.compacting import compact
 from cliproxy.pipeline.context import Request
 from cliproxy.pipeline.gateway import Gateway
-from cliproxy.pipeline.peek import peek
 from cliproxy.pipeline.run import run
 from cliproxy.server import bodies, models, stored
-from cliproxy.server.access import Access, Client
+from cliproxy.server.access import Access
 from cliproxy.server.accounting import LEFT, Accounting, Asked
 from cliproxy.server.asgi import (
     JSON_TYPE,
@@ -44,17 +41,17 @@ from cliproxy.server.asgi import (
     header_map,
     json_body,
 )
-from cliproxy.server.paths import KEPT, Route, framing_of, guess_dialect, match
+from cliproxy.server.asking import client_of, outcome, path_of, peer_of, query_of, read_request
+from cliproxy.server.paths import KEPT, Route, guess_dialect, match
 from cliproxy.server.peers import Peers
 from cliproxy.server.recent import RecentRequests
 from cliproxy.server.respond import send_error, send_reply, watching
-from cliproxy.transport.proxy import is_loopback
+from cliproxy.server.socket import Sockets, no_websocket, refuse
+from cliproxy.server.socket import serve as serve_socket
 
 _log: Final = logging.getLogger(__name__)
 _access_log: Final = logging.getLogger("cliproxy.access")
 
-LONGEST_NAME: Final = 512
-"""Characters of a model's name."""
 ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
 PREFLIGHT: Final[RawHeaders] = [
     ANY_ORIGIN,
@@ -73,11 +70,11 @@ EXPOSED: Final = (
         b"Retry-After, X-Request-Id, OpenAI-Request-Id"
     ),
 )
-_GEMINI: Final = frozenset({"gemini", "code-assist"})
 ENDPOINTS: Final = (
     "POST /v1/chat/completions",
     "POST /v1/completions",
     "POST /v1/responses",
+    "GET /v1/responses (websocket)",
     "POST /v1/responses/compact",
     "POST /v1/responses/input_tokens",
     "GET, DELETE /v1/responses/{id}",
@@ -143,7 +140,8 @@ class App:
         self.generation = generation
         self.accounting = Accounting(RecentRequests(clock=clock))
         self.management: Manages | None = None
-        self._clock = clock
+        self.clock = clock
+        self.sockets = Sockets()
 
     @property
     def recent(self) -> RecentRequests:
@@ -155,19 +153,34 @@ class App:
         self.accounting.recent = recent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request, refuse a websocket, or follow the server's lifespan."""
+        """Serve one HTTP request or one websocket, or follow the server's lifespan."""
         if scope["type"] in ("http", "websocket") and (peers := self.generation.peers):
             scope = peers.seen(scope)
         match scope["type"]:
             case "http":
                 await self._http(scope, receive, send)
             case "websocket":
-                await _refuse_websocket(scope, receive, send)
+                await self._websocket(scope, receive, send)
             case "lifespan":
                 await _lifespan(receive, send)
 
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the Responses API on a websocket; refuse one on any other route."""
+        route = match(path_of(scope))
+        if route is not None and route.websocket:
+            await serve_socket(self, scope, receive, send, route)
+            return
+        await receive()
+        path = path_of(scope)
+        err = (
+            NotFound(f"There is no {path[:200]} here. See GET / for what there is.")
+            if route is None
+            else no_websocket()
+        )
+        await refuse(scope, send, err, guess_dialect(path, header_map(scope)))
+
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = self._clock.monotonic()
+        began = self.clock.monotonic()
         request_id = ids.request_id()
         REQUEST.set(request_id)
         identified = (b"x-cliproxy-request-id", request_id.encode())
@@ -176,13 +189,13 @@ class App:
             await answer(send, 204, b"", [*PREFLIGHT, identified])
             return
         reply_headers: RawHeaders = [ANY_ORIGIN, identified]
-        path = _path(scope)
+        path = path_of(scope)
         headers = header_map(scope)
         if path.startswith(MANAGEMENT) or (
             self.management is not None and self.management.owns(path, headers)
         ):
             status = await self._manage(scope, receive, send, reply_headers)
-            self._log(scope, began, status, quiet=method in ("GET", "HEAD"))
+            self.log(scope, began, status, quiet=method in ("GET", "HEAD"))
             return
         route = match(path)
         if "origin" in headers:
@@ -240,7 +253,7 @@ class App:
         finally:
             if log is not None and entry is not None:
                 await log.finish(entry)
-            self._log(scope, began, status, told, quiet=path == "/healthz")
+            self.log(scope, began, status, told, quiet=path == "/healthz")
 
     async def _generate(
         self,
@@ -255,18 +268,18 @@ class App:
         entry: Entry | None,
     ) -> tuple[int, str]:
         generation = self.generation
-        query = _query(scope)
-        client = _client(generation.access, scope, route, headers, query)
+        query = query_of(scope)
+        client = client_of(generation.access, scope, route, headers, query)
         asked = Asked(
             id=request_id,
             route=route,
             client=client,
             method=scope["method"],
-            path=_path(scope),
+            path=path_of(scope),
             headers=headers,
-            peer=_peer(scope),
-            at=self._clock.now(),
-            began=self._clock.monotonic(),
+            peer=peer_of(scope),
+            at=self.clock.now(),
+            began=self.clock.monotonic(),
         )
         request: Request | None = None
         status = 200
@@ -276,7 +289,7 @@ class App:
                 asked,
                 request,
                 lambda: generation.gateway.registry.accounts,
-                now=self._clock.monotonic(),
+                now=self.clock.monotonic(),
                 status=status,
                 error=error,
             )
@@ -294,7 +307,7 @@ class App:
             body = await bodies.receive_body(receive, headers, generation.max_body)
             if entry is not None:
                 entry.body = body
-            asking = request = _request(asked, query, body)
+            asking = request = read_request(asked, query, body)
             request.entry = entry
             self.accounting.begin(asked, request)
             await watching(receive, lambda: work(asking))
@@ -309,9 +322,9 @@ class App:
             over(LEFT if isinstance(err, asyncio.CancelledError) else 500, type(err).__name__)
             raise
         over(200)
-        return status, _done(request, route) if _access_log.isEnabledFor(logging.INFO) else ""
+        return status, outcome(request, route) if _access_log.isEnabledFor(logging.INFO) else ""
 
-    def _log(
+    def log(
         self,
         scope: Scope,
         began: float,
@@ -326,12 +339,12 @@ class App:
             level = logging.ERROR if status >= 500 else logging.WARNING
         if not _access_log.isEnabledFor(level):
             return
-        seconds, path = self._clock.monotonic() - began, _path(scope)[:200].replace('"', "%22")
-        line = f'{status} | {seconds:.3f}s | {_peer(scope) or "-"} | {scope["method"]} "{path}"'
+        seconds, path = self.clock.monotonic() - began, path_of(scope)[:200].replace('"', "%22")
+        line = f'{status} | {seconds:.3f}s | {peer_of(scope) or "-"} | {scope["method"]} "{path}"'
         if told:
             # Last: readers take the first number with a unit for the time it took.
             line += f" | {told}"
-        say(_access_log, level, line, place="app.py:0", now=self._clock.now())
+        say(_access_log, level, line, place="app.py:0", now=self.clock.now())
 
     async def _manage(
         self, scope: Scope, receive: Receive, send: Send, reply_headers: RawHeaders
@@ -365,8 +378,8 @@ class App:
         self, scope: Scope, receive: Receive, route: Route, headers: dict[str, str]
     ) -> bytes:
         generation = self.generation
-        query = _query(scope)
-        client = _client(generation.access, scope, route, headers, query)
+        query = query_of(scope)
+        client = client_of(generation.access, scope, route, headers, query)
         asked = stored.Asked(route, scope["method"], client.label, query)
         if asked.method == "POST":
             asked.body = await bodies.receive_body(receive, headers, generation.max_body)
@@ -384,120 +397,20 @@ class App:
             )
         else:
             generation = self.generation
-            query = _query(scope)
-            _client(generation.access, scope, route, headers, query)
+            query = query_of(scope)
+            client_of(generation.access, scope, route, headers, query)
             body = models.body(generation.gateway.registry, route, headers, query)
         await answer(send, 200, body, [*reply, JSON_TYPE], head=head)
 
 
-def _request(asked: Asked, query: dict[str, str], body: bytes) -> Request:
-    """Read what was asked. Raises `BadRequest`."""
-    route, headers = asked.route, asked.headers
-    peeked = peek(body)
-    model = route.model if route.model is not None else peeked.model
-    if model is None and route.dialect == "code-assist" and peeked.request is not UNSET:
-        model = peek(bytes(peeked.request)).model
-    if not isinstance(model, str) or not model:
-        raise BadRequest(
-            "The field 'model' is missing or not a string.", param="model", code="missing_model"
-        )
-    if len(model) > LONGEST_NAME:
-        # It is remembered with the request, and a client could fill the memory with names.
-        raise BadRequest(
-            f"The model's name is longer than {LONGEST_NAME} characters.",
-            param="model",
-            code="invalid_model",
-        )
-    stream = route.stream if route.stream is not None else _stream_flag(peeked.stream)
-    return Request(
-        id=asked.id,
-        dialect_id=route.dialect,
-        operation=route.operation,
-        body=body,
-        headers=headers,
-        model=model.removeprefix("models/") if route.dialect in _GEMINI else model,
-        stream=stream and route.operation == "generate",
-        framing=framing_of(route, query),
-        query=_forwarded_query(query),
-        model_in_path=route.model is not None,
-        pin_provider=route.pin_provider
-        or headers.get("x-cliproxy-provider")
-        or headers.get("x-provider"),
-        pin_account=headers.get("x-cliproxy-account"),
-        strict=headers.get("x-cliproxy-fidelity", "").lower() == "strict",
-        client=asked.client.label,
-        peeked=peeked,
-    )
-
-
 def _wrong_method(route: Route, method: str, path: str, headers: dict[str, str]) -> GatewayError:
     if route.dialect == "openai-responses" and "upgrade" in headers:
-        # 426 makes Codex fall back to HTTP at once.
-        return NotBuilt(
-            "Websockets are not served on this route; use HTTP with stream: true.",
-            status=426,
-            code="websocket_not_supported",
-        )
+        # The server around this application does not speak the protocol.
+        return no_websocket()
     allowed = ", ".join(route.methods)
     return MethodNotAllowed(
         f"{method} is not allowed on {path[:200]}; use {allowed}.", headers={"Allow": allowed}
     )
-
-
-def _stream_flag(value: object) -> bool:
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    raise BadRequest("The field 'stream' must be true or false.", param="stream")
-
-
-def _path(scope: Scope) -> str:
-    # Decoded, so that an encoded slash or colon in a model name means what it says.
-    root: str = scope.get("root_path", "")
-    path: str = scope["path"]
-    return path[len(root) :] if root and path.startswith(root) else path
-
-
-def _query(scope: Scope) -> dict[str, str]:
-    raw: bytes = scope.get("query_string", b"")
-    if not raw:
-        return {}
-    return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True))
-
-
-def _forwarded_query(query: dict[str, str]) -> str:
-    return "&".join(f"{k}={v}" for k, v in query.items() if k == "beta" and v.isalnum())
-
-
-def _client(
-    access: Access, scope: Scope, route: Route, headers: dict[str, str], query: dict[str, str]
-) -> Client:
-    """Return who asks. Raises a `GatewayError` for who may not."""
-    peer = _peer(scope)
-    check = access.check_code_assist if route.dialect == "code-assist" else access.check
-    return check(headers, query, peer=peer, loopback=is_loopback(peer))
-
-
-def _peer(scope: Scope) -> str:
-    client = scope.get("client")
-    return str(client[0]) if client else ""
-
-
-def _done(request: Request, route: Route) -> str:
-    last = request.attempts[-1] if request.attempts else None
-    return (
-        f"{request.client} {route.dialect}{' stream' if request.stream else ''} {request.model} "
-        f"-> {last.reason if last else 'counted'} on {last.account if last else 'this machine'} "
-        f"after {len(request.attempts)} attempt(s)"
-    )
-
-
-async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    await receive()
-    if "websocket.http.response" in scope.get("extensions", {}):
-        await send({"type": "websocket.http.response.start", "status": 426, "headers": []})
-        await send({"type": "websocket.http.response.body", "body": b""})
-        return
-    await send({"type": "websocket.close", "code": 1000})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

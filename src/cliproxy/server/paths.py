@@ -42,6 +42,13 @@ class Route(Struct, frozen=True):
     """Id of a kept response or conversation."""
     item: str | None = None
 
+    @property
+    def websocket(self) -> bool:
+        """Whether it is also served on a websocket."""
+        return (self.name, self.dialect, self.operation) == (
+            "generate", "openai-responses", "generate"
+        )  # fmt: skip
+
 
 _GENERATE: Final[dict[str, tuple[str, Operation]]] = {
     "chat/completions": ("openai-chat", "generate"),
