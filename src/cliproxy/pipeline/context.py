@@ -92,6 +92,8 @@ class Request(Hidden, Struct):
     pin_provider: str | None = None
     pin_account: str | None = None
     strict: bool = False
+    connection: str = ""
+    """A name for the websocket that it came by: one conversation, if nothing says more."""
     pinged: bool = False
     """Its connection shows signs of life by itself; the stream needs none."""
     client: str = ""

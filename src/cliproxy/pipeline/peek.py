@@ -85,8 +85,8 @@ def session_of(request: Request) -> Session | None:
     peeked = request.peeked or peek(request.body)
     if request.dialect_id == "code-assist" and peeked.request is not UNSET:
         peeked = peek(bytes(peeked.request))
-    name = _named(peeked)
-    if name is not None:
+    name = _named(peeked) or request.connection
+    if name:
         return Session((request.model, request.client, name), going=_goes_on(request))
     turns: Raw | UnsetType = UNSET
     for turns in (peeked.messages, peeked.input, peeked.contents):

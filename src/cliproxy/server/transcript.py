@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from cliproxy.base import json
+from cliproxy.base import ids, json
 from cliproxy.base.errors import BadRequest
 from cliproxy.base.redact import Hidden
 from cliproxy.pipeline.context import decode_object
@@ -68,15 +68,18 @@ class Transcript:
     """The conversation of one connection."""
 
     def __init__(self, memory: Memory, limit: Callable[[], int]) -> None:
+        self.id = ids.token()
         self._memory = memory
         self._limit = limit
         self._settings: Fields = {}
         self._items: list[bytes] | None = None
         self._last = ""
+        self._forgot = False
 
     def forget(self) -> None:
-        """Let go of everything; the name of the last answer stays, to be told from no answer."""
-        self._settings, self._items = {}, None
+        """Let go of the conversation. Who goes on from it is told so."""
+        self._settings = {n: self._settings[n] for n in _INHERITED if n in self._settings}
+        self._items, self._forgot = None, True
         self._memory.drop(self)
 
     def read(self, message: bytes, kept: Callable[[str], bool]) -> Turn:
@@ -101,15 +104,18 @@ class Transcript:
         if given is None and fields.get("input", b"null") != b"null":
             raise BadRequest("The field 'input' must be a string or a list.", param="input")
         generate = fields.pop("generate", b"true") != b"false"
+        if given is None and not generate:
+            # Tools and instructions alone are worth a warm-up.
+            fields["input"], given = b"[]", []
         fields["stream"] = b"true"
         if kind == APPEND:
             if given is None or fields["input"][:1] != b"[":
                 raise BadRequest("response.append needs a list as 'input'.", param="input")
-            if not self._settings:
+            if self._forgot or not self._settings:
                 raise BadRequest(
                     "response.append needs a response.create before it that is still remembered "
                     "here; send the whole conversation with response.create.",
-                    code="previous_response_not_found" if self._last else None,
+                    code="previous_response_not_found" if self._forgot else None,
                 )
             fields = {**self._settings, **fields}
             if "previous_response_id" not in fields and self._items is None:
@@ -178,6 +184,7 @@ class Transcript:
         if items is not None:
             items = items + [raw for raw in output if not _lost(raw)]
         self._settings, self._items, self._last = turn.settings, items, response_id
+        self._forgot = False
         size = sum(map(len, items or ())) + sum(map(len, turn.settings.values()))
         if size > self._limit():
             self.forget()
@@ -250,19 +257,21 @@ def _lost(raw: bytes) -> bool:
     return head.type == "reasoning" and not head.encrypted_content
 
 
-def _joined(before: Iterable[bytes], given: Iterable[bytes]) -> list[bytes]:
-    """Return items one after another, each once; what comes again stands where it stood."""
-    joined: list[bytes] = []
+def _joined(before: Sequence[bytes], given: Iterable[bytes]) -> list[bytes]:
+    """Return items one after another; what is there already and comes again stays in its place."""
+    joined = list(before)
     places: dict[tuple[str, ...], int] = {}
-    for raw in (*before, *given):
+    for place, raw in enumerate(before):
+        for name in _names(_head(raw)):
+            places[name] = place
+    for raw in given:
         head = _head(raw)
-        names: list[tuple[str, ...]] = []
-        if head.id:
-            names.append((head.id,))
-        if head.call_id:
-            names.append((head.type, head.call_id))
-        place = next((places[name] for name in names if name in places), None)
-        if place is None:
+        names = _names(head)
+        place = next((places[name] for name in names if name in places), -1)
+        if _is_result(head) and place < _asked(places, head):
+            # Some upstreams give the same id to a call in every answer.
+            place = -1
+        if place < 0:
             place = len(joined)
             joined.append(raw)
         elif head.type != "item_reference":
@@ -270,6 +279,16 @@ def _joined(before: Iterable[bytes], given: Iterable[bytes]) -> list[bytes]:
         for name in names:
             places[name] = place
     return joined
+
+
+def _names(head: _Head) -> list[tuple[str, ...]]:
+    by_id = [(head.id,)] if head.id else []
+    return [*by_id, (head.type, head.call_id)] if head.call_id else [*by_id]
+
+
+def _asked(places: dict[tuple[str, ...], int], head: _Head) -> int:
+    """Return where the call stands that a result belongs to."""
+    return places.get((head.type.removesuffix("_output"), head.call_id), -1)
 
 
 def _made(fields: Fields, items: list[bytes] | None) -> Turn:

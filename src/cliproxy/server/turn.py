@@ -95,9 +95,6 @@ async def take(
         return store is not None and store.response(asked.client.label, response_id) is not None
 
     async def tell(data: bytes) -> None:
-        # What is no event says nothing: OpenAI's hosts of old end a stream with a word.
-        if data[:1] != b"{":
-            return
         heard.hear(data)
         if entry is not None:
             entry.answer.add(data + b"\n")
@@ -113,7 +110,7 @@ async def take(
             raise too_large(generation.max_body)  # noqa: TRY301  # likewise
         turn = transcript.read(message, kept)
         reading = read_request(asked, query, turn.body)
-        reading.pinged, reading.entry = True, entry
+        reading.pinged, reading.entry, reading.connection = True, entry, transcript.id
         if not turn.generate:
             for data in warm_up(gateway, reading, now=asked.at):
                 await tell(data)
@@ -147,12 +144,17 @@ async def _answer(gateway: Gateway, request: Request, tell: Say) -> None:
     if reply.chunks is None:
         raise UpstreamBroken("The upstream's answer is no stream.")
     decoder = SseDecoder()
+    once = OneEnd()
     async with aclosing(reply.chunks) as chunks:
         async for chunk in chunks:
             for frame in decoder.feed(chunk):
-                await tell(frame.data)
+                for data in once.feed(frame.data):
+                    await tell(data)
         for frame in decoder.close():
-            await tell(frame.data)
+            for data in once.feed(frame.data):
+                await tell(data)
+        for data in once.close():
+            await tell(data)
 
 
 def warm_up(gateway: Gateway, request: Request, *, now: float) -> list[bytes]:
@@ -186,6 +188,42 @@ _event: Final = msgspec.json.Decoder(_Event)
 _response: Final = msgspec.json.Decoder(_Response)
 
 
+class OneEnd:
+    """Lets one event alone tell that an answer failed.
+
+    In a stream of its own an error and a failed response may stand one after the other. Here a
+    client that took the first for the end would take the second for its next answer.
+    """
+
+    def __init__(self) -> None:
+        self._error: bytes | None = None
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take what an event of a stream says; return what is to be sent now."""
+        if data[:1] != b"{":
+            # No event: some hosts end their streams with a word.
+            return []
+        kind = _type(data) if self._error is not None or b'"error"' in data else ""
+        held = self.close() if kind != "response.failed" else []
+        self._error = None
+        if kind == "error":
+            self._error = data
+            return held
+        return [*held, data]
+
+    def close(self) -> list[bytes]:
+        """Return what is left when the stream is over."""
+        held, self._error = self._error, None
+        return [] if held is None else [held]
+
+
+def _type(data: bytes) -> str:
+    try:
+        return _event.decode(data).type
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
 class Heard:
     """What a conversation goes on from, picked out of the events of an answer."""
 
@@ -215,23 +253,16 @@ class Heard:
 
 
 def error_message(err: GatewayError) -> bytes:
-    """Write an error as an event.
-
-    What it says stands twice: flat as the API's types have it, and under `error` as over HTTP.
-    """
+    """Write an error as an event: what it says is said as over HTTP."""
     status = 503 if err.status == OVERLOADED else err.status
     headers = {name.lower(): value for name, value in err.headers.items()}
     if err.retry_after is not None:
         headers["retry-after"] = str(max(0, ceil(err.retry_after)))
     body = json.loads_object(dialects.get(DIALECT).error(err)) or {}
-    inner = body.get("error")
-    told: Obj = {
-        "type": "error",
-        "status": status,
-        "error": inner if isinstance(inner, dict) else body,
-        "code": err.code,
-        "message": err.message,
-        "param": err.param,
-        "sequence_number": 0,
-    }
-    return json.dumps({**told, "headers": headers} if headers else told)
+    found = body.get("error")
+    inner: Obj = found if isinstance(found, dict) else body
+    told: Obj = {"type": "error", "status": status, "error": inner, "sequence_number": 0}
+    if headers:
+        # Codex looks for them beside the error, the types of OpenAI's SDKs have them in it.
+        told |= {"headers": headers, "error": {**inner, "headers": headers}}
+    return json.dumps(told)
