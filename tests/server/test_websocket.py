@@ -384,6 +384,19 @@ def test_any_origin_may_ask_as_over_http(proxy):
         assert ws.ask(model="to-gemini", input="Hi")
 
 
+def test_without_keys_a_page_from_elsewhere_may_not(sim, start_proxy):
+    open_one = start_proxy(f"api-keys: []\n{config(sim)}")
+    headers = {"origin": "https://elsewhere.example"}
+    with pytest.raises(InvalidStatus) as caught, opened(open_one, headers=headers):
+        pass
+    assert caught.value.response.status_code == 403
+    assert "api-keys" in json.loads(caught.value.response.body)["error"]["message"]
+    path, body = "/v1/responses", {"model": "to-gemini", "input": "Hi"}
+    assert post(open_one, path, body, headers, key=None).status_code == 403
+    assert post(open_one, path, body, {"origin": open_one.url}, key=None).status_code == 200
+    assert len(sim.requests) == 1
+
+
 def test_the_turn_state_of_codex_comes_back(proxy):
     with opened(proxy, headers={"x-codex-turn-state": "abc"}) as ws:
         assert ws.wire.response.headers["x-codex-turn-state"] == "abc"

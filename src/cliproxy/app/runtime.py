@@ -150,7 +150,12 @@ class Runtime:
         )
         return Generation(
             gateway=gateway,
-            access=Access(config.api_keys, self._failures, self.usage.marks),
+            access=Access(
+                config.api_keys,
+                self._failures,
+                self.usage.marks,
+                pages=config.allow_unauthenticated,
+            ),
             request_log=_request_log(config, self._clock),
             max_body=int(config.max_body_size * 1024 * 1024),
             peers=Peers(config.trusted_proxies),

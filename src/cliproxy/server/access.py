@@ -13,11 +13,13 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from cliproxy.base.clock import Clock
 from cliproxy.base.errors import Forbidden, RateLimited, Unauthenticated
+from cliproxy.transport.proxy import is_loopback
 from cliproxy.usage.record import Marks
 
 SAMPLE_KEYS: Final = frozenset({"your-api-key-1", "your-api-key-2", "your-api-key-3"})
@@ -50,7 +52,16 @@ class _WrongKey(Unauthenticated):
 class Access:
     """Checks client keys. Built anew for each configuration; `failures` outlives it."""
 
-    def __init__(self, keys: Iterable[str], failures: Failures, marks: Marks | None = None) -> None:
+    def __init__(
+        self,
+        keys: Iterable[str],
+        failures: Failures,
+        marks: Marks | None = None,
+        *,
+        pages: bool = False,
+    ) -> None:
+        """Take the keys. `pages` lets web pages from anywhere in where there are no keys."""
+        self._pages = pages
         self._salt = secrets.token_bytes(32)
         cleaned = [key.strip() for key in keys if key.strip()]
         self._digests = [
@@ -68,9 +79,9 @@ class Access:
     def check(
         self, headers: Mapping[str, str], query: Mapping[str, str], *, peer: str, loopback: bool
     ) -> Client:
-        """Return the client. Raises `Unauthenticated` or `RateLimited`."""
+        """Return the client. Raises `Unauthenticated`, `Forbidden` or `RateLimited`."""
         if self.open:
-            return ANYBODY
+            return self._anybody(headers)
         self._failures.admit(peer)
         try:
             return self._find(headers, query, loopback=loopback)
@@ -127,7 +138,7 @@ class Access:
         local and are not. Raises `Forbidden` for everybody else without a key.
         """
         if self.open:
-            return ANYBODY
+            return self._anybody(headers)
         if loopback and not any(name in headers for name in _NOT_LOCAL):
             try:
                 return self._find(headers, query, loopback=True)
@@ -141,6 +152,18 @@ class Access:
                 "The Code Assist routes are open to this machine only; from elsewhere send one of "
                 "the proxy's api-keys as x-api-key."
             ) from err
+
+    def _anybody(self, headers: Mapping[str, str]) -> Client:
+        """Let everybody in but other people's web pages, which any browser here would let ask."""
+        origin = headers.get("origin")
+        if origin is not None and not self._pages and not _of_this_machine(origin):
+            raise Forbidden(
+                "No api-keys are configured, so web pages from elsewhere are refused: any page in "
+                "a browser on this machine could use your accounts. Add a key under api-keys and "
+                "give it to the page; or set allow-unauthenticated: true.",
+                code="origin_not_allowed",
+            )
+        return ANYBODY
 
     def _digest(self, key: str) -> bytes:
         return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), key=self._salt).digest()
@@ -174,6 +197,22 @@ class Failures:
         self._seen[peer] = (count + 1, since)
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
+
+
+def _of_this_machine(origin: str) -> bool:
+    """Tell whether an `Origin` is a program of this machine, or a page that one serves.
+
+    Programs that are built on a browser have schemes of their own, which no page can have; `null`
+    is anybody.
+    """
+    try:
+        parts = urlsplit(origin.strip().lower())
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme in ("http", "https"):
+        return is_loopback(host)
+    return bool(parts.scheme)
 
 
 def _places(headers: Mapping[str, str], query: Mapping[str, str]) -> Iterable[tuple[str, str]]:

@@ -1,6 +1,6 @@
 import pytest
 
-from cliproxy.base.errors import RateLimited, Unauthenticated
+from cliproxy.base.errors import Forbidden, RateLimited, Unauthenticated
 from cliproxy.server.access import FAILURES, WINDOW, Access, Failures
 
 
@@ -88,3 +88,42 @@ def test_memory_of_failures_is_bounded():
     for n in range(10_000):
         failures.record(f"peer-{n}")
     assert len(failures._seen) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("origin", "fine"),
+    [
+        (None, True),
+        ("http://localhost:3000", True),
+        ("http://127.0.0.1:8317", True),
+        ("http://[::1]:5173", True),
+        ("http://tauri.localhost", True),
+        ("app://obsidian.md", True),
+        ("vscode-webview://abc", True),
+        ("chrome-extension://abcdef", True),
+        ("file://", True),
+        ("https://page.example", False),
+        ("http://localhost.page.example", False),
+        ("http://127.0.0.1.page.example", False),
+        ("HTTPS://PAGE.EXAMPLE", False),
+        ("null", False),
+        ("", False),
+        ("http://[", False),
+    ],
+)
+def test_without_keys_pages_from_elsewhere_may_not_ask(origin, fine):
+    headers = {} if origin is None else {"origin": origin}
+    checker = access()
+    for ask in (checker.check, checker.check_code_assist):
+        if fine:
+            assert ask(headers, {}, peer="127.0.0.1", loopback=True).label == "anonymous"
+            continue
+        with pytest.raises(Forbidden, match="api-keys"):
+            ask(headers, {}, peer="127.0.0.1", loopback=True)
+
+
+def test_with_keys_or_where_its_owner_lets_everybody_in_pages_may_ask():
+    elsewhere = {"origin": "https://page.example"}
+    open_to_all = Access((), Failures(Clock()), pages=True)
+    assert check(open_to_all, elsewhere).label == "anonymous"
+    assert check(access("k"), {**elsewhere, "x-api-key": "k"}).label == "key-1"
