@@ -58,20 +58,12 @@ def expected(upstream):
     return tokens | ({"cache_write": 0} if upstream == "gemini" else {})
 
 
-def options(client, stream):
-    # A chat stream counts only for those who ask.
-    asked = stream and client == "openai-chat"
-    return {"stream_options": {"include_usage": True}} if asked else {}
-
-
 @clients
 @upstreams
 @streams
 def test_tokens_are_those_the_upstream_told(proxy, sim, client, upstream, stream):
     sim.script(Answer("Hi there", thinking="hm", usage=TOLD))
-    answer = post(
-        proxy, *request(client, f"to-{upstream}", stream=stream, **options(client, stream))
-    )
+    answer = post(proxy, *request(client, f"to-{upstream}", stream=stream))
     assert answer.status_code == 200
     (row,) = rows(proxy)
     assert row["tokens"] == expected(upstream)
@@ -94,13 +86,13 @@ def test_also_in_a_streamed_array(proxy, sim, upstream):
 @pytest.mark.parametrize("chunk", [1, 7, 64])
 def test_also_when_bytes_come_in_any_pieces(proxy, sim, upstream, chunk):
     sim.script(Answer("Hi there", usage=TOLD, chunk=chunk))
-    body = request(upstream, f"to-{upstream}", stream=True, **options(upstream, True))
+    body = request(upstream, f"to-{upstream}", stream=True)
     assert post(proxy, *body).status_code == 200
     assert rows(proxy)[0]["tokens"] == expected(upstream)
 
 
 def test_a_chat_stream_that_nobody_counted_has_none(proxy, sim):
-    sim.script(Answer("Hi there", usage=TOLD))
+    sim.script(Answer("Hi there", without_usage=True))
     post(proxy, *request("openai-chat", "to-openai-chat", stream=True))
     (row,) = rows(proxy)
     assert (row["tokens"]["quality"], row["tokens"]["total"]) == ("none", 0)
@@ -110,7 +102,7 @@ def test_a_chat_stream_that_nobody_counted_has_none(proxy, sim):
 @upstreams
 def test_a_stream_cut_by_its_upstream_is_one_failed_row(proxy, sim, client, upstream):
     sim.script(Answer(["one "] * 12, usage=TOLD, cut=9))
-    answer = post(proxy, *request(client, f"to-{upstream}", stream=True, **options(client, True)))
+    answer = post(proxy, *request(client, f"to-{upstream}", stream=True))
     assert answer.status_code == 200
     (row,) = rows(proxy)
     assert row["failed"]

@@ -14,7 +14,7 @@ from cliproxy.dialects import Writer
 from cliproxy.dialects.sse import looks_like_json
 from cliproxy.ir.events import Error, Event, Start
 from cliproxy.ir.fold import fold, to_exception
-from cliproxy.pipeline import continuing, failures
+from cliproxy.pipeline import continuing, failures, unasked
 from cliproxy.pipeline.calls import Prepared
 from cliproxy.pipeline.commit import Watch
 from cliproxy.pipeline.context import Reply, Request
@@ -100,7 +100,14 @@ async def stream(
     if call.verbatim and _is_event_stream(response):
         meter.tap = tap = Tap(call.dialect.id)
         passing = Passthrough(
-            call.dialect, call.caps, request.framing, watch, failed, tap=tap, secrets=secrets
+            call.dialect,
+            call.caps,
+            request.framing,
+            watch,
+            failed,
+            tap=tap,
+            secrets=secrets,
+            hide=unasked.hide if call.unasked else None,
         )
         bytes_held, rest = await _held(passing.stream(response), watch)
         chunks = _resumed(bytes_held, rest)

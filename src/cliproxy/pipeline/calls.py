@@ -22,10 +22,15 @@ from cliproxy.ir.restore import Restore
 from cliproxy.pipeline.context import Fidelity, Request
 from cliproxy.pipeline.peek import replace_model, session_of
 from cliproxy.pipeline.rewrite import apply, apply_to_bytes, context_of
+from cliproxy.pipeline.unasked import ask
 from cliproxy.providers.base import About, Call, Provider
 from cliproxy.routing.resolve import Candidate
 
 NO_RULES: Final = Rules()
+
+
+_ASKING: Final = ("openai-chat", "openai-completions")
+"""Dialects whose clients say whether a stream shall count."""
 
 
 class Renamed:
@@ -58,6 +63,8 @@ class Prepared(Hidden, Struct):
     """How the model is called in an answer that passes unread."""
     rewritten: bool = False
     """The owner's rules changed the client's own bytes."""
+    unasked: bool = False
+    """The upstream is asked for counts of a stream that the client did not ask for."""
 
     @property
     def fidelity(self) -> Fidelity:
@@ -83,18 +90,24 @@ class Target(Hidden, Struct, frozen=True):
         return self.about.caps
 
 
-def target_of(request: Request, candidate: Candidate) -> Target:
-    """Look at a candidate, once for each attempt: bodies can be large."""
+def target_of(request: Request, candidate: Candidate, *, counts: bool = True) -> Target:
+    """Look at a candidate, once for each attempt: bodies can be large.
+
+    `counts` tells whether its streams can be asked for counts.
+    """
     account = candidate.account
     provider = providers.get(account.provider)
     spoken = provider.speaks(account)
     own = next((d for d in spoken if d == request.dialect_id), None)
     if request.session is None and provider.wants_session(account):
         request.session = session_of(request)
+    caps = provider.caps(candidate.caps, account)
+    if not counts:
+        caps = structs.replace(caps, stream_usage_flag=False)
     about = About(
         operation=request.operation,
         dialect=own or spoken[0],
-        caps=provider.caps(candidate.caps, account),
+        caps=caps,
         account=account,
         stream=request.stream and request.operation == "generate",
         session=request.session.name if request.session is not None else "",
@@ -131,9 +144,13 @@ def prepare(
     verbatim = target.verbatim is not None
     if request.operation != "generate":
         rules = NO_RULES
-    rewritten = False
+    rewritten = unasked = False
+    counted = about.stream and about.dialect == "openai-chat" and caps.stream_usage_flag
     if target.verbatim is not None:
         body = target.verbatim
+        if counted:
+            asking = ask(body)
+            body, unasked = asking, asking is not body
         if not request.model_in_path and candidate.upstream_model != request.model:
             body = replace_model(body, candidate.upstream_model)
         if rules:
@@ -148,6 +165,8 @@ def prepare(
         asked = request.ir() if asked is None else asked
         if candidate.suffix or asked.model.endswith(")"):
             asked = structs.replace(asked, model=candidate.upstream_model + candidate.suffix)
+        # The other dialects have no word for it: their streams always count.
+        unasked = counted and not (asked.stream_usage and request.dialect_id in _ASKING)
         built = dialect.build(asked, caps, request.operation)
         losses, restore, headers = built.losses, built.restore, built.headers
         if losses:
@@ -187,6 +206,7 @@ def prepare(
         restore,
         renamed,
         rewritten,
+        unasked,
     )
 
 

@@ -59,5 +59,7 @@ class Gateway(Struct):
     """Who keeps the logins' tokens fresh; None when there are only keys."""
     responses: ResponseStore | None = None
     """Where answers are kept; None when nothing is."""
+    uncounted: set[str] = field(default_factory=set)
+    """Ids of accounts whose upstreams refuse to be asked for counts of a stream."""
     failures: Channel = field(default_factory=Channel)
     """Who hears of attempts that failed."""

@@ -96,7 +96,7 @@ class Passthrough:
 
     Until the watch says that it is committed, its events are read as well as passed on; from then
     on only what looks like an error is, and `failed` hears of it. `secrets` are what no error may
-    repeat.
+    repeat. `hide` takes out of whole events what the client is not to see.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class Passthrough:
         *,
         tap: Tap | None = None,
         secrets: Callable[[], set[str]] = set,
+        hide: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self._tap = tap or Tap(dialect.id)
         self._dialect = dialect
@@ -117,6 +118,7 @@ class Passthrough:
         self._watch = watch
         self._failed = failed
         self._secrets = secrets
+        self._hide = hide
         self._decoder = SseDecoder()
         self._reader = dialect.reader(caps)
         self._done = False
@@ -128,13 +130,16 @@ class Passthrough:
         Raises a `GatewayError` before the commit point; later failures become one error event.
         """
         last = b""
-        see = self._tap.see
+        see, hide = self._tap.see, self._hide
         try:
             async with aclosing(self._frames(response)) as frames:
                 async for data in frames:
                     last = data
                     see(data)
-                    yield data
+                    if hide is None:
+                        yield data
+                    elif seen := hide(data):
+                        yield seen
             if not self._array and (rest := self._missing(last)):
                 yield rest
         except GatewayError as err:

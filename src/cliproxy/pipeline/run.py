@@ -28,7 +28,7 @@ from cliproxy.base.http import HttpRequest
 from cliproxy.base.tasks import cancel, own
 from cliproxy.ir.request import IRRequest
 from cliproxy.ir.thinking import split_suffix
-from cliproxy.pipeline import answering, continuing, failures, media
+from cliproxy.pipeline import answering, continuing, failures, media, unasked
 from cliproxy.pipeline.calls import Prepared, Target, prepare, target_of
 from cliproxy.pipeline.context import Attempt, Reply, Request, reason_of
 from cliproxy.pipeline.gateway import Gateway
@@ -263,7 +263,7 @@ async def _attempt(
     keeper, login = gateway.keeper, candidate.account.credential
     if keeper is not None and login is not None:
         await keeper.ready(candidate.account)
-    target = target_of(request, candidate)
+    target = target_of(request, candidate, counts=candidate.account.id not in gateway.uncounted)
     asked = await _asked(gateway, request, target)
     call = prepare(request, target, strict=strict, asked=asked, rules=gateway.settings.payload)
     request.attempts[-1].losses = call.losses
@@ -282,6 +282,11 @@ async def _attempt(
             err = refusal or await _refusal(gateway, request, call, response)
             if gateway.settings.pass_headers:
                 err.headers = {**passed(response.headers), **err.headers}
+            if call.unasked and unasked.refused(err):
+                gateway.uncounted.add(candidate.account.id)
+                response.closed = None
+                response.close()
+                return await _attempt(gateway, request, candidate, turn, renewed=renewed)
             if _forgotten(request, candidate, err):
                 response.closed = None
                 response.close()
