@@ -20,6 +20,9 @@ State = Literal["ok", "refreshing", "network", "limited", "needs_login", "revoke
 
 _EXPIRY: Final = ("expired", "expire", "expires_at", "expiresAt", "expiry", "expires")
 _REFRESHED: Final = ("last_refresh", "lastRefresh", "last_refreshed_at")
+_INTERVAL: Final = (
+    "refresh_interval_seconds", "refresh_interval", "refreshIntervalSeconds", "refreshInterval",
+)  # fmt: skip
 _PROVIDERS: Final = {"gemini": "gemini-cli"}
 """What a file calls its provider, where we call it otherwise."""
 _CHINA: Final = timezone(timedelta(hours=8))
@@ -91,6 +94,17 @@ class Credential:
     def refreshed(self) -> float | None:
         """When it was last refreshed, in Unix seconds; None when nobody says."""
         return next((t for k in _REFRESHED if (t := moment(self.fields.get(k))) is not None), None)
+
+    @property
+    def refresh_interval(self) -> float | None:
+        """How often its owner wants it refreshed, in seconds; None = as is usual."""
+        for key in _INTERVAL:
+            value = self.fields.get(key)
+            if isinstance(value, str) and value.strip().isdecimal() and len(value) < 10:
+                value = int(value)
+            if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _LATEST:
+                return float(value)
+        return None
 
     def text(self, key: str) -> str:
         """Return a field that is text, trimmed; "" when it is missing or something else."""

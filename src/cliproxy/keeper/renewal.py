@@ -178,10 +178,16 @@ def due(credential: Credential, now: float) -> bool:
     """Tell whether a login is to be refreshed ahead of need. `now` is in Unix seconds."""
     if credential.state in _FINAL or credential.flag("disabled") or not refreshable(credential):
         return False
-    lead = login.get(credential.provider).lead
+    wanted = credential.refresh_interval
+    lead = login.get(credential.provider).ahead(credential.fields) if wanted is None else wanted
     if lead <= 0:
         return False
     expires, refreshed = credential.expires, credential.refreshed
-    if expires is not None:
-        return expires - now <= lead
-    return refreshed is None or now - refreshed >= lead
+    if expires is None:
+        return refreshed is None or now - refreshed >= lead
+    if wanted is not None and refreshed is not None and now - refreshed >= wanted:
+        return True
+    if refreshed is not None and expires > refreshed:
+        # A token that lasts less than that would be due as soon as it is there.
+        lead = min(lead, (expires - refreshed) / 2)
+    return expires - now <= lead

@@ -204,6 +204,10 @@ class Login(Protocol):
         """Tell whether the fields hold what a refresh needs: usually a refresh token."""
         ...
 
+    def ahead(self, fields: Obj) -> float:
+        """Return `lead`, or what it is for such a login."""
+        ...
+
     def login(self, setting: Setting, way: str) -> Talk[LoggedIn]:
         """Log in. Raises `Problem`."""
         ...
@@ -228,9 +232,15 @@ class Login(Protocol):
 class TokenLogin:
     """What most providers have in common: a refresh token, and nothing more to find or to ask."""
 
+    lead: float = 300.0
+
     def renewable(self, fields: Obj) -> bool:
         """Look for a refresh token."""
         return has_refresh_token(fields)
+
+    def ahead(self, fields: Obj) -> float:
+        """Return the same for all."""
+        return self.lead
 
     def complete(self, fields: Obj, setting: Setting) -> Talk[Obj] | None:
         """Return None: what a call needs stands in the tokens."""

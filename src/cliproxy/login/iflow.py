@@ -44,6 +44,8 @@ SECRET: Final = "IFLOW_OAUTH_CLIENT_SECRET"  # noqa: S105  # a name
 PORT: Final = 11451
 PATH: Final = "/oauth2callback"
 LASTS: Final = 172800.0
+COOKIE_LEAD: Final = 172800.0
+"""Seconds before its end that a key got with a cookie is replaced."""
 _WHO: Final = "iFlow"
 _BXAUTH: Final = re.compile(r"(?:^|[;\s])BXAuth=([^;\s]+)")
 
@@ -58,6 +60,10 @@ class IFlow(TokenLogin):
     def renewable(self, fields: Obj) -> bool:
         """Look for a refresh token, or for the cookie that a key was got with."""
         return has_refresh_token(fields) or bool(bxauth(text_in(fields, "cookie")))
+
+    def ahead(self, fields: Obj) -> float:
+        """Replace keys that a cookie brought earlier: they cannot be replaced once they ended."""
+        return self.lead if has_refresh_token(fields) else COOKIE_LEAD
 
     def login(self, setting: Setting, way: str) -> Talk[LoggedIn]:
         """Log in with a browser, or with `options["cookie"]`."""

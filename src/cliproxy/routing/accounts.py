@@ -77,9 +77,11 @@ def _written(
         ("xai", config.xai_api_key),
         ("vertex", config.vertex_api_key),
     ):
-        for entry in entries:
+        unnamed = sum(not entry.name for entry in entries)
+        for number, entry in enumerate(entries, 1):
             if not entry.disabled:
-                yield _of_entry(provider, entry, config), _own(entry)
+                label = entry.name or _counted(f"{provider}-apikey", number, unnamed)
+                yield _of_entry(provider, entry, config, label), _own(entry)
     for host in config.openai_compatibility:
         if not host.disabled:
             for account in _of_host(host):
@@ -135,7 +137,12 @@ def local_account(config: Config) -> Account:
     )
 
 
-def _of_entry(provider: str, entry: Entry, config: Config) -> Account:
+def _counted(what: str, number: int, of: int) -> str:
+    """Return a label; where several would have it, with the place in the list."""
+    return f"{what} #{number}" if of > 1 else what
+
+
+def _of_entry(provider: str, entry: Entry, config: Config, label: str) -> Account:
     base, proxy, prefix = (
         entry.base_url.strip().rstrip("/"),
         entry.proxy_url.strip(),
@@ -146,7 +153,7 @@ def _of_entry(provider: str, entry: Entry, config: Config) -> Account:
             f"{provider}:apikey", entry.api_key.strip(), base, proxy, prefix, *_flat(entry.headers)
         ),
         provider=provider,
-        label=entry.name or f"{provider}-apikey",
+        label=label,
         secret=Secret(entry.api_key.strip()),
         base_url=base or _mirror(config, provider),
         proxy_url=proxy or None,
@@ -172,13 +179,14 @@ def _of_host(host: Compat) -> list[Account]:
     name = host.name.strip().lower()
     base, prefix = host.base_url.strip().rstrip("/"), _prefix(host.prefix)
     keys = [(e.api_key.strip(), e.proxy_url.strip(), e.weight) for e in host.api_key_entries]
+    keys = keys or [("", "", 1)]
     return [
         Account(
             id=stable_id(
                 f"openai-compatibility:{name}", key, base, proxy, prefix, *_flat(host.headers)
             ),
             provider=f"openai-compatible-{name}",
-            label=host.name.strip(),
+            label=_counted(host.name.strip(), number, len(keys)),
             secret=Secret(key),
             base_url=base,
             proxy_url=proxy or None,
@@ -191,7 +199,7 @@ def _of_host(host: Compat) -> list[Account]:
             weight=weight,
             names=(name,),
         )
-        for key, proxy, weight in keys or [("", "", 1)]
+        for number, (key, proxy, weight) in enumerate(keys, 1)
     ]
 
 

@@ -24,6 +24,7 @@ from cliproxy.routing import catalog
 
 _NAMED: Final = 10
 """How many models a "no such model" message names."""
+_HOSTED: Final = "openai-compatible-"
 _AUTO: Final = "auto"
 """The name that means the newest model there is."""
 
@@ -278,17 +279,20 @@ def _models(account: Account) -> Iterable[tuple[str, str, ModelRule | None]]:
             yield rule.alias, rule.name, rule
 
 
+def _owner(account: Account, info: catalog.ModelInfo | None) -> str:
+    """Return whose a model is: its host's where hosts serve other people's, else its vendor's."""
+    if account.provider.startswith(_HOSTED):
+        return account.provider.removeprefix(_HOSTED)
+    return (info.owned_by if info is not None else "") or account.provider
+
+
 def _listed(account: Account, name: str, upstream: str, rule: ModelRule | None) -> ListedModel:
     info = catalog.info_of(account, upstream)
     caps = catalog.caps_of(account, rule, upstream)
     modalities = info.modalities if info else {}
     return ListedModel(
         id=name,
-        owned_by=info.owned_by
-        if info and (rule is None or account.credential is not None)
-        else account.label
-        if rule
-        else account.provider,
+        owned_by=_owner(account, info),
         created=info.created if info else 0,
         display_name=(rule.display_name if rule else "")
         or (info.display_name if info else "")

@@ -105,6 +105,9 @@ class FakeLogin:
     def renewable(self, fields: Obj) -> bool:
         return flow.has_refresh_token(fields)
 
+    def ahead(self, fields: Obj) -> float:
+        return self.lead
+
     def login(self, setting: Setting, way: str) -> Talk[LoggedIn]:
         if way == "device":
             yield flow.Show("https://login.test/device", "ABCD-1234")

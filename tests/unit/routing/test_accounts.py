@@ -44,6 +44,30 @@ def test_each_list_has_its_provider(text, provider, label):
     assert (account.provider, account.label, account.kind) == (provider, label, "key")
 
 
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("claude-api-key: [k1, k2]", ["claude-apikey #1", "claude-apikey #2"]),
+        (
+            "claude-api-key: [{api-key: k1, disabled: true}, {api-key: k2}, {api-key: k3}]",
+            ["claude-apikey #2", "claude-apikey #3"],
+        ),
+        ("claude-api-key: [k1]\ngemini-api-key: [k2]", ["gemini-apikey", "claude-apikey"]),
+        (
+            "providers: [{name: mine, type: gemini, key: k1}, {type: gemini, key: k2}]",
+            ["mine", "gemini-apikey"],
+        ),
+        (
+            "openai-compatibility: [{name: Router, base-url: 'http://h', "
+            "api-key-entries: [{api-key: k1}, {api-key: k2}]}]",
+            ["Router #1", "Router #2"],
+        ),
+    ],
+)
+def test_keys_without_names_are_told_apart_by_their_place_in_the_list(text, labels):
+    assert [account.label for account in accounts(text)] == labels
+
+
 def test_every_setting_of_an_entry_reaches_the_account():
     account = one(
         "claude-api-key:\n"

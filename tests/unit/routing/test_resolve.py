@@ -268,6 +268,26 @@ def test_the_catalogue_fills_what_its_owner_did_not_write():
     assert listed.created > 0
 
 
+@pytest.mark.parametrize(
+    ("text", "owner"),
+    [
+        ("claude-api-key: [{api-key: C, models: [claude-opus-5]}]", "anthropic"),
+        ("claude-api-key: [{api-key: C, name: mine, models: [claude-opus-5]}]", "anthropic"),
+        ("claude-api-key: [{api-key: C, models: [{name: claude-opus-5, alias: o}]}]", "anthropic"),
+        ("claude-api-key: [{api-key: C, models: [unheard-of]}]", "claude"),
+        ("gemini-api-key: [{api-key: C, models: [gemini-2.5-pro]}]", "google"),
+        ("codex-api-key: [{api-key: C, base-url: 'http://h', models: [my-own]}]", "codex"),
+    ],
+)
+def test_a_model_is_its_vendors_whatever_the_account_is_called(text, owner):
+    assert [m.owned_by for m in registry(text).list_models()] == [owner]
+
+
+def test_a_model_of_a_host_of_other_peoples_models_is_the_hosts():
+    reg = hosts(host("router", "[claude-opus-5, unheard-of]", keys="a b"))
+    assert [m.owned_by for m in reg.list_models()] == ["router", "router"]
+
+
 # ---- policies ---------------------------------------------------------------------------------
 def plans(reg: Registry, model: str, strategy: str, count: int) -> list[list[tuple[str, str]]]:
     pool = Pool(strategy)
