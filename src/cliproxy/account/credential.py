@@ -102,7 +102,9 @@ class Credential:
             value = self.fields.get(key)
             if isinstance(value, str) and value.strip().isdecimal() and len(value) < 10:
                 value = int(value)
-            if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _LATEST:
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            if 0 < value <= _LATEST:
                 return float(value)
         return None
 

@@ -6,9 +6,10 @@ what an upstream has said is kept, never a guess; what has run out is not read.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -43,23 +44,27 @@ class CooldownFiles:
         self._folder = folder
         self._clock = clock
         self._written: dict[str, list[Kept]] = {}
+        self._accounts: Sequence[Account] = ()
+        self._paths: dict[str, Path] = {}
+        """By account id."""
 
-    def load(self, pool: Pool, accounts: Iterable[Account]) -> int:
+    def load(self, pool: Pool, accounts: Sequence[Account]) -> int:
         """Believe what is still in force; remove what is over or nobody's. Returns how many."""
-        known = {self._path(account): account for account in accounts}
+        self._place(accounts)
+        owners = {path: account for account, path in self._paths.items()}
         count = 0
         for path in sorted(self._folder.rglob("*.cds")) if self._folder.is_dir() else ():
-            account = known.get(path)
-            kept = [] if account is None else self._read(path, account.id)
-            if not kept:
+            kept = self._read(path, owners.get(path))
+            if kept and self._paths[kept[0].account] == path:
+                self._written[kept[0].account] = kept
+            else:
                 self._remove(path)
-            elif account is not None:
-                self._written[account.id] = kept
             count += pool.believe(kept)
         return count
 
-    def save(self, pool: Pool, accounts: Iterable[Account]) -> None:
+    def save(self, pool: Pool, accounts: Sequence[Account]) -> None:
         """Write what is believed with evidence. A disk that refuses is told of, once per try."""
+        self._place(accounts)
         beliefs: dict[str, list[Kept]] = {}
         for kept in pool.beliefs():
             beliefs.setdefault(kept.account, []).append(kept)
@@ -70,21 +75,25 @@ class CooldownFiles:
             try:
                 if now:
                     content = json.dumps(self._content(account, now))
-                    atomic_write(self._path(account), content + b"\n")
+                    atomic_write(self._paths[account.id], content + b"\n")
                 else:
-                    self._remove(self._path(account))
+                    self._remove(self._paths[account.id])
             except OSError as err:
                 _log.warning("the cooldowns of %s cannot be written: %s", account.label, err)
                 return
             self._written[account.id] = now
 
-    def _path(self, account: Account) -> Path:
-        folder, _, name = account.id.rpartition("/")
-        if any(part in ("", ".", "..") for part in folder.split("/")):
-            # The name of a host is anything its owner wrote.
-            folder, name = "", account.id
-        plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name.removesuffix(".json")).strip("._-")
-        return self._folder / folder / f"{plain or 'account'}.cds"
+    def _place(self, accounts: Sequence[Account]) -> None:
+        """Give each account a file of its own."""
+        if accounts is self._accounts:
+            return
+        before, self._accounts, self._paths = self._paths, accounts, _paths(self._folder, accounts)
+        for account, path in before.items():
+            if self._paths.get(account, path) == path or not self._written.pop(account, None):
+                continue
+            # It has to share its name now, or no longer: it is written anew in its place.
+            if path not in self._paths.values():
+                self._remove(path)
 
     def _remove(self, path: Path) -> None:
         try:
@@ -123,9 +132,14 @@ class CooldownFiles:
             "records": records,
         }
 
-    def _read(self, path: Path, account: str) -> list[Kept]:
+    def _read(self, path: Path, owner: str | None) -> list[Kept]:
+        """Return what a file says of the account that it names, or of its owner."""
         try:
             value: Any = json.loads(read_file(path, _MOST))
+            named = value.get("auth_id")
+            account = named if named in self._paths else owner
+            if account is None:
+                return []
             records = value["records"]
             found = [self._record(record, account) for record in records]
         except (OSError, json.InvalidJson, KeyError, TypeError, AttributeError) as err:
@@ -151,6 +165,40 @@ class CooldownFiles:
             until=until,
             failures=1 + level if isinstance(level, int) and level > 0 else 1,
         )
+
+
+def _paths(folder: Path, accounts: Iterable[Account]) -> dict[str, Path]:
+    """Return the file of each account, by its id.
+
+    Odd characters are replaced. Where names come to be the same by that, the one that was so
+    already has the name, or the first; the others have a digest behind it.
+    """
+    found: dict[str, Path] = {}
+    owners: dict[Path, str] = {}
+    # By name, so that who comes first is the same after a restart.
+    for account in sorted(account.id for account in accounts):
+        path, same = _path(folder, account)
+        owner = owners.setdefault(path, account)
+        if owner == account:
+            found[owner] = path
+            continue
+        if same:
+            owners[path], found[account] = account, path
+        other = owner if same else account
+        digest = hashlib.sha256(other.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        found[other] = path.with_name(f"{path.stem}-{digest}.cds")
+    return found
+
+
+def _path(folder: Path, account: str) -> tuple[Path, bool]:
+    """Return the file that an account would have alone, and whether that is its very name."""
+    within, _, name = account.rpartition("/")
+    if any(part in ("", ".", "..") for part in within.split("/")):
+        # The name of a host is anything its owner wrote.
+        within, name = "", account
+    name = name.removesuffix(".json")
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")
+    return folder / within / f"{plain or 'account'}.cds", plain == name
 
 
 def _stamp(at: float) -> str:

@@ -85,7 +85,7 @@ class Runtime:
     @property
     def accounts(self) -> tuple[Account, ...]:
         """The accounts that are served."""
-        return tuple(self.app.generation.gateway.registry.accounts)
+        return self.app.generation.gateway.registry.accounts
 
     def _new_keeper(self, config: Config) -> Keeper:
         keeper = keeper_of(config, self._transport, self._clock)
@@ -196,6 +196,8 @@ class Runtime:
             raise
         self.keeper.succeed(keeper)
         self._cooldowns = CooldownFiles(auth_folder(config), self._clock)
+        if config.save_cooldown_status:
+            self._cooldowns.load(self.app.generation.gateway.pool, self.accounts)
         self._end(keeper.close(), "former-logins")
         self._end(_written(before[-1]), "former-usage")
         _log.info("logins and usage are kept in %s from now on", auth_folder(config))

@@ -26,6 +26,7 @@ from cliproxy.base.errors import (
 )
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.tasks import cancel, own
+from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import IRRequest
 from cliproxy.ir.thinking import split_suffix
 from cliproxy.pipeline import answering, continuing, failures, media, unasked
@@ -350,6 +351,8 @@ async def _sent(
                 raise
             continue
         gateway.pool.observe(candidate, quota.read(response.headers, gateway.clock.now()))
+        if asked.headers is not call.http.headers:
+            _tell_of_headers(request, call, asked)
         if 200 <= response.status < 300 or not target.provider.several:
             return response, None
         refusal = await _refusal(gateway, request, call, response)
@@ -362,6 +365,16 @@ async def _sent(
             return response, refusal
         response.close()
     raise UpstreamBroken("There is no host to ask.")
+
+
+def _tell_of_headers(request: Request, call: Prepared, sent: HttpRequest) -> None:
+    """Report what was left out of the headers because the account was refused it."""
+    call.losses += tuple(
+        Loss(name, "the account was refused what it asked for", "info")
+        for name, value in call.http.headers.items()
+        if sent.headers.get(name) != value
+    )
+    request.attempts[-1].losses = call.losses
 
 
 async def _asked(gateway: Gateway, request: Request, target: Target) -> IRRequest | None:

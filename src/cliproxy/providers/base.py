@@ -83,7 +83,7 @@ class Provider(Protocol):
 
     name: str
     several: bool
-    """Whether it has several hosts (`elsewhere`)."""
+    """Whether there is another way to ask (`elsewhere`)."""
 
     def wants_session(self, account: Account) -> bool:
         """Tell whether its calls name the conversation they belong to."""
@@ -114,7 +114,10 @@ class Provider(Protocol):
         ...
 
     def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
-        """Return the same call to another of its hosts, where that may help; None = it will not."""
+        """Return the same call to another of its hosts, or without what is refused.
+
+        None where that will not help.
+        """
         ...
 
     def judge(self, err: UpstreamRefused, now: float) -> UpstreamRefused:

@@ -11,10 +11,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import structs
 
 from cliproxy.account.model import Account
 from cliproxy.base import json
-from cliproxy.base.errors import UpstreamRefused
+from cliproxy.base.errors import UpstreamError, UpstreamRefused
 from cliproxy.base.http import HttpRequest
 from cliproxy.providers.base import About, Call, Host, account_headers, base_headers, join
 
@@ -36,6 +37,8 @@ _UNLOCKED: Final = (
 """A part of a model's name, bytes of a body built here, and the flag the two need at Anthropic."""
 _BODY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
+_NOT_LONG: Final = re.compile(r"\blong[- ]context\b|\bcontext-1m\b", re.IGNORECASE)
+"""What an account is told that has no access to the longest context."""
 _MID_SYSTEM: Final = re.compile(rb'"role"\s*:\s*"system"')
 
 
@@ -45,6 +48,18 @@ class Claude(Host):
     name: str = "claude"
     dialects = ("anthropic",)
     abilities = frozenset({"whole", "count"})
+    several: bool = True
+
+    def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
+        """Do without the longest context where the account has none: most requests fit anyway."""
+        told = request.headers.get(_BETA, "")
+        if err.status not in (400, 429) or _LONG not in told or not _NOT_LONG.search(err.message):
+            return None
+        left = [flag for flag in told.split(",") if flag.strip() != _LONG]
+        headers = {**request.headers, _BETA: ",".join(left)}
+        if not left:
+            del headers[_BETA]
+        return structs.replace(request, headers=headers)
 
     def stale(self, err: UpstreamRefused) -> bool:
         """Take 401 for it, and the one 403 that says so."""

@@ -93,6 +93,56 @@ def test_broken_files_are_told_of_and_removed(tmp_path, clock, caplog, content):
     assert "claude-me_x.cds" in caplog.text
 
 
+def keeping(folder, clock, accounts, waits):
+    """Save so many seconds of wait for each account, and return what a restart believes."""
+    pool = Pool("round-robin", clock=clock)
+    for account, seconds in zip(accounts, waits, strict=True):
+        pool.report(candidate(account), limited(seconds), source="header")
+    CooldownFiles(folder, clock).save(pool, accounts)
+    return restarted(folder, clock, accounts)
+
+
+def restarted(folder, clock, accounts):
+    after = Pool("round-robin", clock=clock)
+    CooldownFiles(folder, clock).load(after, accounts)
+    return {kept.account: kept.until - clock.now() for kept in after.beliefs()}
+
+
+@pytest.mark.parametrize("names", [
+    ("a b.json", "a_b.json"),
+    ("a_b.json", "a b.json"),
+    ("a@b.json", "a+b.json", "a b.json"),
+    ("gemini.json::p 1", "gemini.json::p_1", "team/x y.json", "team/x_y.json"),
+])  # fmt: skip
+def test_accounts_that_differ_in_odd_characters_have_files_of_their_own(tmp_path, clock, names):
+    accounts = [Account(name, "claude", "me") for name in names]
+    waits = [600.0 * (n + 1) for n in range(len(names))]
+    assert keeping(tmp_path, clock, accounts, waits) == dict(zip(names, waits, strict=True))
+    assert len(list(tmp_path.rglob("*.cds"))) == len(names)
+    assert restarted(tmp_path, clock, accounts[::-1]) == dict(zip(names, waits, strict=True))
+
+
+def test_an_account_makes_room_for_one_whose_very_name_it_has(tmp_path, clock):
+    old, new = Account("a b.json", "claude", "old"), Account("a_b.json", "claude", "new")
+    pool, files = Pool("round-robin", clock=clock), CooldownFiles(tmp_path, clock)
+    pool.report(candidate(old), limited(600.0), source="header")
+    files.save(pool, (old,))
+    assert [path.name for path in tmp_path.iterdir()] == ["a_b.cds"]
+    files.save(pool, (old, new))
+    assert restarted(tmp_path, clock, (old, new)) == {old.id: 600.0}
+    pool.report(candidate(new), limited(60.0), source="header")
+    files.save(pool, (old, new))
+    assert restarted(tmp_path, clock, (old, new)) == {old.id: 600.0, new.id: 60.0}
+    files.save(pool, (old,))
+    assert restarted(tmp_path, clock, (old,)) == {old.id: 600.0}
+
+
+def test_a_file_that_two_accounts_might_have_is_the_one_s_that_it_names(tmp_path, clock):
+    keeping(tmp_path, clock, [Account("a b.json", "claude", "me")], [600.0])
+    both = [Account("a b.json", "claude", "me"), Account("a_b.json", "claude", "you")]
+    assert restarted(tmp_path, clock, both) == {"a b.json": 600.0}
+
+
 def test_files_of_nobody_are_removed(tmp_path, clock):
     (tmp_path / "gone.cds").write_text('{"records": []}')
     CooldownFiles(tmp_path, clock).load(Pool("round-robin", clock=clock), [ONE])

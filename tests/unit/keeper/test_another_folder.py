@@ -11,6 +11,7 @@ import threading
 from contextlib import closing
 
 import pytest
+from msgspec import structs
 from tests.clock import FakeClock
 from tests.unit.keeper.fake import PLACE, TokenServer, put
 from tests.unit.usage.rows import record
@@ -332,6 +333,18 @@ async def test_usage_follows_the_folder_and_none_is_lost(old, new, runtime, serv
     assert runtime.usage.auth_dir == str(new)
     assert runtime.usage.marks("k") == Marks(new)("k")
     assert runtime.app.generation.access._marks is runtime.usage.marks
+
+
+@pytest.mark.parametrize(("kept", "left"), [(True, [600.0]), (False, [])])
+async def test_waits_that_are_kept_in_the_new_folder_are_believed(
+    old, new, runtime, server, clock, kept, left
+):
+    put(new, expired=LATER)
+    record = {"next_retry_after": written(clock.now() + 600), "quota": {"exceeded": True}}
+    (new / "codex-me.cds").write_text(json.dumps({"auth_id": NAME, "records": [record]}))
+    runtime.reload(structs.replace(config(new, server), save_cooldown_status=kept))
+    waits = runtime.app.generation.gateway.pool.beliefs()
+    assert [belief.until - clock.now() for belief in waits] == left
 
 
 async def test_a_stop_waits_for_what_the_former_keeper_does(old, new, server, clock):

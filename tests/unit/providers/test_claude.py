@@ -55,6 +55,43 @@ def call(body=b"{}", *, verbatim=False, operation="generate", headers=None, clie
     )  # fmt: skip
 
 
+# ---- the longest context ------------------------------------------------------------------------
+NOT_LONG = "The long context beta is not yet available for this subscription."
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "beta", "left"),
+    [
+        (400, NOT_LONG, "a-1,context-1m-2025-08-07,b-2", "a-1,b-2"),
+        (400, NOT_LONG, "context-1m-2025-08-07, b-2", " b-2"),
+        (400, NOT_LONG, "context-1m-2025-08-07", None),
+        (429, "Extra usage is required for long context requests.", "context-1m-2025-08-07", None),
+        (400, "`context-1m-2025-08-07` is not for you", "a-1,context-1m-2025-08-07", "a-1"),
+    ],
+)
+def test_an_account_without_the_longest_context_is_asked_without_it(status, message, beta, left):
+    sent = CLAUDE.prepare(call(verbatim=True, client={"anthropic-beta": beta}), KEY)
+    err = UpstreamRefused(message, status=status)
+    again = CLAUDE.elsewhere(sent, err)
+    assert again.headers.get("anthropic-beta") == left
+    assert (again.url, again.body) == (sent.url, sent.body)
+    assert CLAUDE.elsewhere(again, err) is None, "once"
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "beta"),
+    [
+        (400, NOT_LONG, "a-1"),
+        (400, "prompt is too long: 210000 tokens > 200000 maximum", "context-1m-2025-08-07"),
+        (429, "This request would exceed your limit.", "context-1m-2025-08-07"),
+        (403, NOT_LONG, "context-1m-2025-08-07"),
+    ],
+)
+def test_other_refusals_are_what_they_are(status, message, beta):
+    sent = CLAUDE.prepare(call(verbatim=True, client={"anthropic-beta": beta}), KEY)
+    assert CLAUDE.elsewhere(sent, UpstreamRefused(message, status=status)) is None
+
+
 # ---- address and credential ---------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("account", "operation", "url", "credential"),
