@@ -104,6 +104,23 @@ def test_a_cut_at_any_event_is_hidden_or_well_told(pair, proxy, client, upstream
     assert told >= 1
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("at", [1, 4, 5, 6])
+@pytest.mark.parametrize("cut", [False, True], ids=["ended", "cut"])
+def test_an_upstreams_own_late_error_is_the_last_that_is_said(pair, proxy, dialect, at, cut):
+    first, second = pair
+    first.reset()
+    second.reset()
+    failure = Failure(429, "The only error.")
+    first.script(Answer(["a", "b", "c"], error=failure, error_at=at, until_close=cut))
+    second.script(Failure(429, "The only error."))
+    said = stream(proxy, dialect, dialect).content
+    assert said.count(b"The only error.") == 1
+    assert b"stopped before its end" not in said
+    assert b"[DONE]" not in said
+    assert b"message_stop" not in said
+
+
 @pytest.mark.parametrize("upstream", DIALECTS)
 @pytest.mark.parametrize("client", DIALECTS)
 @pytest.mark.parametrize("at", [1, 2, 3])

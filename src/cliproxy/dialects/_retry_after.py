@@ -35,7 +35,7 @@ def retry_after(
     sent = _header(headers, "date")
     if (told := _headers_say(headers, sent, status)) is not None:
         return told
-    if (seconds := _moment(error.get("resets_at"), sent)) is not None:
+    if seconds := _moment(error.get("resets_at"), sent):
         return seconds
     for key in ("retry_after", "retry_after_seconds", "resets_in_seconds"):
         if (seconds := _seconds(error.get(key))) is not None:
@@ -50,13 +50,13 @@ def _headers_say(headers: Mapping[str, str], sent: str | None, status: int) -> f
         return millis / 1000
     found: list[float] = []
     if value := _header(headers, "retry-after"):
-        seconds = _seconds(value)
-        seconds = seconds if seconds is not None else _until(value, sent)
+        # A span by the book; hosts write moments and durations into it, too.
+        seconds = _moment(value, sent)
         if seconds is not None:
             found.append(seconds)
     found += _used_up(headers, sent)
     if not found and status == 429:
-        found = _none_left(headers, sent)
+        found = _none_left(headers, sent) or _whenever(headers, sent)
     # Several limits may have been hit: the last of them to open again counts.
     return max(found, default=None)
 
@@ -73,6 +73,16 @@ def _used_up(headers: Mapping[str, str], sent: str | None) -> list[float]:
             if (seconds := _moment(reset, sent)) is not None:
                 found.append(seconds)
     return found
+
+
+def _whenever(headers: Mapping[str, str], sent: str | None) -> list[float]:
+    """Read when a subscription is reset whose windows are not told one by one."""
+    if any(
+        name.lower().startswith(_UNIFIED) and name.lower().endswith("status") for name in headers
+    ):
+        return []
+    seconds = _moment(_header(headers, f"{_UNIFIED}reset"), sent)
+    return [] if seconds is None else [seconds]
 
 
 def _none_left(headers: Mapping[str, str], sent: str | None) -> list[float]:

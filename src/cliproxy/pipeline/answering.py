@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from msgspec import structs
 
 from cliproxy import providers
-from cliproxy.base.errors import GatewayError
+from cliproxy.base.errors import GatewayError, UpstreamRefused
 from cliproxy.dialects import Writer
 from cliproxy.dialects.sse import looks_like_json
 from cliproxy.ir.events import Error, Event, Start
@@ -92,6 +92,8 @@ async def stream(
             # An upstream that says what is wrong often leaves out the proper end, too.
             return
         attempt.message, attempt.reason = error.message, "failed_in_stream"
+        if isinstance(error, UpstreamRefused):
+            error = call.provider.judge(error, gateway.clock.now())
         if about_limits(error):
             gateway.pool.report(candidate, error)
         failures.tell(gateway, candidate, error, retryable=False)

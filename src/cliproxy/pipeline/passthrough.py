@@ -123,6 +123,8 @@ class Passthrough:
         self._reader = dialect.reader(caps)
         self._done = False
         """The event that ends the answer was seen."""
+        self._told = False
+        """The upstream itself has told of an error: nothing is to follow."""
 
     async def stream(self, response: UpstreamResponse) -> AsyncGenerator[bytes, None]:
         """Yield bytes to write: whole frames only.
@@ -140,14 +142,15 @@ class Passthrough:
                         yield data
                     elif seen := hide(data):
                         yield seen
-            if not self._array and (rest := self._missing(last)):
+            if not self._array and not self._told and (rest := self._missing(last)):
                 yield rest
         except GatewayError as err:
             if not self._watch.committed:
                 raise
-            if self._done:
+            if self._done or self._told:
                 # A connection that breaks after the end took nothing with it.
-                if rest := b"]" if self._array else self._missing(last):
+                told = b"" if self._told else self._missing(last)
+                if rest := b"]" if self._array else told:
                     yield rest
                 return
             self._failed(err)
@@ -193,8 +196,8 @@ class Passthrough:
         if not self._watch.committed:
             self._look(self._decoder.close())
         if array is not None:
-            rest = array.close(complete=self._done)
-        if not self._done:
+            rest = array.close(complete=self._done or self._told)
+        if not self._done and not self._told:
             raise UpstreamBroken("The upstream's answer stopped before its end.")
         if rest:
             if array is None:
@@ -238,6 +241,7 @@ class Passthrough:
             if isinstance(event, Error):
                 found = True
                 if event.code != "upstream_broken":
+                    self._told = True
                     self._failed(to_exception(event))
                     break
         return found

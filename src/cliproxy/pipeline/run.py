@@ -278,9 +278,17 @@ async def _attempt(
     if exchange is not None:
         exchange.status, exchange.answer_headers = response.status, response.headers
         response.heard = exchange.answer.add
+    reply: Reply | None = None
     try:
-        if not 200 <= response.status < 300:
+        if 200 <= response.status < 300:
+            try:
+                reply = await _read(gateway, request, candidate, call, response)
+            except UpstreamRefused as told:
+                # Some say inside an answer what they refuse.
+                err: GatewayError = target.provider.judge(told, gateway.clock.now())
+        else:
             err = refusal or await _refusal(gateway, request, call, response)
+        if reply is None:
             if gateway.settings.pass_headers:
                 err.headers = {**passed(response.headers), **err.headers}
             if call.unasked and unasked.refused(err):
@@ -305,12 +313,6 @@ async def _attempt(
                 response.close()
                 return await _attempt(gateway, request, candidate, turn, renewed=True)
             raise err  # noqa: TRY301  # one place closes the answer
-        if request.operation == "count":
-            return await answering.counted(request, call, response)
-        if request.stream:
-            reply = await answering.stream(gateway, request, candidate, call, response)
-        else:
-            reply = await answering.whole(gateway, request, candidate, call, response)
     except GatewayError as err:
         response.close()
         clean(err, _secrets(gateway, call.http))
@@ -318,6 +320,8 @@ async def _attempt(
     except BaseException:
         response.close()
         raise
+    if request.operation == "count":
+        return reply
     if gateway.settings.pass_headers:
         reply.headers |= clean_headers(passed(response.headers), _secrets(gateway, call.http))
     if reply.chunks is not None:
@@ -329,6 +333,20 @@ async def _attempt(
         reply.headers["x-cliproxy-account"] = candidate.account.id
         reply.headers["x-cliproxy-attempts"] = str(len(request.attempts))
     return reply
+
+
+async def _read(
+    gateway: Gateway,
+    request: Request,
+    candidate: Candidate,
+    call: Prepared,
+    response: UpstreamResponse,
+) -> Reply:
+    if request.operation == "count":
+        return await answering.counted(request, call, response)
+    if request.stream:
+        return await answering.stream(gateway, request, candidate, call, response)
+    return await answering.whole(gateway, request, candidate, call, response)
 
 
 async def _sent(

@@ -132,7 +132,7 @@ def goes_on(error: GatewayError) -> bool:
             or reason_for(error) is not None
             or _OTHER_CLIENTS.search(error.message) is not None
         )
-    return error.next_account and not at_fault(error)
+    return (error.next_account or reason_for(error) is not None) and not at_fault(error)
 
 
 def about_account(error: GatewayError) -> bool:

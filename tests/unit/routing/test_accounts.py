@@ -58,8 +58,9 @@ def test_each_list_has_its_provider(text, provider, label):
             ["mine", "gemini-apikey"],
         ),
         (
-            "openai-compatibility:\n  - name: Router\n    base-url: 'http://h'\n"
-            + "    api-key-entries: [{api-key: k1}, {api-key: k2}]",
+            """openai-compatibility:
+  - {name: Router, base-url: 'http://h', api-key-entries: [{api-key: k1}, {api-key: k2}]}
+""",
             ["Router #1", "Router #2"],
         ),
     ],
