@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.server.raw import get, post
@@ -36,6 +38,29 @@ providers:
         ("anthropic", "claude-z"),
         ("gemini", "gemini-w"),
     ]
+
+
+def test_a_user_in_the_address_is_sent_where_no_token_is(sim, start_proxy):
+    address = sim.url.replace("//", "//me:secret-word@")
+    proxy = start_proxy(f"""
+gemini-api-key: [{{api-key: k-gemini, base-url: "{address}", models: [m-gemini]}}]
+openai-compatibility: [{{name: c, base-url: "{address}/v1", models: [m-chat]}}]
+""")
+    for model in ("m-gemini", "m-chat"):
+        assert ask(proxy, model).status_code == 200
+        assert sim.last.headers["authorization"] == "Basic bWU6c2VjcmV0LXdvcmQ="
+
+
+def test_a_user_in_the_address_beside_a_logins_token_is_explained(sim, start_proxy, tmp_path):
+    address = sim.url.replace("//", "//me:secret-word@")
+    login = {"type": "kimi", "access_token": "t", "expired": "2099-01-01T00:00:00Z"}
+    (tmp_path / "kimi.json").write_text(json.dumps(login | {"base_url": address}))
+    proxy = start_proxy(f"auth-dir: {tmp_path}\n")
+    answer = ask(proxy, "kimi-k2.5")
+    assert answer.status_code == 502
+    assert "holds a user and a password" in answer.text
+    assert "secret-word" not in answer.text
+    assert sim.requests == []
 
 
 def test_credentials_go_where_each_api_wants_them(sim, start_proxy):

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -216,6 +217,12 @@ class _Loader:
             _check_weight(entry.weight, f"{path}.weight")
         if base and not _URL.fullmatch(base):
             raise _Wrong(f"{path}.base-url", "must begin with http:// or https://")
+        if base and _named_user(base) and _bears(key, entry, base):
+            raise _Wrong(
+                f"{path}.base-url",
+                "holds a user and a password, which cannot be sent beside the api-key",
+                cure="leave one of them out: both travel as Authorization",
+            )
         if "/" in entry.prefix.strip("/"):
             self._note(f"{path}.prefix", "holds a slash and is ignored")
 
@@ -332,6 +339,24 @@ class _Loader:
         severity: Literal["error", "warning"] = "error" if error else "warning"
         path = _STEP.sub(lambda step: shown_key(step[0]), path)
         self.problems.append(Problem(path, message, severity, line, cure, self._file))
+
+
+def _named_user(address: str) -> bool:
+    try:
+        return urlsplit(address).username is not None
+    except ValueError:
+        return False
+
+
+def _bears(key: str, entry: Any, base: str) -> bool:
+    """Tell whether calls of an entry carry an `Authorization` of their own."""
+    if any(name.strip().lower() == "authorization" for name in entry.headers):
+        return True
+    if isinstance(entry, schema.Compat):
+        return any(row.api_key for row in entry.api_key_entries)
+    official = "@api.anthropic.com" in base.lower()
+    bears = key in ("codex-api-key", "xai-api-key") or (key == "claude-api-key" and not official)
+    return bears and bool(entry.api_key)
 
 
 class _Wrong(Exception):

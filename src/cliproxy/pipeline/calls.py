@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from cliproxy import dialects, providers
 from cliproxy.base import json
-from cliproxy.base.errors import Unsupported
+from cliproxy.base.errors import Unsupported, UpstreamUnreachable
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.redact import Hidden
 from cliproxy.config.payload import Rules
@@ -196,8 +196,15 @@ def prepare(
         or (candidate.force_name and candidate.upstream_model != candidate.client_model)
     ):
         renamed = Renamed(own_name, candidate.client_model)
+    http = provider.prepare(call, candidate.account)
+    if "@" in http.url and "authorization" in http.headers and _names_a_user(http.url):
+        raise UpstreamUnreachable(
+            f"The base URL of {candidate.account.label} holds a user and a password, which cannot "
+            "be sent beside its key or token: both travel as Authorization.",
+            code="bad_base_url",
+        )
     return Prepared(
-        provider.prepare(call, candidate.account),
+        http,
         provider,
         dialect,
         caps,
@@ -208,6 +215,10 @@ def prepare(
         rewritten,
         unasked,
     )
+
+
+def _names_a_user(url: str) -> bool:
+    return "@" in url.partition("://")[2].partition("/")[0]
 
 
 def refuse_losses(losses: tuple[Loss, ...]) -> None:

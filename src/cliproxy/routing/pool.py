@@ -19,6 +19,7 @@ from cliproxy.routing.load import Turn
 from cliproxy.routing.plan import Planner, Preview
 from cliproxy.routing.policy import policy
 from cliproxy.routing.quota import Quota, Quotas
+from cliproxy.routing.rate import PER_MINUTE, Rates
 from cliproxy.routing.reasons import PASSING, RETRIED, goes_on, reason_for
 from cliproxy.routing.resolve import Candidate
 
@@ -52,6 +53,7 @@ class Pool:
         self._cooldowns = Cooldowns(clock, self._limits)
         self._affinity = Affinity(clock, affinity_ttl)
         self._quotas = Quotas()
+        self._rates = Rates()
         self._planner = Planner(
             policy(strategy, self),
             self._cooldowns,
@@ -66,7 +68,7 @@ class Pool:
         """Go on with what another pool has learnt, which this one replaces."""
         self._cooldowns.inherit(older._cooldowns)
         self._affinity.inherit(older._affinity)
-        self._quotas = older._quotas
+        self._quotas, self._rates = older._quotas, older._rates
         self._planner.load = older._planner.load
 
     # ---- before an attempt --------------------------------------------------------------------
@@ -106,9 +108,11 @@ class Pool:
         """Wait until the account may run one more request, and count it; clients take turns.
 
         Raises `RateLimited` (another account may be asked) when that takes longer than the longest
-        pause between two rounds.
+        pause between two rounds, or when the account has had its requests of this minute.
         """
         planner = self._planner
+        if (most := PER_MINUTE.get(candidate.account.provider)) is not None:
+            self._rates.count(candidate.account.id, most, self._clock.monotonic())
         return await planner.load.enter(
             candidate.account.id, planner.most, self._limits.interval, client
         )

@@ -268,6 +268,41 @@ def test_a_compatible_host_needs_name_and_base_url(entry, message):
     assert loaded.config.openai_compatibility == ()
 
 
+ADDRESS = "base-url: 'http://me:secret-word@h/v1'"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"codex-api-key: [{{api-key: k, {ADDRESS}}}]",
+        f"xai-api-key: [{{api-key: k, {ADDRESS}}}]",
+        f"claude-api-key: [{{api-key: k, {ADDRESS}}}]",
+        f"gemini-api-key: [{{api-key: k, {ADDRESS}, headers: {{Authorization: x}}}}]",
+        f"openai-compatibility: [{{name: n, {ADDRESS}, api-key-entries: [{{api-key: k}}]}}]",
+    ],
+)
+def test_a_user_in_the_address_and_a_key_cannot_both_be_sent(text):
+    loaded = read(text)
+    (problem,) = loaded.problems
+    assert "[0].base-url holds a user and a password, which cannot be sent" in str(problem)
+    assert "left out" in str(problem)
+    assert "secret-word" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"gemini-api-key: [{{api-key: k, {ADDRESS}}}]",
+        f"vertex-api-key: [{{api-key: k, {ADDRESS}}}]",
+        f"claude-api-key: [{{{ADDRESS}}}]",
+        f"openai-compatibility: [{{name: n, {ADDRESS}}}]",
+        "openai-compatibility: [{name: n, base-url: 'http://h/@me', api-key-entries: [k]}]",
+    ],
+)
+def test_a_user_in_the_address_alone_is_sent(text):
+    assert "holds a user" not in str(read(text).problems)
+
+
 def test_a_compatible_host_has_any_number_of_keys():
     (host,) = config(
         "openai-compatibility:\n"
