@@ -291,6 +291,99 @@ def not_seen(pair, proxy, name, reply, *, stream):
         assert len(second.requests) == 6
 
 
+# ---- conversations that move ----------------------------------------------------------------------
+def sealed(record):
+    """Refuse, as OpenAI does, reasoning that another account has sealed."""
+    if b"encrypted_content" not in record.raw.replace(b"reasoning.encrypted_content", b""):
+        return Answer(ANSWER)
+    told = "The encrypted content gAAA… could not be verified."
+    return openai(400, told, code="invalid_encrypted_content", kind="invalid_request_error")
+
+
+def signed(record):
+    """Refuse, as Anthropic does, thinking that somebody else has signed."""
+    if b'"signature"' not in record.raw:
+        return Answer(ANSWER)
+    told = "messages.1.content.0: Invalid `signature` in `thinking` block"
+    return claude(400, "invalid_request_error", told)
+
+
+REASONED = [
+    {"role": "user", "content": "Hi"},
+    {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
+    {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "look", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c1", "output": "seen"},
+]
+THOUGHT = [
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": [
+        {"type": "thinking", "thinking": "Hm.", "signature": "c2lnbmVk"},
+        {"type": "tool_use", "id": "t1", "name": "look", "input": {}},
+    ]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "seen"}]},
+]  # fmt: skip
+MANAGED = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}, {"type": "other"}]}
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("name", "refuses", "fields", "left"),
+    [
+        (
+            "codex", sealed, {"input": REASONED, "store": False},
+            {"input": [REASONED[0], {k: v for k, v in REASONED[2].items() if k != "id"},
+                       REASONED[3]], "store": False},
+        ),
+        (
+            "claude", signed,
+            {"messages": THOUGHT, "thinking": {"type": "adaptive"}, "context_management": MANAGED},
+            {"messages": [THOUGHT[0], {"role": "assistant", "content": THOUGHT[1]["content"][1:]},
+                          THOUGHT[2]], "context_management": {"edits": [{"type": "other"}]}},
+        ),
+        (
+            "claude", signed,
+            {"messages": [*THOUGHT[:2], THOUGHT[2], {"role": "assistant", "content": "Seen."},
+                          {"role": "user", "content": "And?"}], "thinking": {"type": "adaptive"}},
+            {"messages": [THOUGHT[0], {"role": "assistant", "content": THOUGHT[1]["content"][1:]},
+                          THOUGHT[2], {"role": "assistant", "content": "Seen."},
+                          {"role": "user", "content": "And?"}], "thinking": {"type": "adaptive"}},
+        ),
+    ],
+    ids=["sealed", "signed-amid-calls", "signed-before"],
+)  # fmt: skip
+def test_a_conversation_goes_on_where_its_reasoning_cannot_be_read(
+    pair, proxies, name, refuses, fields, left, stream
+):
+    first, second = pair
+    proxy = proxies(name)
+    wound(proxy)
+    first.reset()
+    second.reset()
+    first.script(Failure(429, retry_after=3600))
+    second.script(refuses, refuses)
+    path, body = request(DIALECT[name], stream=stream, **fields)
+    got = post(proxy, path, body)
+    assert got.status_code == 200, got.text
+    assert ANSWER.encode() in got.content
+    assert got.headers["x-cliproxy-dropped"] == "reasoning"
+    sent = json.loads(second.last.raw)
+    assert {k: v for k, v in sent.items() if k in fields} == left
+
+
+@pytest.mark.parametrize(("name", "refuses"), [("codex", sealed), ("claude", signed)])
+def test_what_does_not_help_is_tried_once(pair, proxies, name, refuses):
+    first, second = pair
+    proxy = proxies(name)
+    wound(proxy)
+    first.reset()
+    second.reset()
+    path, body = request(DIALECT[name], metadata={"encrypted_content": "x", "signature": "x"})
+    body["metadata"] = {"encrypted_content": "x", "signature": "x"}
+    first.script(refuses)
+    assert post(proxy, path, body).status_code == 400
+    assert len(first.requests) == 1
+
+
 # ---- many at once -------------------------------------------------------------------------------
 STRATEGIES = ("round-robin", "weighted-round-robin", "fill-first", "least-in-flight", "quota-aware")
 PALETTE = [*OPENAI, Answer("No.", thinking="Hm.", error=Failure(429, "Full."), error_at=1)]

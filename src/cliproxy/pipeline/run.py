@@ -369,8 +369,8 @@ async def _sent(
                 raise
             continue
         gateway.pool.observe(candidate, quota.read(response.headers, gateway.clock.now()))
-        if asked.headers is not call.http.headers:
-            _tell_of_headers(request, call, asked)
+        if asked is not call.http:
+            _tell_of_omissions(request, call, asked)
         if 200 <= response.status < 300 or not target.provider.several:
             return response, None
         refusal = await _refusal(gateway, request, call, response)
@@ -385,13 +385,16 @@ async def _sent(
     raise UpstreamBroken("There is no host to ask.")
 
 
-def _tell_of_headers(request: Request, call: Prepared, sent: HttpRequest) -> None:
-    """Report what was left out of the headers because the account was refused it."""
-    call.losses += tuple(
+def _tell_of_omissions(request: Request, call: Prepared, sent: HttpRequest) -> None:
+    """Report what was left out because the account was refused it."""
+    losses = [
         Loss(name, "the account was refused what it asked for", "info")
         for name, value in call.http.headers.items()
         if sent.headers.get(name) != value
-    )
+    ]
+    if sent.body is not call.http.body:
+        losses.append(Loss("reasoning", "another account made it, and this one refused it", "info"))
+    call.losses += tuple(loss for loss in losses if loss not in call.losses)
     request.attempts[-1].losses = call.losses
 
 

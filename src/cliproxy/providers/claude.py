@@ -17,6 +17,7 @@ from cliproxy.account.model import Account
 from cliproxy.base import json
 from cliproxy.base.errors import UpstreamError, UpstreamRefused
 from cliproxy.base.http import HttpRequest
+from cliproxy.base.json import Obj
 from cliproxy.providers.base import About, Call, Host, account_headers, base_headers, join
 
 BASE: Final = "https://api.anthropic.com"
@@ -39,6 +40,8 @@ _BODY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 _NOT_LONG: Final = re.compile(r"\blong[- ]context\b|\bcontext-1m\b", re.IGNORECASE)
 """What an account is told that has no access to the longest context."""
+_FOREIGN: Final = re.compile(r"invalid `?signature`? in `?thinking`? block", re.IGNORECASE)
+_THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 _MID_SYSTEM: Final = re.compile(rb'"role"\s*:\s*"system"')
 
 
@@ -51,7 +54,13 @@ class Claude(Host):
     several: bool = True
 
     def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
-        """Do without the longest context where the account has none: most requests fit anyway."""
+        """Do without the longest context where the account has none: most requests fit anyway.
+
+        Do without thinking that somebody else has signed, too.
+        """
+        if err.status == 400 and _FOREIGN.search(err.message):
+            body = _without_thinking(request.body)
+            return None if body is None else structs.replace(request, body=body)
         told = request.headers.get(_BETA, "")
         if err.status not in (400, 429) or _LONG not in told or not _NOT_LONG.search(err.message):
             return None
@@ -97,6 +106,44 @@ class Claude(Host):
         if call.verbatim and call.query:
             url = f"{url}?{call.query}"
         return HttpRequest("POST", url, headers, body, account.proxy_url)
+
+
+def _without_thinking(body: bytes) -> bytes | None:
+    """Return a body without its earlier thinking; None when there is none."""
+    asked = json.loads_object(body)
+    messages = asked.get("messages") if asked is not None else None
+    if asked is None or not isinstance(messages, list):
+        return None
+    found = False
+    for message in messages:
+        blocks = message.get("content") if isinstance(message, dict) else None
+        if isinstance(blocks, list) and message.get("role") == "assistant":
+            left = [b for b in blocks if not (isinstance(b, dict) and b.get("type") in _THOUGHTS)]
+            found = found or len(left) < len(blocks)
+            # A turn of nothing but thinking still stands between two of the user's.
+            message["content"] = left or [{"type": "text", "text": "."}]
+    if not found:
+        return None
+    last = messages[-1].get("content") if isinstance(messages[-1], dict) else None
+    if any(isinstance(b, dict) and b.get("type") == "tool_result" for b in last or ()):
+        # In the middle of its calls a model that thinks must see its thinking: it goes on without.
+        asked.pop("thinking", None)
+        _keep_no_thinking(asked)
+    return json.dumps(asked)
+
+
+def _keep_no_thinking(asked: Obj) -> None:
+    managed = asked.get("context_management")
+    edits = managed.get("edits") if isinstance(managed, dict) else None
+    if isinstance(managed, dict) and isinstance(edits, list):
+        left = [e for e in edits if not (isinstance(e, dict) and _clears(e))]
+        asked["context_management"] = {**managed, "edits": left}
+        if not left:
+            del asked["context_management"]
+
+
+def _clears(edit: Obj) -> bool:
+    return str(edit.get("type", "")).startswith("clear_thinking")
 
 
 def _with_flags(told: str, flags: list[str]) -> str:

@@ -16,10 +16,12 @@ from msgspec import UNSET, Struct, UnsetType, structs
 from cliproxy.account.credential import claims
 from cliproxy.account.model import Account
 from cliproxy.base import json
+from cliproxy.base.errors import UpstreamError
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Obj
 from cliproxy.dialects.openai_responses.wire import CODEX_ABSENT, ENCRYPTED
 from cliproxy.ir.caps import Caps
+from cliproxy.providers import quirks
 from cliproxy.providers.base import (
     Ability,
     About,
@@ -38,11 +40,6 @@ _FEDRAMP: Final = "x-openai-fedramp"
 _AUTH: Final = "https://api.openai.com/auth"
 _ABSENT: Final = frozenset(CODEX_ABSENT)
 _NOT_COMPACTED: Final = _ABSENT | {"store", "stream"}
-_UNNAMED: Final = frozenset(
-    {"message", "reasoning", "function_call", "function_call_output", "custom_tool_call",
-     "custom_tool_call_output", "web_search_call", "local_shell_call"}
-)  # fmt: skip
-"""Items whose ids mean nothing where nothing is kept. Ids that others made up are refused."""
 
 
 class _Own(Struct):
@@ -69,7 +66,12 @@ class Codex(Host):
 
     name: str = "codex"
     dialects = ("openai-responses",)
+    several: bool = True
     abilities = frozenset({"whole", "keep", "compact"})
+
+    def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
+        """Do without reasoning that another account has sealed."""
+        return quirks.without_reasoning(request, err)
 
     def wants_session(self, account: Account) -> bool:
         """Name it: what it has cached is found by it."""
@@ -180,7 +182,7 @@ def _is_own(body: bytes) -> bool:
 
 def _plain(item: Any) -> Any:
     """Return an input item without a made-up id; None when nothing else is in it."""
-    if not isinstance(item, dict) or item.get("type", "message") not in _UNNAMED:
+    if not isinstance(item, dict) or item.get("type", "message") not in quirks.UNNAMED:
         return item
     if item.get("type") == "reasoning" and not any(
         item.get(key) for key in ("encrypted_content", "summary", "content")

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta, timezone
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
 from cliproxy.base import json
-from cliproxy.base.errors import UpstreamRefused, kind_of
+from cliproxy.base.errors import UpstreamError, UpstreamRefused, kind_of
+from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Json, Obj
 from cliproxy.providers.base import USER_AGENT, Call
 
@@ -21,6 +23,13 @@ _LIBRARY: Final = re.compile(
     re.IGNORECASE,
 )
 """How libraries call themselves that any program may be built with."""
+_SEALED: Final = re.compile(r"encrypted[ _]content", re.IGNORECASE)
+UNNAMED: Final = frozenset(
+    {"message", "reasoning", "function_call", "function_call_output", "custom_tool_call",
+     "custom_tool_call_output", "web_search_call", "local_shell_call"}
+)  # fmt: skip
+"""Items of a Responses call whose ids mean nothing where nothing is kept. Ids that others made up
+are refused."""
 _CHINA: Final = timezone(timedelta(hours=8))
 
 
@@ -54,6 +63,33 @@ def with_field(body: bytes, name: str, value: Json) -> bytes:
         return body
     fields[name] = msgspec.Raw(json.dumps(value))
     return msgspec.json.encode(fields)
+
+
+def without_reasoning(request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
+    """Return a Responses call without the reasoning that its account cannot read.
+
+    Reasoning is sealed by whoever made it. Where a conversation goes on at another account it is
+    refused, in every turn from then on; without it the conversation goes on. None when that is not
+    what was refused.
+    """
+    if err.status != 400 or not _SEALED.search(f"{err.code} {err.message}"):
+        return None
+    fields = members(request.body)
+    items = json.loads(bytes(fields["input"])) if fields and "input" in fields else None
+    if fields is None or not isinstance(items, list):
+        return None
+    left = [i for i in items if not (isinstance(i, dict) and i.get("type") == "reasoning")]
+    if len(left) == len(items):
+        return None
+    # By their ids items are known to belong to the reasoning before them.
+    plain = [
+        {k: v for k, v in i.items() if k != "id"}
+        if isinstance(i, dict) and str(i.get("type", "message")) in UNNAMED
+        else i
+        for i in left
+    ]
+    fields["input"] = msgspec.Raw(json.dumps(plain))
+    return structs.replace(request, body=msgspec.json.encode(fields))
 
 
 def objects(value: Json) -> list[Obj]:

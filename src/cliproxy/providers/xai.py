@@ -16,7 +16,7 @@ from msgspec import structs
 
 from cliproxy.account.model import Account
 from cliproxy.base import json
-from cliproxy.base.errors import UpstreamRefused
+from cliproxy.base.errors import UpstreamError, UpstreamRefused
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Json, Obj
 from cliproxy.ir.caps import Caps
@@ -64,7 +64,12 @@ class XAI(Host):
 
     name: str = "xai"
     dialects = ("openai-responses",)
+    several: bool = True
     abilities = frozenset({"whole", "compact"})
+
+    def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
+        """Do without reasoning that another account has sealed."""
+        return quirks.without_reasoning(request, err)
 
     def wants_session(self, account: Account) -> bool:
         """Name it: what it has cached is found by it."""
