@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from cliproxy.account.model import Account
-from cliproxy.app.cooldown_files import CooldownFiles
+from cliproxy.app import cooldown_files
 from cliproxy.app.runtime import Runtime
 from cliproxy.base.files import read_file
 from cliproxy.config.schema import Config
@@ -138,9 +138,9 @@ async def test_no_content_of_a_file_keeps_the_proxy_from_starting(folder, fields
 
 
 def test_the_cooldowns_of_a_host_stay_in_their_folder(tmp_path):
-    files = CooldownFiles(tmp_path / "auth", FakeClock())
     for name in ("openai-compatibility:../../x:1", "../x", "/etc/x", "a/./../b", "openai/..//x"):
-        path = files._path(Account(name, "openai-compatible-x", "x"))
+        account = Account(name, "openai-compatible-x", "x")
+        (path,) = cooldown_files._paths(tmp_path / "auth", [account]).values()
         assert path.parent == tmp_path / "auth", name
 
 
