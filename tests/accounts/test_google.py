@@ -18,7 +18,7 @@ from tests.sim.accounts_google import (
     VertexAccounts,
     error,
 )
-from tests.sim.script import Answer, Failure, Raw, Text, Thinking
+from tests.sim.script import Answer, Call, Failure, Raw, Text, Thinking
 
 TURN = {"role": "user", "parts": [{"text": "Hello?"}]}
 SIGNATURE = base64.b64encode(b"what only the vendor of the model can read again").decode()
@@ -170,6 +170,25 @@ class TestAntigravityClaude(OAuth):
         running = start(self.fresh())
         assert running.ask("anthropic").text == "You said: Hello?"
         assert running.provider.upstream.last.stream
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_an_argument_that_only_the_upstream_wanted_is_not_in_the_call(self, start, stream):
+        running = start(self.fresh())
+        upstream = running.provider.upstream
+        upstream.script(Answer(tools=[Call("now", {"reason": "It matters."})]))
+        asked = {
+            "model": running.provider.model,
+            "stream": stream,
+            "messages": [{"role": "user", "content": "Hi"}],
+            "tools": [{"type": "function", "function": {"name": "now", "description": "d"}}],
+        }
+        answer = post(running.proxy, "/v1/chat/completions", asked)
+        assert answer.status_code == 200
+        assert b'"arguments":"{}"' in answer.content.replace(b" ", b"")
+        assert b"It matters" not in answer.content
+        (tool,) = upstream.last.request["tools"][0]["functionDeclarations"]
+        assert tool["parameters"]["required"] == ["reason"]
+        assert tool["parameters"]["properties"]["reason"]["type"].lower() == "string"
 
     def test_its_reasoning_comes_back_to_it_signed(self, start):
         running = start(self.fresh())

@@ -18,6 +18,29 @@ from cliproxy.ir.request import args_object
 from cliproxy.ir.schema_clean import coerce_arguments
 
 
+class StandIns(Struct, frozen=True):
+    """Members of arguments that the upstream wanted declared and the client did not declare."""
+
+    names: frozenset[str] = frozenset()
+    inside: Mapping[str, StandIns] = {}
+    """By the member that is an object, or a list of objects."""
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.inside)
+
+    def without(self, value: Any) -> Any:
+        """Return a value without them."""
+        if isinstance(value, list):
+            return [self.without(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: self.inside[key].without(inner) if key in self.inside else inner
+            for key, inner in value.items()
+            if key not in self.names
+        }
+
+
 class Restored(Struct, frozen=True):
     """What the client calls a tool that the upstream knows by another name or shape."""
 
@@ -28,6 +51,13 @@ class Restored(Struct, frozen=True):
     types: Mapping[str, Any] | None = None
     """The declared argument schema, where enum values had to become strings: integers, numbers
     and booleans are converted back."""
+    stand_ins: StandIns = StandIns()
+    """What is taken out of the arguments."""
+
+    @property
+    def converts(self) -> bool:
+        """Whether arguments are changed, for which they must be complete."""
+        return self.custom or self.types is not None or bool(self.stand_ins)
 
 
 class Restore(Struct, frozen=True):
@@ -58,7 +88,8 @@ class RestoreStream:
         """Return the events as the client should see them.
 
         Names and namespaces are replaced in `BlockStart`. The arguments of custom tools and of
-        tools with `types` are held and emitted as one converted `ArgsDelta` before `BlockStop`.
+        tools with `types` or stand-ins are held and emitted as one converted `ArgsDelta` before
+        `BlockStop`.
         """
         out: list[Event] = []
         for event in events:
@@ -82,7 +113,7 @@ class RestoreStream:
         restored = self._restore.tools.get(event.name)
         if restored is None:
             return structs.replace(event, id=call_id) if call_id != event.id else event
-        if restored.custom or restored.types is not None:
+        if restored.converts:
             self._held[event.index] = (restored, [])
         return structs.replace(
             event,
@@ -94,8 +125,10 @@ class RestoreStream:
 
 
 def _convert(args: str, restored: Restored) -> str:
+    if restored.stand_ins and (whole := args_object(args)) is not None:
+        args = json.dumps_str(restored.stand_ins.without(whole))
     if not restored.custom:
-        return coerce_arguments(args, restored.types)
+        return args if restored.types is None else coerce_arguments(args, restored.types)
     value = args_object(args)
     if value is None:
         # The model ignored the stand-in schema and wrote the text itself, or a bare JSON string.

@@ -174,6 +174,7 @@ def prepare(
         if strict:
             refuse_losses(losses)
         provider.adjust(built.body, about)
+        restore = provider.restore(built.body, restore)
         if rules:
             apply(rules, built.body, context_of(request, candidate, about.dialect))
         body = json.dumps(built.body)

@@ -21,6 +21,7 @@ from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Obj
 from cliproxy.dialects.gemini import variants
 from cliproxy.ir.caps import Caps
+from cliproxy.ir.restore import Restore, Restored, StandIns
 from cliproxy.providers import quirks
 from cliproxy.providers.base import About, Call, Host, account_headers, base_headers, join
 
@@ -32,6 +33,10 @@ _VALIDATED: Final = re.compile(r"claude|^gemini-3(\.1)?-pro")
 """Models whose tools must have something that is required."""
 _HINTED: Final = ("minimum", "maximum", "multipleOf", "not")
 _BUDGET: Final = 1024
+
+
+class _StandIn(dict[str, Any]):
+    """The schema of an argument that no client has declared: told from others by its type."""
 
 
 class Antigravity(Host):
@@ -79,6 +84,17 @@ class Antigravity(Host):
                 body["requestId"] = f"image_gen/{at}/{uuid4()}/12"
             case _:
                 pass
+
+    def restore(self, body: Obj, restore: Restore) -> Restore:
+        """Take the arguments out of calls that are declared only because something must be."""
+        tools = dict(restore.tools)
+        for function in variants.functions(body["request"]):
+            found = _stand_ins(function.get("parameters"))
+            name = function.get("name")
+            if found and isinstance(name, str):
+                known = tools.get(name) or Restored(name)
+                tools[name] = structs.replace(known, stand_ins=found)
+        return structs.replace(restore, tools=tools) if tools != restore.tools else restore
 
     def verbatim(self, body: bytes, about: About) -> bytes | None:
         """Pass on what the editor itself wrote, with our project; translate all else."""
@@ -220,11 +236,30 @@ def _require(schema: Obj, *, root: bool) -> None:
     if str(schema.get("type", "")).lower() != "object":
         return
     if not properties:
-        reason = {"type": "string", "description": "Why this is called, in a few words."}
+        reason = _StandIn(type="string", description="Why this is called, in a few words.")
         schema["properties"], schema["required"] = {"reason": reason}, ["reason"]
     elif not schema.get("required") and not root:
-        schema["properties"] = {**properties, "_": {"type": "boolean"}}
+        schema["properties"] = {**properties, "_": _StandIn(type="boolean")}
         schema["required"] = ["_"]
+
+
+def _stand_ins(schema: Any) -> StandIns:
+    """Return what `_require` has put into a schema."""
+    if not isinstance(schema, dict):
+        return StandIns()
+    names: set[str] = set()
+    inside: dict[str, StandIns] = {}
+    properties = schema.get("properties")
+    for name, sub in properties.items() if isinstance(properties, dict) else ():
+        if isinstance(sub, _StandIn):
+            names.add(name)
+        elif found := _stand_ins(sub):
+            inside[name] = found
+    for sub in (schema.get("items"), *(schema.get("anyOf") or ())):
+        found = _stand_ins(sub)
+        names |= found.names
+        inside.update(found.inside)
+    return StandIns(frozenset(names), inside)
 
 
 PROVIDER: Final = Antigravity()

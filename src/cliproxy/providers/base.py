@@ -16,6 +16,7 @@ from cliproxy.base.redact import Hidden
 from cliproxy.dialects import Operation
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.request import DialectId
+from cliproxy.ir.restore import Restore
 
 Ability = Literal["count", "keep", "compact", "whole"]
 """`count`: it has a token-count endpoint. `keep`: an answer can be leant on by its id in a later
@@ -105,6 +106,10 @@ class Provider(Protocol):
         """Apply the host's quirks to a translated body, in place."""
         ...
 
+    def restore(self, body: Obj, restore: Restore) -> Restore:
+        """Return what is to be undone in the answer, `adjust`'s changes to a body included."""
+        ...
+
     def verbatim(self, body: bytes, about: About) -> bytes | None:
         """Return a client's own body as it is to be sent; None when it must be translated."""
         ...
@@ -159,6 +164,10 @@ class Host:
 
     def adjust(self, body: Obj, about: About) -> None:
         """Leave the body as it was built."""
+
+    def restore(self, body: Obj, restore: Restore) -> Restore:
+        """Undo what the dialect did."""
+        return restore
 
     def verbatim(self, body: bytes, about: About) -> bytes | None:
         """Send the client's own bytes, unless it wants one piece of a host that only streams."""

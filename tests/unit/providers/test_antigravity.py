@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
-from tests.unit.providers.google import about, account, call, written
+from tests.unit.providers.google import about, account, call, parsed, written
 
-from cliproxy import providers
+from cliproxy import dialects, providers
 from cliproxy.base.errors import UpstreamRefused
+from cliproxy.ir.events import ArgsDelta, BlockStart, BlockStop
+from cliproxy.ir.restore import RestoreStream
 from cliproxy.providers.base import USER_AGENT
 from cliproxy.routing.reasons import goes_on
 
@@ -37,6 +40,75 @@ def chat(model, **more):
 def declared(model, schema):
     request = chat(model, tools=[tool(schema)])
     return request["tools"][0]["functionDeclarations"][0]
+
+
+OPEN = {"type": "object"}
+EMPTY = {"type": "object", "properties": {}}
+LOOSE = {"type": "object", "properties": {"a": {"type": "string"}}}
+
+
+class TestStandIns:
+    """What had to be declared for the upstream's sake is not in the calls that clients see."""
+
+    def seen(self, model, schema, args, *, name="f"):
+        what = about(ME, model)
+        asked = parsed(model, "openai-chat", {**CHAT, "tools": [tool(schema, name)]}, what)
+        built = dialects.get(what.dialect).build(asked, what.caps)
+        PROVIDER.adjust(built.body, what)
+        stream = RestoreStream(PROVIDER.restore(built.body, built.restore))
+        whole = json.dumps(args)
+        events = stream.feed(
+            [
+                BlockStart(0, "tool_call", id="c", name=name),
+                ArgsDelta(0, whole[:3]),
+                ArgsDelta(0, whole[3:]),
+                BlockStop(0),
+            ]
+        )
+        return json.loads("".join(e.text for e in events if isinstance(e, ArgsDelta)))
+
+    @pytest.mark.parametrize("model", [CLAUDE, PRO])
+    @pytest.mark.parametrize(
+        ("schema", "args", "seen"),
+        [
+            (None, {"reason": "why"}, {}),
+            (OPEN, {"reason": "why", "b": 1}, {"b": 1}),
+            (EMPTY, {"reason": "why"}, {}),
+            (
+                {"type": "object", "properties": {"reason": {"type": "string"}}},
+                {"reason": "mine"},
+                {"reason": "mine"},
+            ),
+            (
+                {"type": "object", "properties": {"_": {"type": "boolean"}}},
+                {"_": True},
+                {"_": True},
+            ),
+            (
+                {"type": "object", "properties": {"o": LOOSE, "_": {"type": "boolean"}}},
+                {"o": {"a": "x", "_": True}, "_": True},
+                {"o": {"a": "x"}, "_": True},
+            ),
+            (
+                {"type": "object", "properties": {"l": {"type": "array", "items": LOOSE}}},
+                {"l": [{"a": "x", "_": True}, {"_": False}, "odd"]},
+                {"l": [{"a": "x"}, {}, "odd"]},
+            ),
+            (
+                {"type": "object", "properties": {"o": EMPTY}},
+                {"o": {"reason": "why"}, "reason": "kept"},
+                {"o": {}, "reason": "kept"},
+            ),
+        ],
+    )
+    def test_they_are_taken_out_of_calls(self, model, schema, args, seen):
+        assert self.seen(model, schema, args) == seen
+
+    def test_other_models_have_none(self):
+        assert self.seen(GEMINI, EMPTY, {"reason": "mine"}) == {"reason": "mine"}
+
+    def test_what_is_no_object_passes(self):
+        assert self.seen(CLAUDE, EMPTY, "text") == "text"
 
 
 class TestAddress:
