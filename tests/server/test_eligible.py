@@ -370,6 +370,19 @@ def test_a_conversation_goes_on_where_its_reasoning_cannot_be_read(
     assert {k: v for k, v in sent.items() if k in fields} == left
 
 
+def test_nothing_is_left_out_where_all_is_to_be_carried(pair, proxies):
+    first, _ = pair
+    proxy = proxies("codex")
+    wound(proxy)
+    first.reset()
+    first.script(sealed)
+    path, body = request("openai-responses", input=REASONED, store=False)
+    got = post(proxy, path, body, {"x-cliproxy-fidelity": "strict"})
+    assert got.status_code == 400
+    assert "could not be verified" in got.text
+    assert len(first.requests) == 1
+
+
 @pytest.mark.parametrize(("name", "refuses"), [("codex", sealed), ("claude", signed)])
 def test_what_does_not_help_is_tried_once(pair, proxies, name, refuses):
     first, second = pair

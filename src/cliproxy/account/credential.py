@@ -64,7 +64,7 @@ class Credential:
     @property
     def token(self) -> str:
         """What calls are made with: iFlow's key, else the access token."""
-        return self.text("api_key") or self.access_token
+        return self.text("api_key") or self.text("api-key") or self.access_token
 
     @property
     def access_token(self) -> str:

@@ -273,7 +273,7 @@ async def _attempt(
     if request.entry is not None:
         via = call.http.proxy or gateway.settings.proxy_url or ""
         exchange = request.entry.call(call.http, candidate.account.label, proxy=via)
-    response, refusal = await _sent(gateway, request, candidate, target, call)
+    response, refusal = await _sent(gateway, request, candidate, target, call, strict=strict)
     response.closed = turn.end
     if exchange is not None:
         exchange.status, exchange.answer_headers = response.status, response.headers
@@ -350,9 +350,17 @@ async def _read(
 
 
 async def _sent(
-    gateway: Gateway, request: Request, candidate: Candidate, target: Target, call: Prepared
+    gateway: Gateway,
+    request: Request,
+    candidate: Candidate,
+    target: Target,
+    call: Prepared,
+    *,
+    strict: bool,
 ) -> tuple[UpstreamResponse, GatewayError | None]:
     """Send a call, to the provider's other hosts too where that helps.
+
+    Also without what is refused, unless it is to be carried whole or not at all.
 
     Returns the answer, and what it refuses where that was read already.
     """
@@ -369,7 +377,7 @@ async def _sent(
                 raise
             continue
         gateway.pool.observe(candidate, quota.read(response.headers, gateway.clock.now()))
-        if asked is not call.http:
+        if _leaves_out(call.http, asked):
             _tell_of_omissions(request, call, asked)
         if 200 <= response.status < 300 or not target.provider.several:
             return response, None
@@ -379,10 +387,14 @@ async def _sent(
             if isinstance(refusal, UpstreamError)
             else None
         )
-        if http is None:
+        if http is None or (strict and _leaves_out(call.http, http)):
             return response, refusal
         response.close()
     raise UpstreamBroken("There is no host to ask.")
+
+
+def _leaves_out(asked: HttpRequest, sent: HttpRequest) -> bool:
+    return sent.headers is not asked.headers or sent.body is not asked.body
 
 
 def _tell_of_omissions(request: Request, call: Prepared, sent: HttpRequest) -> None:

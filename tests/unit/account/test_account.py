@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cliproxy.account.credential import Credential
 from cliproxy.account.model import Account, ModelRule, stable_id
 from cliproxy.base.redact import Secret
 
@@ -38,3 +39,17 @@ def test_clients_see_the_alias_or_the_name(rule, visible):
 def test_printing_an_account_does_not_print_its_secret():
     account = Account("id", "claude", "label", secret=Secret("sk-ant-0123456789-secret-0123456789"))
     assert "0123456789-secret" not in repr(account)
+
+
+@pytest.mark.parametrize(
+    ("fields", "token"),
+    [
+        ({"api_key": "k"}, "k"),
+        ({"api-key": "k"}, "k"),
+        ({"api_key": "new", "api-key": "old"}, "new"),
+        ({"api-key": "k", "access_token": "t"}, "k"),
+        ({"access_token": "t"}, "t"),
+    ],
+)
+def test_a_file_may_spell_its_key_with_a_dash(fields, token):
+    assert Credential("iflow.json", {"type": "iflow", **fields}).token == token
