@@ -83,6 +83,20 @@ openai-compatibility:
     assert second.url in told["API REQUEST 2"]
 
 
+def test_a_call_that_is_made_again_without_what_was_refused_is_told_twice(sim, start_proxy, folder):
+    proxy = start(sim, start_proxy, "request-log: true")
+    sim.script(Failure(400, "The long context beta is not for you."), Answer("The answer."))
+    flags = {"anthropic-beta": "context-1m-2025-08-07"}
+    answer = post(proxy, *request("anthropic", "m"), flags)
+    assert (answer.status_code, answer.headers["x-cliproxy-dropped"]) == (200, "anthropic-beta")
+    (file,) = logged(proxy, folder)
+    told = sections(file)
+    assert "context-1m-2025-08-07" in told["API REQUEST 1"]
+    assert "The long context beta is not for you." in told["API RESPONSE 1"]
+    assert "context-1m-2025-08-07" not in told["API REQUEST 2"]
+    assert "The answer." in told["API RESPONSE 2"]
+
+
 class TestOnlyErrors:
     """With logs in files, but not of every request."""
 

@@ -269,15 +269,8 @@ async def _attempt(
     call = prepare(request, target, strict=strict, asked=asked, rules=gateway.settings.payload)
     request.attempts[-1].losses = call.losses
     token = candidate.account.token
-    exchange = None
-    if request.entry is not None:
-        via = call.http.proxy or gateway.settings.proxy_url or ""
-        exchange = request.entry.call(call.http, candidate.account.label, proxy=via)
     response, refusal = await _sent(gateway, request, candidate, target, call, strict=strict)
     response.closed = turn.end
-    if exchange is not None:
-        exchange.status, exchange.answer_headers = response.status, response.headers
-        response.heard = exchange.answer.add
     reply: Reply | None = None
     try:
         if 200 <= response.status < 300:
@@ -367,6 +360,10 @@ async def _sent(
     http: HttpRequest | None = call.http
     while http is not None:
         asked = http
+        exchange = None
+        if request.entry is not None:
+            via = asked.proxy or gateway.settings.proxy_url or ""
+            exchange = request.entry.call(asked, candidate.account.label, proxy=via)
         try:
             response = await gateway.transport.send(
                 asked, gateway.settings.patience.of(candidate), proxy=gateway.settings.proxy_url
@@ -376,12 +373,19 @@ async def _sent(
             if http is None:
                 raise
             continue
+        if exchange is not None:
+            exchange.status, exchange.answer_headers = response.status, response.headers
+            response.heard = exchange.answer.add
         gateway.pool.observe(candidate, quota.read(response.headers, gateway.clock.now()))
         if _leaves_out(call.http, asked):
             _tell_of_omissions(request, call, asked)
         if 200 <= response.status < 300 or not target.provider.several:
             return response, None
-        refusal = await _refusal(gateway, request, call, response)
+        try:
+            refusal = await _refusal(gateway, request, call, response)
+        except BaseException:
+            response.close()
+            raise
         http = (
             target.provider.elsewhere(asked, refusal)
             if isinstance(refusal, UpstreamError)
