@@ -7,6 +7,7 @@ even less.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -70,20 +71,23 @@ def pair(
         turn.clear()
         after.clear()
 
+    due = _due(messages)
+    waits = -1
+    """Where the last result that the turn waits for stands."""
+    heard = False
+    """The user was heard since the turn."""
     for place, message in enumerate(messages):
         if message.role != "assistant":
             after.append(message)
+            heard = heard or message.role == "user"
             continue
         # Reasoning, text and calls of one turn may come as several assistant messages (Responses
-        # items); results that arrived in between close the turn.
-        if after and (any(_results(m) for m in after) or any(m.role == "user" for m in after)):
-            if not _starts_over(message) and _waits(turn, after, messages[place:]):
-                turn.append(message)
-                continue
+        # items); results that arrived in between close the turn, unless more are to come.
+        if after and not (heard and waits >= place and not _starts_over(message)):
             flush(last=False)
-        elif after:
-            flush(last=False)
+            waits, heard = -1, False
         turn.append(message)
+        waits = max(waits, due.get(place, -1))
     flush(last=True)
     return tuple(out)
 
@@ -93,18 +97,22 @@ def _starts_over(message: Message) -> bool:
     return any(isinstance(p, ToolCall) for p in message.parts)
 
 
-def _waits(turn: list[Message], after: list[Message], rest: Sequence[Message]) -> bool:
-    """Tell whether the result of one of the turn's calls is still to come."""
-    calls = {p.id for m in turn for p in m.parts if isinstance(p, ToolCall) and p.kind != "server"}
-    missing = calls - {p.call_id for m in after for p in _results(m)}
-    for message in rest if missing else ():
+def _due(messages: Sequence[Message]) -> dict[int, int]:
+    """Return, for every message with calls, where the last of their results stands.
+
+    Once an id is called again, what comes answers that call.
+    """
+    due: dict[int, int] = {}
+    waiting: dict[str, int] = {}
+    for place, message in enumerate(messages):
         for part in message.parts:
-            if isinstance(part, ToolCall):
-                # Called again: what comes answers that call.
-                missing.discard(part.id)
-            elif isinstance(part, ToolResult) and part.call_id in missing:
-                return True
-    return False
+            if isinstance(part, ToolCall) and part.kind != "server":
+                waiting[part.id] = place
+            elif isinstance(part, ToolResult):
+                called = waiting.pop(part.call_id, None)
+                if called is not None:
+                    due[called] = place
+    return due
 
 
 def _results(message: Message) -> list[ToolResult]:
@@ -128,6 +136,7 @@ def _answered(
     order: Literal["call", "original"],
 ) -> list[Message]:
     found: dict[int, ToolResult] = {}
+    match = _Matcher(calls, found)
     sequence: list[int] = []
     rest: list[Message] = []
     extras: dict[str, Any] | None = None
@@ -137,7 +146,7 @@ def _answered(
             if not isinstance(part, ToolResult):
                 kept.append(part)
                 continue
-            index = _match(part, calls, found)
+            index = match.index(part)
             if index is None:
                 _orphan(part, kept, losses, orphans)
                 continue
@@ -186,19 +195,37 @@ def _answered(
 
 
 def _in_order(sequence: list[int], count: int) -> list[int]:
-    return sequence + [i for i in range(count) if i not in set(sequence)]
+    answered = set(sequence)
+    return sequence + [i for i in range(count) if i not in answered]
 
 
-def _match(result: ToolResult, calls: list[ToolCall], found: dict[int, ToolResult]) -> int | None:
-    if result.call_id:
-        same = [i for i, call in enumerate(calls) if call.id == result.call_id]
-        free = [i for i in same if i not in found]
-        return free[0] if free else (same[-1] if same else None)
-    free = [i for i in range(len(calls)) if i not in found]
-    if result.name:
-        named = [i for i in free if calls[i].name == result.name]
-        return named[0] if named else None
-    return free[0] if free else None
+class _Matcher:
+    """Finds the call of a result: by id, else by order among the calls that have none yet."""
+
+    def __init__(self, calls: list[ToolCall], found: dict[int, ToolResult]) -> None:
+        self._found = found
+        self._all = deque(range(len(calls)))
+        self._named: dict[str, deque[int]] = {}
+        self._by_id: dict[str, deque[int]] = {}
+        self._last: dict[str, int] = {}
+        for index, call in enumerate(calls):
+            self._named.setdefault(call.name, deque()).append(index)
+            self._by_id.setdefault(call.id, deque()).append(index)
+            self._last[call.id] = index
+
+    def index(self, result: ToolResult) -> int | None:
+        """Return the place of the call among the turn's, None when there is no such call."""
+        if result.call_id:
+            free = self._first(self._by_id.get(result.call_id))
+            return self._last.get(result.call_id) if free is None else free
+        return self._first(self._named.get(result.name) if result.name else self._all)
+
+    def _first(self, indices: deque[int] | None) -> int | None:
+        while indices:
+            if indices[0] not in self._found:
+                return indices[0]
+            indices.popleft()
+        return None
 
 
 def _without_results(
@@ -235,11 +262,23 @@ def _orphan(
 def merge_roles(messages: Sequence[Message]) -> tuple[Message, ...]:
     """Drop messages without parts and concatenate the parts of neighbours with the same role."""
     out: list[Message] = []
+    joined: list[Part] = []
+    """Parts of the last message, once it is several."""
+
+    def close() -> None:
+        if joined:
+            out[-1] = structs.replace(out[-1], parts=tuple(joined))
+            joined.clear()
+
     for message in messages:
         if not message.parts:
             continue
         if out and out[-1].role == message.role and message.role != "system":
-            out[-1] = structs.replace(out[-1], parts=out[-1].parts + message.parts)
+            if not joined:
+                joined += out[-1].parts
+            joined += message.parts
         else:
+            close()
             out.append(message)
+    close()
     return tuple(out)

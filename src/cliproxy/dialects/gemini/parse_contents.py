@@ -7,6 +7,8 @@ served.
 
 from __future__ import annotations
 
+from collections import deque
+
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _fields as fields
@@ -78,8 +80,7 @@ def parse_system(wire: Json) -> tuple[SystemText, ...]:
 
 def parse_contents(items: list[Json]) -> tuple[Message, ...]:
     """Read the conversation."""
-    calls: list[tuple[str, str]] = []
-    """(name, id) of calls that nobody answered yet, oldest first."""
+    calls = _Unanswered()
     code: list[str] = []
     """Ids of code whose result is to come; clients part what came in several chunks."""
     messages: list[Message] = []
@@ -91,7 +92,7 @@ def parse_contents(items: list[Json]) -> tuple[Message, ...]:
 
 
 def _content(
-    item: Json, number: int, calls: list[tuple[str, str]], code: list[str], *, after: str
+    item: Json, number: int, calls: _Unanswered, code: list[str], *, after: str
 ) -> Message:
     where = f"contents[{number}]"
     if isinstance(item, str):
@@ -108,7 +109,6 @@ def _content(
         raise fields.wrong_type(f"{where}.parts", "an array", parts)
     model = role in ("model", "assistant")
     if model and after != "assistant":
-        # A new turn: what was not answered in the one before never will be.
         calls.clear()
         code.clear()
     reader = _Parts(number, calls, code)
@@ -125,10 +125,50 @@ def _content(
     return Message("system" if role == "system" else "user", tuple(read), extras=extras)
 
 
+class _Unanswered:
+    """The calls of a turn that have no response yet."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._all: deque[str] = deque()
+        self._named: dict[str, deque[str]] = {}
+
+    def clear(self) -> None:
+        """Begin a new turn: what was not answered in the one before never will be."""
+        self._ids.clear()
+        self._all.clear()
+        self._named.clear()
+
+    def add(self, name: str, call_id: str) -> None:
+        """Take a call."""
+        self._ids.add(call_id)
+        self._all.append(call_id)
+        self._named.setdefault(name, deque()).append(call_id)
+
+    def answer(self, name: str, call_id: str) -> str:
+        """Return the id of the call a response is to.
+
+        With no id, or one the client made up for a call that came without, it is the oldest of
+        that name.
+        """
+        if call_id not in self._ids:
+            call_id = self._oldest(name) or call_id
+        self._ids.discard(call_id)
+        return call_id
+
+    def _oldest(self, name: str) -> str:
+        waiting = self._named.get(name) if name else self._all
+        while waiting:
+            if waiting[0] in self._ids:
+                return waiting[0]
+            waiting.popleft()
+        return ""
+
+
 class _Parts:
     """Reads the parts of one content."""
 
-    def __init__(self, turn: int, calls: list[tuple[str, str]], code: list[str]) -> None:
+    def __init__(self, turn: int, calls: _Unanswered, code: list[str]) -> None:
         self._turn = turn
         self._calls = calls
         self._code = code
@@ -193,7 +233,7 @@ class _Parts:
         call_id = fields.text(call, "id", f"{where}.functionCall") or positional_id(
             self._turn, at, name, args
         )
-        self._calls.append((name, call_id))
+        self._calls.add(name, call_id)
         return ToolCall(
             call_id, name, args, signature=sig, extras=_rest(wire, "functionCall", call, _CALL)
         )
@@ -203,10 +243,7 @@ class _Parts:
         answer = camel(fields.obj_of(wire, "functionResponse", where) or {})
         name = fields.text(answer, "name", at) or ""
         call_id = fields.text(answer, "id", at) or ""
-        if all(call_id != known for _, known in self._calls):
-            # No id, or one the client made up for a call that came without: found by name.
-            call_id = self._oldest(name) or call_id
-        self._calls[:] = [c for c in self._calls if c[1] != call_id]
+        call_id = self._calls.answer(name, call_id)
         value = answer.get("response")
         text, is_error = _response_text(value)
         parts: list[Part] = [Text(text)] if text is not None else []
@@ -215,12 +252,6 @@ class _Parts:
             parts.append(self.part(camel(fields.as_obj(inner, path)), path, number))
         extras = _rest(wire, "functionResponse", answer, _RESPONSE)
         return ToolResult(call_id, tuple(parts), is_error, name or None, extras=extras)
-
-    def _oldest(self, name: str) -> str:
-        for known, call_id in self._calls:
-            if known == name or not name:
-                return call_id
-        return ""
 
 
 def _response_text(value: Json) -> tuple[str | None, bool | None]:
