@@ -7,9 +7,9 @@ even less.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from msgspec import structs
 
@@ -34,8 +34,7 @@ def pair(
       message whose first parts are the results, one per call (`order`), then whatever else the
       user said before the next assistant turn. System messages in between move after the results.
     - A call without result gets `ToolResult(is_error=True, parts=[Text(NO_RESULT)])` if
-      `synthesise` (reported; not for calls of the last turn when nothing follows it: those are
-      pending and stay bare).
+      `synthesise` (reported). Those of the last turn too: no API answers a call in its stead.
     - Duplicate results: last payload at the first position (reported).
     - Results without a call: dropped or turned into user text (reported).
     - Call ids may be reused in later rounds: a result belongs to the nearest preceding unanswered
@@ -50,24 +49,14 @@ def pair(
     after: list[Message] = []
     """What followed that turn."""
 
-    def flush(*, last: bool) -> None:
-        calls = [p for m in turn for p in m.parts if isinstance(p, ToolCall) and p.kind != "server"]
+    def flush() -> None:
+        calls = [p for m in turn for p in m.parts if _runs_here(p)]
         if not calls:
             out.extend(turn)
             out.extend(_without_results(after, losses, orphans))
         else:
-            pending = last and not after
             out.extend(_merged(turn))
-            out.extend(
-                _answered(
-                    calls,
-                    after,
-                    losses,
-                    orphans,
-                    synthesise=synthesise and not pending,
-                    order=order,
-                )
-            )
+            out.extend(_answered(calls, after, losses, orphans, synthesise=synthesise, order=order))
         turn.clear()
         after.clear()
 
@@ -84,11 +73,11 @@ def pair(
         # Reasoning, text and calls of one turn may come as several assistant messages (Responses
         # items); results that arrived in between close the turn, unless more are to come.
         if after and not (heard and waits >= place and not _starts_over(message)):
-            flush(last=False)
+            flush()
             waits, heard = -1, False
         turn.append(message)
         waits = max(waits, due.get(place, -1))
-    flush(last=True)
+    flush()
     return tuple(out)
 
 
@@ -106,7 +95,7 @@ def _due(messages: Sequence[Message]) -> dict[int, int]:
     waiting: dict[str, int] = {}
     for place, message in enumerate(messages):
         for part in message.parts:
-            if isinstance(part, ToolCall) and part.kind != "server":
+            if _runs_here(part):
                 waiting[part.id] = place
             elif isinstance(part, ToolResult):
                 called = waiting.pop(part.call_id, None)
@@ -257,6 +246,43 @@ def _orphan(
         return
     losses.add(where, "there is no call it answers; sent as text", action="approximated")
     kept += [Text(f"Result of tool call {called}:"), *result.parts]
+
+
+def tell_apart(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Give calls whose id was used before an id of their own, and their results with them.
+
+    For APIs that want ids to be unique in a conversation; the messages must be paired. The new id
+    depends on nothing that follows, so that what was sent before stays as it was.
+    """
+    calls = [p.id for m in messages for p in m.parts if _runs_here(p)]
+    if len(set(calls)) == len(calls):
+        return tuple(messages)
+    seen: Counter[str] = Counter()
+    given: dict[str, deque[str]] = {}
+    """What the calls of the turn are called now, by the id they had."""
+    out: list[Message] = []
+    for message in messages:
+        parts: list[Part] = []
+        if message.role == "assistant":
+            given = {}
+        for part in message.parts:
+            if _runs_here(part):
+                seen[part.id] += 1
+                times = seen[part.id]
+                known = part.id if times == 1 else f"{part.id}~{times}"
+                given.setdefault(part.id, deque()).append(known)
+                parts.append(structs.replace(part, id=known))
+            elif isinstance(part, ToolResult) and (ids := given.get(part.call_id)):
+                parts.append(structs.replace(part, call_id=ids.popleft()))
+            else:
+                parts.append(part)
+        out.append(structs.replace(message, parts=tuple(parts)))
+    return tuple(out)
+
+
+def _runs_here(part: Part) -> TypeGuard[ToolCall]:
+    """Tell whether a part is a call that the client answers."""
+    return isinstance(part, ToolCall) and part.kind != "server"
 
 
 def merge_roles(messages: Sequence[Message]) -> tuple[Message, ...]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cliproxy.ir.loss import Losses
-from cliproxy.ir.pairing import NO_RESULT, merge_roles, pair
+from cliproxy.ir.pairing import NO_RESULT, merge_roles, pair, tell_apart
 from cliproxy.ir.request import Message, Text, Thinking, ToolCall, ToolResult
 
 
@@ -143,7 +143,12 @@ MISSING = ToolResult("b", (Text(NO_RESULT),), is_error=True, name="f")
             ["tool_call(b)"],
             id="edge-93-a-result-belongs-to-the-nearest-call",
         ),
-        pytest.param([user(HI), said(A)], [user(HI), said(A)], [], id="pending-calls-stay-bare"),
+        pytest.param(
+            [user(HI), said(B)],
+            [user(HI), said(B), user(MISSING)],
+            ["tool_call(b)"],
+            id="edge-92-nothing-follows-the-call",
+        ),
         pytest.param(
             [said(A), user(result("a", "1")), said(A), user(result("a", "2"))],
             [said(A), user(named("a", "1")), said(A), user(named("a", "2"))],
@@ -227,6 +232,24 @@ def test_results_can_keep_their_own_order():
     assert [p.call_id for p in answer.parts[:3]] == ["c", "a", "b"]
 
 
+def test_edge_93_an_id_used_again_becomes_another_and_its_results_with_it():
+    history = [said(A), user(result("a", "1")), said(A, B, A), user(result("a", "2"), result("b"))]
+    paired = pair(history, Losses(), orphans="drop")
+    first, one, again, two = tell_apart(paired)
+    assert (first, one) == paired[:2]
+    assert [p.id for p in again.parts] == ["a~2", "b", "a~3"]
+    assert [(p.call_id, p.parts[0].text) for p in two.parts] == [
+        ("a~2", "2"),
+        ("b", "ok"),
+        ("a~3", NO_RESULT),
+    ]
+
+
+def test_ids_that_are_all_different_stay():
+    history = tuple(pair([said(A, B), user(result("a"), result("b"))], Losses(), orphans="drop"))
+    assert tell_apart(history) == history
+
+
 # ---- any history ------------------------------------------------------------------------------
 IDS = st.sampled_from(["a", "b", "c", ""])
 NAMES = st.sampled_from(["f", "g"])
@@ -259,8 +282,6 @@ def test_no_call_and_no_result_is_left_alone(history):
         results = [p for p in message.parts if isinstance(p, ToolResult)]
         if calls:
             assert message.role == "assistant"
-            if index + 1 == len(out):
-                continue  # still pending
             answer = out[index + 1]
             assert answer.role == "user"
             head = answer.parts[: len(calls)]
@@ -287,6 +308,18 @@ def test_what_is_paired_stays_as_it_is(history):
     # Neighbours of one role are one turn, however many messages they are.
     assert merge_roles(pair(once, losses, orphans="drop")) == merge_roles(once)
     assert len(losses) == 0
+
+
+@given(HISTORIES)
+def test_no_two_calls_told_apart_have_one_id(history):
+    paired = pair(history, Losses(), orphans="drop")
+    out = tell_apart(paired)
+    ids = [p.id for m in out for p in m.parts if isinstance(p, ToolCall)]
+    assert len(set(ids)) == len(ids)
+    assert [[type(p) for p in m.parts] for m in out] == [[type(p) for p in m.parts] for m in paired]
+    # What follows does not change what was.
+    some = tell_apart(paired[:-2])
+    assert out[: len(some)] == some
 
 
 @given(HISTORIES)

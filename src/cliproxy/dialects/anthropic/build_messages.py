@@ -22,7 +22,7 @@ from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.media import image_mime
 from cliproxy.ir.names import NameMap, custom_args, safe_id
-from cliproxy.ir.pairing import merge_roles, pair
+from cliproxy.ir.pairing import merge_roles, pair, tell_apart
 from cliproxy.ir.request import (
     Audio,
     Cache,
@@ -65,7 +65,7 @@ def build_messages(
         structs.replace(m, parts=tuple(writer.keep(m.parts, f"messages[{n}].content", m.role)))
         for n, m in enumerate(paired)
     ]
-    merged = list(merge_roles(kept))
+    merged = list(tell_apart(merge_roles(kept)))
     report_extras(req, merged, losses, "anthropic", "the message")
     if not own:
         report_system(req, losses)
