@@ -205,7 +205,7 @@ SAID_AGAIN = {
 }
 NOTHING = (
     # What silence means in every dialect.
-    None, True, False, "auto", [], {}, {"includeThoughts": False},
+    None, True, False, "auto", [], {}, "{}", {"includeThoughts": False},
     {"type": "object", "properties": {}},
 )  # fmt: skip
 
@@ -224,4 +224,4 @@ def test_no_field_is_lost_in_silence_whatever_stands_beside_it(request, target, 
     assume(not any(known.search(name) for known in compat_probe.UNPROVEN))
     there = compat_probe.attempt(source, target, body)
     if compat_probe._became(source, target, body, path, there) == "ignored":
-        assert ignored(source, target, body, path), name
+        assert ignored(source, target, body, path), f"{name}: {value!r}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from cliproxy.dialects import where
+from cliproxy.dialects._worded import worded
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import NameMap
+from cliproxy.ir.request import Image, Opaque, Text
 from cliproxy.ir.server_tools import Pairs
 
 
@@ -37,3 +39,10 @@ class Telling:
         self._paths = paths
         self._ran = ran
         self._own = own
+
+    def _worded(self, part: Opaque, path: str, *, draws: bool = False) -> Text | Image | None:
+        """Return another dialect's part in words of this one, None if there are none."""
+        said = None if self._own else worded(part, self._names, draws=draws)
+        if said is not None:
+            self._losses.add(path, f"{part.kind} is said in other words", "info", "approximated")
+        return said

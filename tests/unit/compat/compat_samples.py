@@ -530,6 +530,13 @@ def _responses() -> list[Case]:
                     "outputs": [{"type": "logs", "logs": "l"}],
                 },
                 {"type": "local_shell_call_output", "id": "l_1", "output": "x"},
+                {
+                    "type": "image_generation_call",
+                    "id": "ig_1",
+                    "status": "completed",
+                    "result": PNG,
+                    "output_format": "webp",
+                },
             )
         ),
     ]
@@ -828,6 +835,33 @@ def _anthropic() -> list[Case]:
                                     "data": PNG,
                                 },
                             },
+                        ],
+                    }
+                ],
+            },
+        ],
+        [
+            ask,
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "tool_use", "id": "toolu_3", "name": "look", "input": {"city": "Oslo"}}
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "tool_result",
+                        "tool_use_id": "toolu_3",
+                        "content": [
+                            {
+                                "type": "search_result",
+                                "source": "https://a.org",
+                                "title": "A",
+                                "content": [{"type": "text", "text": "found"}],
+                            },
+                            {"type": "tool_reference", "tool_name": "look"},
                         ],
                     }
                 ],

@@ -98,6 +98,9 @@ FIELDS: Final = {
     "messages.content[document].context": "ADKD put into the text",
     "messages.content[document].citations.**": "DDKD",
     f"messages.content[{_OWN_BLOCKS}].**": "DDKD understood by this provider only",
+    "messages.content[search_result].title": "MMKM as text; reported",
+    "messages.content[search_result].source": "MMKM as text; reported",
+    "messages.content[search_result].content[text].text": "MMKM as text; reported",
     **{
         f"messages.content[server_tool_use].{name}": "DMKM code that ran; other calls are dropped"
         for name in ("id", "name", "input")
@@ -126,6 +129,8 @@ FIELDS: Final = {
     "messages.content[tool_result].content[image|document].**": "MMKM as in messages",
     "messages.content[tool_result].content[image].source.media_type": "---- found in the data",
     f"messages.content[tool_result].content[{_OWN_BLOCKS}].**": "DDKD",
+    "messages.content[tool_result].content[search_result].**": "MMKM as in messages",
+    "messages.content[tool_result].content[tool_reference].tool_name": "MMKM as text; reported",
 }
 
 BEYOND: Final = {

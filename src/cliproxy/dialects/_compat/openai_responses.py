@@ -99,6 +99,7 @@ FIELDS: Final = {
     "input[code_interpreter_call].outputs[logs].logs": "DKMM",
     "input[code_interpreter_call].status": "DK-- the outputs say it",
     "input[code_interpreter_call].container_id": "DK-- understood by this provider only",
+    "input[image_generation_call].result": "DKDM only Gemini takes pictures of its own back",
     "input[mcp_call].id": "DKMD",
     "input[mcp_call].name": "DKMD",
     "input[mcp_call].server_label": "DKMD",

@@ -178,6 +178,8 @@ class _Writer(Telling):
                 what = "sound" if isinstance(part, Audio) else "video"
                 self._losses.add(path, f"Claude takes no {what}", "error")
                 return []
+            case Opaque() if (said := self._worded(part, path)) is not None:
+                return self._keep(said, path, role)
             case ToolCall(kind="server") | ServerResult() | Opaque():
                 return self._foreign(part, path)
             case ToolCall():

@@ -192,6 +192,8 @@ class _Writer(Telling):
                 why = "another model's" if part.signature is not None else "unsigned"
                 self._losses.add(path, f"{why} reasoning cannot be replayed", "info")
                 return []
+            case Opaque() if (said := self._worded(part, path, draws=True)) is not None:
+                return self._keep(said, path, assistant=assistant)
             case ToolCall(kind="server") | ServerResult() | Opaque():
                 return self._foreign(part, path)
             case ToolCall():

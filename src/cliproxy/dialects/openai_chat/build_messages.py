@@ -47,7 +47,7 @@ _ID_CHARS = "_-.:|/+=@#"
 
 def build_messages(req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> list[Obj]:
     """Write the system prompt and the conversation."""
-    sieve = Sieve(req, caps, losses)
+    sieve = Sieve(req, caps, names, losses)
     kept = [sieve.message(index, message) for index, message in enumerate(req.messages)]
     if req.source != "openai-chat" and any(text.cache for text in req.system):
         losses.add("system.cache_control", "chat upstreams cache on their own", "info")

@@ -11,9 +11,11 @@ from msgspec import structs
 from cliproxy.base.json import Obj
 from cliproxy.dialects import where
 from cliproxy.dialects._listed import unlisted
+from cliproxy.dialects._worded import worded
 from cliproxy.dialects.openai_chat.wire import AUDIO_FORMATS
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
+from cliproxy.ir.names import NameMap
 from cliproxy.ir.request import (
     Audio,
     Document,
@@ -43,8 +45,9 @@ _TEXT_MIMES = frozenset(
 class Sieve:
     """Keeps the parts a chat upstream can take; reports the others."""
 
-    def __init__(self, req: IRRequest, caps: Caps, losses: Losses) -> None:
+    def __init__(self, req: IRRequest, caps: Caps, names: NameMap, losses: Losses) -> None:
         self._req = req
+        self._names = names
         self._caps = caps
         self._losses = losses
         self._own = req.source == "openai-chat"
@@ -93,6 +96,10 @@ class Sieve:
             case Opaque():
                 if part.dialect == "openai-chat":
                     yield part
+                elif (said := worded(part, self._names)) is not None:
+                    why = f"{part.kind} is said in other words"
+                    self._losses.add(path, why, "info", "approximated")
+                    yield from self._carry(said, path, role)
                 else:
                     self._losses.add(path, f"chat completions has no {part.kind or 'such'} part")
             case _:

@@ -271,6 +271,8 @@ class _Writer(Telling):
             case Opaque():
                 if self._own and isinstance(part.value, dict):
                     return [part.value]
+                if (said := self._worded(part, path)) is not None:
+                    return self._content(said, path, assistant=assistant)
                 self._losses.add(path, f"{part.kind or 'this part'} means nothing to this upstream")
                 return []
             case ServerResult():
