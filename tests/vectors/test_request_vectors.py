@@ -122,7 +122,7 @@ def restored(built: Built) -> Vector:
     """Return what is undone in the answer, without what is not."""
     tools = {name: to_builtins(tool) for name, tool in built.restore.tools.items()}
     for tool in tools.values():
-        for key in ("namespace", "custom", "types"):
+        for key in ("namespace", "custom", "item", "types"):
             if not tool[key]:
                 del tool[key]
     ids = {"ids": dict(built.restore.ids)} if built.restore.ids else {}

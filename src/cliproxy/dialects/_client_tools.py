@@ -1,10 +1,10 @@
 """Tools that a provider defines by type but the *client* runs, as plain functions.
 
-Anthropic's shell, text editor and memory tools have no declaration of their own: the model knows
-them by type and the client executes the calls. For a target without such types the call must still
-reach the client under the same name and with the same arguments, so the builder declares an
-ordinary function with the inputs the type stands for. Tools that need the provider's own eyes
-(computer use) are not here.
+Anthropic's shell, text editor and memory tools and OpenAI's shells and patches have no declaration
+of their own: the model knows them by type and the client executes the calls. For a target without
+such types the call must still reach the client under the same name and with the same arguments, so
+the builder declares an ordinary function with the inputs the type stands for. Tools that need the
+provider's own eyes (computer use) are not here.
 """
 
 from __future__ import annotations
@@ -82,7 +82,65 @@ def _editor(*, undo: bool, insert_field: str) -> Schema:
     return _object(properties, "command", "path")
 
 
+_TIMEOUT: Final = _integer("Milliseconds after which a command is ended.")
+
+_LOCAL_SHELL: Final = _object(
+    {
+        "command": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "The program and its arguments, such as bash, -lc and a script.",
+        },
+        "working_directory": _text("Where it is run."),
+        "timeout_ms": _TIMEOUT,
+        "env": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "Environment variables.",
+        },
+        "user": _text("The user to run it as."),
+    },
+    "command",
+)
+
+_SHELL: Final = _object(
+    {
+        "commands": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "The shell commands to run.",
+        },
+        "timeout_ms": _TIMEOUT,
+        "max_output_length": _integer("Characters of output to return at most."),
+    },
+    "commands",
+)
+
+_PATCH: Final = _object(
+    {
+        "type": {
+            "type": "string",
+            "enum": ["create_file", "update_file", "delete_file"],
+            "description": "What becomes of the file.",
+        },
+        "path": _text("The file, relative to the workspace."),
+        "diff": _text(
+            "Not for delete_file. create_file: the new content, + before every line. update_file:"
+            " for every place a line @@, perhaps with the name of the function or class it is in,"
+            " then the lines of it: a space before what stays, - before what goes, + before what"
+            " comes, and some lines that stay around each change. There are no line numbers."
+        ),
+    },
+    "type", "path",
+)  # fmt: skip
+
+_TYPED: Final = {"local_shell": _LOCAL_SHELL, "shell": _SHELL, "apply_patch": _PATCH}
+"""OpenAI's tools by their wire type, which is their name."""
+
 _DESCRIPTIONS: Final = {
+    "local_shell": "Run a program on the user's computer and return what it prints.",
+    "shell": "Run shell commands, one after another, and return what each prints.",
+    "apply_patch": "Create, change or delete one file.",
     "bash": "Run a command in a persistent shell and return what it prints.",
     "text_editor": "View, create and edit text files.",
     "memory": "Read and write the notes kept under /memories between conversations.",
@@ -95,6 +153,9 @@ def as_function(tool: ServerTool) -> Function | None:
     if isinstance(tool.native, dict):
         wire_type = str(tool.native.get("type") or "")
     match tool.kind:
+        case _ if tool.calls:
+            described = _DESCRIPTIONS[tool.name]
+            return Function(tool.name, described, _TYPED[tool.name], cache=tool.cache)
         case "bash":
             schema = _BASH
         case "memory":

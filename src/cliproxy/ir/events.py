@@ -55,7 +55,8 @@ class Start(Struct, frozen=True):
 class BlockStart(Struct, frozen=True):
     """A block of content opens.
 
-    tool_call: `id` is the call id, `name` is never empty. server_call: also `server_kind`.
+    tool_call: `id` is the call id, `name` is never empty; `server_kind` is what the client's
+    dialect calls it, where that is no plain call. server_call: also `server_kind`.
     server_result: `id` is the call's id, `payload` as `request.ServerResult.payload`, `native`
     the issuer's own block. redacted: `signature` holds the data. image/audio: `mime`, data comes
     in `MediaDelta`. opaque: `native`.

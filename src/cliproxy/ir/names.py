@@ -15,7 +15,15 @@ from typing import Any, Final
 from msgspec import Struct
 
 from cliproxy.base import json
-from cliproxy.ir.request import Custom, Function, IRRequest, ToolCall, ToolKey, ToolResult
+from cliproxy.ir.request import (
+    Custom,
+    Function,
+    IRRequest,
+    ServerTool,
+    ToolCall,
+    ToolKey,
+    ToolResult,
+)
 from cliproxy.ir.restore import Restore, Restored
 
 
@@ -200,12 +208,24 @@ def custom_args(text: str) -> str:
     return json.dumps_str({"input": text})
 
 
-def restore_for(req: IRRequest, names: NameMap, *, custom_tools: bool) -> Restore:
-    """Return what must be undone in the answer. `custom_tools`: the target takes them natively."""
+def restore_for(
+    req: IRRequest, names: NameMap, *, custom_tools: bool, typed_tools: bool = False
+) -> Restore:
+    """Return what must be undone in the answer.
+
+    Args:
+        req: The client's.
+        names: How tools are called at the target.
+        custom_tools: The target takes freeform tools natively.
+        typed_tools: The target takes the client's own tools known by type natively.
+    """
     tools = {target: Restored(key.name, key.namespace) for target, key in names.reverse().items()}
     if not custom_tools:
         for tool in req.tools:
             if isinstance(tool, Custom):
                 target = names.to_target(tool.name, tool.namespace)
                 tools[target] = Restored(tool.name, tool.namespace, custom=True)
+    for tool in () if typed_tools else req.tools:
+        if isinstance(tool, ServerTool) and tool.calls:
+            tools.setdefault(names.to_target(tool.name), Restored(tool.name, item=tool.calls))
     return Restore(tools)

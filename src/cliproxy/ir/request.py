@@ -285,6 +285,8 @@ class ServerTool(Struct, frozen=True, tag="server"):
     config: dict[str, Any] = field(default_factory=dict)
     native: Any = None
     cache: Cache | None = None
+    calls: str = ""
+    """What a call of it is in the issuer's dialect, for one that the client runs; else empty."""
 
 
 Tool = Function | Custom | ServerTool

@@ -48,6 +48,8 @@ class Restored(Struct, frozen=True):
     namespace: str | None = None
     custom: bool = False
     """Arguments `{"input": "…"}` become the bare text of a custom call."""
+    item: str = ""
+    """What a call of it is in the client's dialect, where it is no plain call of a function."""
     types: Mapping[str, Any] | None = None
     """The declared argument schema, where enum values had to become strings: integers, numbers
     and booleans are converted back."""
@@ -121,6 +123,7 @@ class RestoreStream:
             name=restored.name,
             namespace=restored.namespace,
             tool_kind="custom" if restored.custom else event.tool_kind,
+            server_kind=restored.item,
         )
 
 

@@ -500,6 +500,71 @@ def _responses() -> list[Case]:
                 "caller": {"type": "direct"},
             },
         ],
+        [
+            ask,
+            {
+                "type": "local_shell_call",
+                "id": "lsh_1",
+                "call_id": "call_1",
+                "status": "completed",
+                "action": {
+                    "type": "exec",
+                    "command": ["ls"],
+                    "env": {"A": "b"},
+                    "timeout_ms": 5,
+                    "user": "u",
+                    "working_directory": "/w",
+                },
+            },
+            {
+                "type": "local_shell_call_output",
+                "id": "call_1",
+                "output": "x",
+                "status": "completed",
+            },
+        ],
+        [
+            ask,
+            {
+                "type": "shell_call",
+                "id": "sh_1",
+                "call_id": "call_1",
+                "status": "completed",
+                "action": {"commands": ["ls"], "timeout_ms": 5, "max_output_length": 6},
+                "environment": {"type": "local"},
+            },
+            {
+                "type": "shell_call_output",
+                "id": "sho_1",
+                "call_id": "call_1",
+                "status": "completed",
+                "max_output_length": 6,
+                "output": [
+                    {
+                        "stdout": "out",
+                        "stderr": "err",
+                        "outcome": {"type": "exit", "exit_code": 3},
+                    }
+                ],
+            },
+        ],
+        [
+            ask,
+            {
+                "type": "apply_patch_call",
+                "id": "apc_1",
+                "call_id": "call_1",
+                "status": "completed",
+                "operation": {"type": "update_file", "path": "a.py", "diff": "@@"},
+            },
+            {
+                "type": "apply_patch_call_output",
+                "id": "apo_1",
+                "call_id": "call_1",
+                "status": "failed",
+                "output": "no such file",
+            },
+        ],
         *(
             [ask, item, ask]
             for item in (
@@ -529,7 +594,6 @@ def _responses() -> list[Case]:
                     "status": "completed",
                     "outputs": [{"type": "logs", "logs": "l"}],
                 },
-                {"type": "local_shell_call_output", "id": "l_1", "output": "x"},
                 {
                     "type": "image_generation_call",
                     "id": "ig_1",

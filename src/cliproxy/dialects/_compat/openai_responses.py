@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 _OWN_TOOLS: Final = (
-    "file_search|computer|computer_use_preview|mcp|image_generation|local_shell|shell|apply_patch|"
-    "tool_search|programmatic_tool_calling"
+    "file_search|computer|computer_use_preview|mcp|image_generation|tool_search|"
+    "programmatic_tool_calling"
 )
 _OWN_ITEMS: Final = (
     "file_search_call|computer_call|computer_call_output|tool_search_call|tool_search_output|"
@@ -15,6 +15,8 @@ _OWN_ITEMS: Final = (
     "apply_patch_call|apply_patch_call_output|mcp_list_tools|mcp_approval_request|"
     "mcp_approval_response|mcp_call|program|program_output|web_search_call"
 )
+_CLIENT_RUN: Final = "local_shell_call|shell_call|apply_patch_call"
+_CLIENT_RUN_OUTPUTS: Final = "local_shell_call_output|shell_call_output|apply_patch_call_output"
 _CALLS: Final = "function_call|custom_tool_call"
 _RESULTS: Final = "function_call_output|custom_tool_call_output"
 
@@ -91,6 +93,7 @@ FIELDS: Final = {
     "**.tools[web_search*].search_context_size": "MKDD",
     "**.tools[web_search*].user_location.**": "MKMD",
     "**.tools[code_interpreter].**": "DKDD Gemini's counterpart has no settings",
+    "**.tools[local_shell|shell|apply_patch].**": "DKDD the tool itself becomes a function",
     f"**.tools[{_OWN_TOOLS}].**": "DKDD run by this provider only",
     # ---- items
     f"input[{_OWN_ITEMS}].**": "DKDD understood by this provider only",
@@ -99,6 +102,21 @@ FIELDS: Final = {
     "input[code_interpreter_call].outputs[logs].logs": "DKMM",
     "input[code_interpreter_call].status": "DK-- the outputs say it",
     "input[code_interpreter_call].container_id": "DK-- understood by this provider only",
+    **{
+        f"input[{_CLIENT_RUN}|{_CLIENT_RUN_OUTPUTS}].{name}": "-K-- only names the item"
+        for name in ("id", "status")
+    },
+    f"input[{_CLIENT_RUN}].call_id": "MKMM",
+    f"input[{_CLIENT_RUN_OUTPUTS}].call_id": "MKMM",
+    "input[local_shell_call].action.**": "MKMM as a call of a function",
+    "input[shell_call].action.**": "MKMM as a call of a function",
+    "input[shell_call].environment.**": "-K-- where it ran says nothing of what came of it",
+    "input[apply_patch_call].operation.**": "MKMM as a call of a function",
+    "input[local_shell_call_output].output": "MKMM",
+    "input[shell_call_output].output.**": "MKMM as text",
+    "input[shell_call_output].max_output_length": "-K-- the output is there",
+    "input[apply_patch_call_output].output": "MKMM",
+    "input[apply_patch_call_output].status": "-KMM chat has no flag for failure",
     "input[image_generation_call].result": "DKDM only Gemini takes pictures of its own back",
     "input[mcp_call].id": "DKMD",
     "input[mcp_call].name": "DKMD",

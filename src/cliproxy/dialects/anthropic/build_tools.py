@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cliproxy.base.json import Obj
 from cliproxy.dialects import where
+from cliproxy.dialects._client_tools import as_function
 from cliproxy.dialects._unread import report_declaration, report_namespaces
 from cliproxy.dialects.anthropic.wire import COUNTERPARTS, WEB_SEARCH
 from cliproxy.ir.loss import Losses
@@ -62,7 +63,7 @@ def _declaration(tool: Tool, path: str, names: NameMap, losses: Losses, *, own: 
             name = names.to_target(tool.name, tool.namespace)
             return {"name": name, "description": description, "input_schema": schema}
         case ServerTool():
-            return _server(tool, path, losses)
+            return _server(tool, path, names, losses)
 
 
 def _function(tool: Function, path: str, names: NameMap, losses: Losses, *, own: bool) -> Obj:
@@ -87,12 +88,15 @@ def _function(tool: Function, path: str, names: NameMap, losses: Losses, *, own:
     return wire
 
 
-def _server(tool: ServerTool, path: str, losses: Losses) -> Obj | None:
+def _server(tool: ServerTool, path: str, names: NameMap, losses: Losses) -> Obj | None:
     if tool.dialect == "anthropic" and isinstance(tool.native, dict):
         return {"name": tool.name, **tool.native}
     if tool.kind in COUNTERPARTS:
         report_declaration(tool, path, losses)
         return {"type": COUNTERPARTS[tool.kind], "name": tool.kind}
+    if (function := as_function(tool)) is not None:
+        losses.add(path, "the typed tool became an ordinary function", "info", "approximated")
+        return _function(function, path, names, losses, own=False)
     if tool.kind != "web_search":
         losses.add(path, f"Claude has no counterpart of the {tool.kind} tool", "error")
         return None

@@ -203,7 +203,7 @@ class _Tools(Declaring):
 
     def _key(self, key: ToolKey) -> Obj | None:
         name = self._names.to_target(key.name, key.namespace)
-        if key.kind == "server":
+        if key.kind == "server" and name not in self._seen:
             self._losses.add(
                 where.field(self._req, "tool_choice"), f"{key.name} cannot be chosen by name here"
             )

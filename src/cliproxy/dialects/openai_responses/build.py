@@ -69,7 +69,9 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:
         _for_codex(req, body, losses)
     if operation == "count":
         body = {k: v for k, v in body.items() if k in COUNTED}
-    return Built(body, losses.tuple(), restore_for(req, names, custom_tools=caps.freeform_tools))
+    own = req.source == "openai-responses"
+    restore = restore_for(req, names, custom_tools=caps.freeform_tools, typed_tools=own)
+    return Built(body, losses.tuple(), restore)
 
 
 def _runs_code(body: Obj) -> bool:

@@ -175,6 +175,8 @@ class _Writer(Telling):
                 return None
 
     def _call(self, part: ToolCall, path: str) -> Obj:
+        if self._own and isinstance(native := (part.extras or {}).get("native"), dict):
+            return native
         custom = part.kind == "custom" and self._caps.freeform_tools
         args = part.args if custom or part.args.strip() else "{}"
         if part.kind == "custom" and not custom:
@@ -196,6 +198,8 @@ class _Writer(Telling):
         return item
 
     def _result(self, part: ToolResult, path: str) -> Obj:
+        if self._own and isinstance(native := (part.extras or {}).get("native"), dict):
+            return native
         custom = part.kind == "custom" and self._caps.freeform_tools
         kind = "custom_tool_call_output" if custom else "function_call_output"
         content = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _fields as fields
-from cliproxy.dialects.openai_responses import server_tools
+from cliproxy.dialects.openai_responses import client_run, server_tools
 from cliproxy.dialects.openai_responses.carry import settle
 from cliproxy.dialects.openai_responses.items import annotation
 from cliproxy.dialects.openai_responses.parse_tools import parse_tools
@@ -58,6 +58,8 @@ class Items:
         self.system: list[SystemText] = []
         self.messages: list[Message] = []
         self.tools: list[Tool] = []
+        self._call_ids: dict[str, str] = {}
+        """Call ids of the items whose results may name the item instead."""
 
     def read(self, items: list[Json]) -> None:
         """Read all items."""
@@ -98,10 +100,16 @@ class Items:
                 return Message("assistant", _search(item, where))
             case "code_interpreter_call" | "mcp_call":
                 return Message("assistant", _ran(item, where))
-            case "compaction" if (summary := _summary(item)) is not None:
-                return Message("user", (Text(SUMMARY + summary),))
             case None:
                 raise fields.missing(f"{where}.type")
+            case _ if kind in client_run.CALLS:
+                called = client_run.call(item, where)
+                self._call_ids[called.item_id or called.id] = called.id
+                return Message("assistant", (called,))
+            case _ if kind in client_run.OUTPUTS:
+                return Message("user", (client_run.output(item, where, self._call_ids),))
+            case "compaction" if (summary := _summary(item)) is not None:
+                return Message("user", (Text(SUMMARY + summary),))
             case _:
                 role = "user" if kind.endswith(("_output", "_response")) else "assistant"
                 return Message(

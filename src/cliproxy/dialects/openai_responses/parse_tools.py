@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import _fields as fields
+from cliproxy.dialects.openai_responses import client_run
 from cliproxy.ir.request import Custom, Function, ServerTool, Tool, ToolChoice, ToolKey
 
 _FUNCTION = frozenset({"type", "name", "description", "parameters", "strict", "output_schema"})
@@ -63,6 +64,9 @@ def _tool(wire: Obj, kind: str, where: str, namespace: str | None) -> Tool:
             )
         case _:
             name = _neutral(kind)
+            if client_run.runs({**wire, "type": kind}):
+                calls = client_run.TOOLS[kind]
+                return ServerTool(name, kind, "openai-responses", native=wire, calls=calls)
             config = _search(wire, where) if name == "web_search" else {}
             return ServerTool(name, name, "openai-responses", config, wire)
 
@@ -115,7 +119,7 @@ def _key(wire: Obj, where: str) -> ToolKey:
         name = fields.need_text(nested if nested is not None else wire, "name", at)
         namespace = fields.text(wire, "namespace", where)
         return ToolKey(name, namespace, "custom" if kind == "custom" else "function")
-    return ToolKey(_neutral(kind), None, "server")
+    return ToolKey(kind if kind in client_run.TOOLS else _neutral(kind), None, "server")
 
 
 def _neutral(kind: str) -> str:

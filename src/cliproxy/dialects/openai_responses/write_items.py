@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cliproxy.base import ids, json
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects.openai_responses import carry, server_tools
+from cliproxy.dialects.openai_responses import carry, client_run, server_tools
 from cliproxy.dialects.openai_responses.snapshot import message_item, text_part
 from cliproxy.dialects.openai_responses.wire import CALL_ID_LIMIT
 from cliproxy.dialects.sse import named_frame
@@ -244,6 +244,8 @@ class ItemWriter:
         if start.signature is not None:
             self._sealed(for_dialect(start.signature, "gpt"))
             self._sig = None
+        if start.server_kind in client_run.CALLS:
+            return  # an item of its own, written when it is whole
         self._item_id = self._fresh("ctc_" if start.tool_kind == "custom" else "fc_", start.item_id)
         self._add(self._call(start, "", "in_progress"))
 
@@ -269,7 +271,7 @@ class ItemWriter:
         if not text:
             return
         self._pieces.append(text)
-        if start is None or start.kind != "tool_call":
+        if start is None or start.kind != "tool_call" or start.server_kind:
             return
         if start.tool_kind == "custom":
             self._emit(
@@ -286,6 +288,27 @@ class ItemWriter:
 
     def _close_call(self, start: BlockStart) -> None:
         args = "".join(self._pieces)
+        if start.server_kind in client_run.CALLS:
+            self._close_typed(start, args)
+        else:
+            self._close_plain(start, args)
+        if self._sig is not None:
+            self._sealed(carry.after(self._sig))
+
+    def _close_typed(self, start: BlockStart, args: str) -> None:
+        kind = start.server_kind
+        call_id = safe_id(start.id, limit=CALL_ID_LIMIT)
+        item = client_run.item(kind, self._fresh(client_run.PREFIXES[kind], None), call_id, args)
+        if item is not None:
+            self._add(client_run.begun(item))
+            self._done(item)
+            return
+        # The client sees what the model wrote, and can tell it that this is no such call.
+        self._item_id = self._fresh("fc_", None)
+        self._add(self._call(start, "", "in_progress"))
+        self._close_plain(start, args)
+
+    def _close_plain(self, start: BlockStart, args: str) -> None:
         where = {"item_id": self._item_id, "output_index": self._at}
         if start.tool_kind == "custom":
             self._emit("response.custom_tool_call_input.done", **where, input=args)
@@ -295,8 +318,6 @@ class ItemWriter:
                 "response.function_call_arguments.done", **where, arguments=args, name=start.name
             )
         self._done(self._call(start, args, "completed"))
-        if self._sig is not None:
-            self._sealed(carry.after(self._sig))
 
     def _server_call(self, start: BlockStart) -> None:
         if start.dialect == "openai-responses" and isinstance(start.native, dict):
