@@ -7,8 +7,8 @@ from cliproxy.dialects._worded import worded
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
 from cliproxy.ir.names import NameMap
-from cliproxy.ir.request import Image, Opaque, Text
-from cliproxy.ir.server_tools import Pairs
+from cliproxy.ir.request import Image, Opaque, ServerResult, Text
+from cliproxy.ir.server_tools import CODE, Pairs, ran
 
 
 class Telling:
@@ -39,6 +39,12 @@ class Telling:
         self._paths = paths
         self._ran = ran
         self._own = own
+
+    def _made(self, part: ServerResult, path: str) -> None:
+        """Report the files of code that ran elsewhere: they stay where they are."""
+        if not self._own and part.kind == CODE and ran(part.payload).files:
+            made = self._paths.member(path, "files")
+            self._losses.add(made, "the files that the code made stay with their provider")
 
     def _worded(self, part: Opaque, path: str, *, draws: bool = False) -> Text | Image | None:
         """Return another dialect's part in words of this one, None if there are none."""

@@ -164,6 +164,7 @@ _MEMBERS: Final[dict[str, dict[DialectId, str]]] = {
         "gemini": "fileData.displayName",
     },
     "detail": {"openai-chat": "image_url.detail"},
+    "files": {"openai-responses": "outputs", "anthropic": "content.content"},
 }
 
 

@@ -28,6 +28,8 @@ class Ran(Struct, frozen=True):
     stderr: str = ""
     return_code: int = 0
     error: str = ""
+    files: int = 0
+    """How many files it made that are told by reference: nobody else can fetch them."""
 
     @property
     def text(self) -> str:
@@ -48,7 +50,11 @@ class Ran(Struct, frozen=True):
             "stderr": self.stderr,
             "return_code": self.return_code,
         }
-        return {**payload, "error": self.error} if self.error else payload
+        if self.error:
+            payload["error"] = self.error
+        if self.files:
+            payload["files"] = self.files
+        return payload
 
 
 def ran(payload: Any) -> Ran:
@@ -61,6 +67,7 @@ def ran(payload: Any) -> Ran:
         _text(payload.get("stderr")),
         code if isinstance(code, int) else 0,
         _text(payload.get("error")),
+        files if isinstance(files := payload.get("files"), int) else 0,
     )
 
 

@@ -592,7 +592,10 @@ def _responses() -> list[Case]:
                     "code": "c",
                     "container_id": "k",
                     "status": "completed",
-                    "outputs": [{"type": "logs", "logs": "l"}],
+                    "outputs": [
+                        {"type": "logs", "logs": "l"},
+                        {"type": "image", "url": "https://a.org/a.png"},
+                    ],
                 },
                 {
                     "type": "image_generation_call",

@@ -254,6 +254,8 @@ class _Writer(Telling):
 
     def _foreign(self, part: ToolCall | ServerResult | Opaque, path: str) -> list[Part]:
         if part in self._ran:
+            if isinstance(part, ServerResult):
+                self._made(part, path)
             return [part]
         if isinstance(part, ToolCall):
             if self._own and part.extras and "native" in part.extras:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import structs
+
 from cliproxy.base.json import Obj
 from cliproxy.dialects.anthropic import citations
 from cliproxy.ir.names import safe_id
@@ -44,7 +46,8 @@ def payload_of(wire: Obj) -> Any:
 def _ran(content: Obj) -> Ran:
     if error := content.get("error_code"):
         return Ran(error=str(error), return_code=1)
-    return ran(content)
+    made = content.get("content")
+    return structs.replace(ran(content), files=len(made) if isinstance(made, list) else 0)
 
 
 def call(kind: str, call_id: str, name: str, label: str | None) -> Obj | None:

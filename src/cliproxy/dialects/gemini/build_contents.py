@@ -254,6 +254,8 @@ class _Writer(Telling):
 
     def _foreign(self, part: ToolCall | ServerResult | Opaque, path: str) -> list[Part]:
         if self._own or part in self._ran:
+            if isinstance(part, ServerResult):
+                self._made(part, path)
             return [part]
         what = part.kind if isinstance(part, Opaque) else "the provider's own tool"
         self._losses.add(path, f"{what} means nothing to Gemini")

@@ -280,7 +280,9 @@ class _Writer(Telling):
                 self._losses.add(path, f"{part.kind or 'this part'} means nothing to this upstream")
                 return []
             case ServerResult():
-                if not self._own and part not in self._ran:
+                if part in self._ran:
+                    self._made(part, path)
+                elif not self._own:
                     self._losses.add(path, "a result of the provider's own tool")
                 return []
             case _:

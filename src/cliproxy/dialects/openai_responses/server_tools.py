@@ -56,9 +56,10 @@ def payload_of(item: Obj) -> Any:
     parts = outputs if isinstance(outputs, list) else ()
     texts = [o.get("logs") for o in parts if isinstance(o, dict)]
     logs = "\n".join(text for text in texts if isinstance(text, str))
+    files = sum(isinstance(o, dict) and o.get("type") == "image" for o in parts)
     if item.get("status") not in ("failed", "incomplete"):
-        return Ran(logs).payload()
-    return Ran("", logs, 1, "" if logs else UNAVAILABLE).payload()
+        return Ran(logs, files=files).payload()
+    return Ran("", logs, 1, "" if logs else UNAVAILABLE, files).payload()
 
 
 def _error(value: Json) -> str | None:
