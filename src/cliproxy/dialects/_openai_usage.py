@@ -24,6 +24,20 @@ _PROMPT_MAPPED: Final = frozenset(
 _COMPLETION_MAPPED: Final = frozenset({"reasoning_tokens", "audio_tokens"})
 
 
+_ASKED: Final = frozenset({"auto", "fast"})
+"""Words of a request: an answer that repeats them does not say what was done."""
+
+
+def tier_from(value: Json) -> str | None:
+    """Read the `service_tier` of an answer."""
+    return value if isinstance(value, str) and value and value not in _ASKED else None
+
+
+def tier_to(usage: IRUsage) -> str | None:
+    """Return the `service_tier` of an answer, None for an unknown one."""
+    return None if usage.tier == "batch" else usage.tier
+
+
 def usage_from(obj: Obj) -> IRUsage:
     """Read a `usage` object; a count the host did not give stays None."""
     prompt = _details(obj, "prompt_tokens_details", "input_tokens_details")

@@ -25,6 +25,9 @@ class IRUsage(Struct, frozen=True):
     audio_input: int | None = None
     audio_output: int | None = None
     web_searches: int | None = None
+    tier: str | None = None
+    """Which service the answer was given: `default`, `priority`, `flex`, `batch`, or the
+    upstream's own word."""
     details: dict[str, Any] | None = None
     """Splits that only one dialect has, by dialect id."""
 

@@ -71,7 +71,7 @@ FIELDS: Final = {
     "**.usage.iterations[*].**": "--- the sum is beside it",
     "**.usage.fallback_credit.**": "DDD",
     "usage.inference_geo": "DDD",
-    "usage.service_tier": "DDD",
+    "usage.service_tier": "MMM",
     "usage.speed": "DDD",
     # ---- events
     "event[*].index": "--- only says which block the event is about",

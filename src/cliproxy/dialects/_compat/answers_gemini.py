@@ -81,7 +81,7 @@ FIELDS: Final = {
     "usageMetadata.candidatesTokensDetails.**": "DDD",
     "usageMetadata.cacheTokensDetails.**": "DDD",
     "usageMetadata.toolUsePromptTokensDetails.**": "DDD",
-    "usageMetadata.trafficType": "DDD",
+    "usageMetadata.trafficType": "MMM of its tiers only standard, priority and flex",
     # ---- errors
     "failure.error.message": "KKK",
     "failure.error.code": "--- is the status",

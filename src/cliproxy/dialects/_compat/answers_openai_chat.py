@@ -13,7 +13,7 @@ FIELDS: Final = {
     "created": "MDD",
     "model": "OOO the name the client asked for",
     "metadata": "ODD what the request said",
-    "service_tier": "ODD what the request said",
+    "service_tier": "KMM",
     "system_fingerprint": "DDD",
     "moderation.**": "DDD",
     # ---- what was said
@@ -64,7 +64,7 @@ FIELDS: Final = {
     "chunk.created": "MDD of the first piece",
     "chunk.model": "OOO the name the client asked for",
     "chunk.moderation.**": "DDD",
-    "chunk.service_tier": "ODD what the request said",
+    "chunk.service_tier": "KMM of the first piece",
     "chunk.system_fingerprint": "DDD",
     "chunk.obfuscation": "--- padding",
     # ---- errors

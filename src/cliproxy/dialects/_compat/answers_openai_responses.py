@@ -33,7 +33,7 @@ FIELDS: Final = {
     "conversation.**": "DDD",
     "input_transformations[reasoning].**": "DDD",
     "moderation.**": "DDD",
-    "service_tier": "DDD",
+    "service_tier": "KMM",
     "prompt_cache_diagnostics[*].**": "DDD",
     "tool_usage.**": "DDD",
     "background": _REPEATS,

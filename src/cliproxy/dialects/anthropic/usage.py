@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from cliproxy.base.json import Json, Obj
 from cliproxy.ir.usage import IRUsage
+
+_TIERS: Final = {"standard": "default", "priority": "priority", "batch": "batch"}
+_TIER_WORDS: Final = {neutral: word for word, neutral in _TIERS.items()}
 
 
 def merge(seen: Obj, later: Json) -> None:
@@ -35,11 +40,17 @@ def usage_from(seen: Obj) -> IRUsage:
         output_total=output,
         reasoning=_int(details.get("thinking_tokens")) if isinstance(details, dict) else None,
         web_searches=_int(tools.get("web_search_requests")) if isinstance(tools, dict) else None,
+        tier=_TIERS.get(str(seen.get("service_tier"))),
     )
 
 
-def usage_to(usage: IRUsage) -> Obj:
-    """Write a usage object; the SDK needs numbers, so unknown counts are 0."""
+def usage_to(usage: IRUsage, *, whole: bool = True) -> Obj:
+    """Write a usage object; the SDK needs numbers, so unknown counts are 0.
+
+    Args:
+        usage: The counts.
+        whole: That of a message, which also has what the end of a stream does not repeat.
+    """
     read, written = usage.cache_read, usage.cache_write
     body: Obj = {
         "input_tokens": max(0, (usage.input_total or 0) - (read or 0) - (written or 0)),
@@ -52,6 +63,8 @@ def usage_to(usage: IRUsage) -> Obj:
             "ephemeral_5m_input_tokens": usage.cache_write_5m or 0,
             "ephemeral_1h_input_tokens": usage.cache_write_1h or 0,
         }
+    if whole and (tier := _TIER_WORDS.get(usage.tier or "")):
+        body["service_tier"] = tier
     if usage.reasoning is not None:
         body["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
     if usage.web_searches:

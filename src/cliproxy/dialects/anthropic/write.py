@@ -238,7 +238,8 @@ class AnthropicWriter:
         self._announce(out)
         finish = self._finish or Finish("stop")
         delta = _stop_fields(finish, calls=self._calls, refused=self._refused)
-        event = {"type": "message_delta", "delta": delta, "usage": usage.usage_to(self._usage)}
+        event = {"type": "message_delta", "delta": delta}
+        event["usage"] = usage.usage_to(self._usage, whole=False)
         out += (_frame("message_delta", event), _STOP)
 
 

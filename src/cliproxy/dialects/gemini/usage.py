@@ -6,8 +6,17 @@ includes cached tokens and leaves out what tools put into the prompt.
 
 from __future__ import annotations
 
+from typing import Final
+
 from cliproxy.base.json import Json, Obj
 from cliproxy.ir.usage import NOTHING, IRUsage
+
+_TIERS: Final = {
+    "ON_DEMAND": "default",
+    "ON_DEMAND_PRIORITY": "priority",
+    "ON_DEMAND_FLEX": "flex",
+}
+_TRAFFIC: Final = {neutral: word for word, neutral in _TIERS.items()}
 
 
 def usage_from(wire: Json) -> IRUsage:
@@ -30,6 +39,7 @@ def usage_from(wire: Json) -> IRUsage:
         output_total=output,
         reasoning=thoughts,
         tool_prompt=tools,
+        tier=_TIERS.get(str(wire.get("trafficType"))),
     )
 
 
@@ -47,6 +57,8 @@ def usage_to(usage: IRUsage) -> Obj:
     if tools:
         body["toolUsePromptTokenCount"] = tools
     body["totalTokenCount"] = usage.total
+    if traffic := _TRAFFIC.get(usage.tier or ""):
+        body["trafficType"] = traffic
     return body
 
 

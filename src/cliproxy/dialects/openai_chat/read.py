@@ -24,7 +24,7 @@ from cliproxy.base import ids, json
 from cliproxy.base.errors import GatewayError, UpstreamBroken
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects._errors import read_openai_error, refused
-from cliproxy.dialects._openai_usage import usage_from
+from cliproxy.dialects._openai_usage import tier_from, usage_from
 from cliproxy.dialects.openai_chat.read_blocks import BlockReader, listed
 from cliproxy.dialects.openai_chat.read_state import (
     ChoiceState,
@@ -41,7 +41,7 @@ from cliproxy.ir.events import (
     Start,
     Usage,
 )
-from cliproxy.ir.usage import NOTHING
+from cliproxy.ir.usage import NOTHING, IRUsage
 
 _DONE: Final = b"[DONE]"
 _FAILED: Final = "response.failed"
@@ -161,7 +161,9 @@ class ChatReader(BlockReader):
                 created=int(created) if isinstance(created, int | float) else 0,
             )
         )
-        if self._usage.known:
+        if tier := tier_from(chunk.get("service_tier")):
+            self._usage = self._usage.merge(IRUsage(tier=tier))
+        if self._usage is not NOTHING:
             out.append(Usage(self._usage))
 
     def _choice(self, item: Obj, out: list[Event]) -> None:

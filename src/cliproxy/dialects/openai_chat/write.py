@@ -25,7 +25,7 @@ from typing import Any
 from cliproxy.base import ids, json
 from cliproxy.base.json import Obj
 from cliproxy.dialects._errors import event_error
-from cliproxy.dialects._openai_usage import usage_to
+from cliproxy.dialects._openai_usage import tier_to, usage_to
 from cliproxy.dialects.openai_chat.write_choice import (
     BREAK,
     annotation_of,
@@ -306,7 +306,10 @@ class ChatWriter:
         logprobs = (event.details or {}).get("logprobs")
         middle = b',"logprobs":' + json.dumps(logprobs) if logprobs else b""
         finish = b'{},"finish_reason":"%s"' % reason.encode()
-        out.append(choice.head + finish + middle + self._tail_finish)
+        tail = self._tail_finish
+        if tier := tier_to(self._usage):
+            tail = b'}],"service_tier":' + json.dumps(tier) + self._tail_usage
+        out.append(choice.head + finish + middle + tail)
 
     def _on_end(self, _event: End, out: list[bytes]) -> None:
         if self._with_usage and self._usage.known:
@@ -334,4 +337,6 @@ def render(answer: Answer, req: IRRequest) -> bytes:
     }
     if answer.usage.known:
         body["usage"] = usage_to(answer.usage)
+    if tier := tier_to(answer.usage):
+        body["service_tier"] = tier
     return json.dumps(body)

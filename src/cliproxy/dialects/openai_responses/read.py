@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec import structs
+
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
+from cliproxy.dialects._openai_usage import tier_from
 from cliproxy.dialects.openai_responses import errors
 from cliproxy.dialects.openai_responses.items import (
     text_of,
@@ -101,11 +104,13 @@ class ResponsesReader(ItemReader):
     def _end(self, response: Obj, kind: Json) -> list[Event]:
         self._over = True
         usage = usage_from(response.get("usage"))
+        if tier := tier_from(response.get("service_tier")):
+            usage = structs.replace(usage, tier=tier)
         if response.get("status") == "failed" or (
             response.get("error") and kind != "response.completed"
         ):
             return [errors.read_event({"error": response.get("error")})]
-        out: list[Event] = [Usage(usage)] if usage.known else []
+        out: list[Event] = [Usage(usage)] if usage.known or usage.tier else []
         if not self._next and (usage.output_total or 0) > max(1, usage.reasoning or 0) + 1:
             message = f"The upstream counted {usage.output_total} output tokens and sent nothing."
             return [*out, Error(502, "server", message, _BROKEN)]

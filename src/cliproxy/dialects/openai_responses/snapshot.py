@@ -12,10 +12,10 @@ from cliproxy.ir.request import IRRequest
 _ECHOED = (
     "instructions", "max_output_tokens", "max_tool_calls", "metadata", "parallel_tool_calls",
     "previous_response_id", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
-    "service_tier", "store", "temperature", "tool_choice", "tools", "top_logprobs", "top_p",
+    "store", "temperature", "tool_choice", "tools", "top_logprobs", "top_p",
     "truncation", "user",
 )  # fmt: skip
-"""Request fields that a response repeats."""
+"""Request fields that a response repeats. `service_tier` is none: it says what was done."""
 
 
 def base(req: IRRequest, response_id: str, created: int) -> Obj:

@@ -13,6 +13,7 @@ from typing import Final
 
 from cliproxy.base import ids, json
 from cliproxy.base.json import Obj
+from cliproxy.dialects._openai_usage import tier_to
 from cliproxy.dialects.openai_responses import carry, errors
 from cliproxy.dialects.openai_responses.snapshot import base
 from cliproxy.dialects.openai_responses.usage import usage_to
@@ -197,6 +198,8 @@ class ResponsesWriter(ItemWriter):
         snapshot["status"] = "incomplete" if reason else "completed"
         snapshot["output"] = self._items
         snapshot["usage"] = usage_to(self._usage)
+        if tier := tier_to(self._usage):
+            snapshot["service_tier"] = tier
         if reason:
             snapshot["incomplete_details"] = {"reason": reason}
         else:
