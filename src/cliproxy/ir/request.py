@@ -175,7 +175,7 @@ class ServerResult(Struct, frozen=True, tag="server_result"):
 
     `kind` is the `ServerTool.kind`; `payload` is neutral:
     web_search: `{"results": [{"url", "title", "page_age"?, "encrypted_content"?}], "error"?: str}`;
-    web_fetch: the issuer's own JSON, and its call's arguments are `{"url"}`;
+    web_fetch: `{"url", "error"?: str}`, and its call's arguments are `{"url"}`;
     code_execution: `{"stdout", "stderr", "return_code", "error"?: str, "files"?: int}`; its call's
     arguments are `{"code"}` (Python), or `{"command"}` (shell); mcp: `{"output", "error"?: str}`,
     and its call's `namespace` is the server; others: the issuer's own JSON.

@@ -780,9 +780,9 @@ _CANDIDATE: Json = {
     "citationMetadata": {
         "citations": [{"uri": "u", "title": "t", "license": "l", "startIndex": 0, "endIndex": 5}]
     },
-    "urlContextMetadata": {
-        "urlMetadata": [{"retrievedUrl": "u", "urlRetrievalStatus": "OK"}],
-    },
+}
+_READ: Json = {
+    "urlMetadata": [{"retrievedUrl": "u", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"}]
 }
 _GROUNDING: Json = {
     "webSearchQueries": ["q"],
@@ -843,6 +843,7 @@ def _gemini(parts: list[Json], **more: Json) -> Json:
 _GEMINI_WHOLES: list[Json] = [
     *(_gemini(parts) for parts in _PARTS),
     _gemini([{"text": "Hello there"}], groundingMetadata=_GROUNDING),
+    _gemini([{"text": "Hello there"}], urlContextMetadata=_READ),
     {
         **_GEMINI,
         "promptFeedback": {

@@ -36,7 +36,7 @@ FIELDS: Final = {
     "candidates.citationMetadata.**": "DDD",
     "candidates.continuationToken": "DDD",
     "candidates.tokenCount": "--- usageMetadata has it",
-    "candidates.urlContextMetadata.**": "DDD",
+    "candidates.urlContextMetadata.**": "DMM pages that could be read",
     "candidates.groundingMetadata.**": "DDD",
     "candidates.groundingMetadata.webSearchQueries": "DMM the first",
     "candidates.groundingMetadata.groundingChunks.web.uri": "MMM uncited ones only for Anthropic",

@@ -34,6 +34,10 @@ def payload_of(wire: Obj) -> Any:
     match kind_of(str(wire.get("type"))):
         case "code_execution":
             return _ran(content if isinstance(content, dict) else {}).payload()
+        case "web_fetch":
+            page = content if isinstance(content, dict) else {}
+            error = {"error": page["error_code"]} if page.get("error_code") else {}
+            return {"url": page.get("url"), **error}
         case "mcp":
             text = joined(content)
             if wire.get("is_error"):
@@ -52,7 +56,7 @@ def _ran(content: Obj) -> Ran:
 
 def call(kind: str, call_id: str, name: str, label: str | None) -> Obj | None:
     """Return the block of a foreign call with empty input, None for a tool Claude's has not."""
-    if kind in ("web_search", CODE):
+    if kind in ("web_search", "web_fetch", CODE):
         return {"type": "server_tool_use", "id": server_id(call_id), "name": kind, "input": {}}
     if kind == MCP and name:
         block: Obj = {"type": "mcp_tool_use", "id": mcp_id(call_id), "name": name}
@@ -78,6 +82,8 @@ def result(kind: str, call_id: str, payload: Any) -> Obj | None:
     match kind:
         case "web_search":
             return citations.search_result(server_id(call_id), payload)
+        case "web_fetch":
+            return _fetched(server_id(call_id), payload)
         case "code_execution":
             content = _result_of(ran(payload))
             block: Obj = {"type": "code_execution_tool_result", "tool_use_id": server_id(call_id)}
@@ -94,6 +100,20 @@ def result(kind: str, call_id: str, payload: Any) -> Obj | None:
             }
         case _:
             return None
+
+
+def _fetched(call_id: str, payload: Any) -> Obj:
+    payload = payload if isinstance(payload, dict) else {}
+    block: Obj = {"type": "web_fetch_tool_result", "tool_use_id": call_id}
+    if payload.get("error"):
+        return {**block, "content": {
+            "type": "web_fetch_tool_result_error", "error_code": UNAVAILABLE,
+        }}  # fmt: skip
+    # What stood on the page is known to its provider only.
+    source: Obj = {"type": "text", "media_type": "text/plain", "data": ""}
+    document: Obj = {"type": "document", "source": source, "title": None, "citations": None}
+    page: Obj = {"type": "web_fetch_result", "url": payload.get("url") or "", "content": document}
+    return {**block, "content": {**page, "retrieved_at": None}}
 
 
 def _result_of(done: Ran) -> Obj:

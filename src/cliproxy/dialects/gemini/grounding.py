@@ -64,13 +64,30 @@ def _characters(data: bytes, count: Json) -> int:
     return len(data[:count].decode("utf-8", "ignore"))
 
 
+RETRIEVED = "URL_RETRIEVAL_STATUS_SUCCESS"
+
+
+def opened(metadata: Obj) -> list[str]:
+    """Return the addresses in urlContextMetadata that could be read."""
+    return [
+        page["retrievedUrl"]
+        for page in _list(metadata.get("urlMetadata"))
+        if isinstance(page, dict)
+        and isinstance(page.get("retrievedUrl"), str)
+        and page.get("urlRetrievalStatus") in (None, RETRIEVED)
+    ]
+
+
 class Found:
     """What one candidate looked up and cites, until its groundingMetadata is written."""
 
-    __slots__ = ("_pages", "_queries", "_values")
+    __slots__ = ("_opened", "_pages", "_queries", "_reading", "_values")
 
     def __init__(self) -> None:
         self._queries: list[str] = []
+        self._opened: list[str] = []
+        self._reading: dict[str, str] = {}
+        """Address by call of those whose page is to come."""
         self._pages: dict[str, str] = {}
         """Title by address."""
         self._values: list[dict[str, Any]] = []
@@ -80,6 +97,23 @@ class Found:
         query = (args_object(args) or {}).get("query")
         if isinstance(query, str) and query:
             self._queries.append(query)
+
+    def opens(self, call_id: str, args: str) -> None:
+        """Take a call that reads a page."""
+        url = (args_object(args) or {}).get("url")
+        if isinstance(url, str) and url:
+            self._reading[call_id] = url
+
+    def opened(self, call_id: str, payload: Any) -> None:
+        """Take the neutral payload of what came of it."""
+        url = self._reading.pop(call_id, None)
+        if url is not None and not (isinstance(payload, dict) and payload.get("error")):
+            self._opened.append(url)
+
+    def pages(self) -> Obj | None:
+        """Return urlContextMetadata for the pages that were read, None when none was."""
+        read = [{"retrievedUrl": url, "urlRetrievalStatus": RETRIEVED} for url in self._opened]
+        return {"urlMetadata": read} if read else None
 
     def got(self, payload: Any) -> None:
         """Take the neutral payload of a web search's result."""

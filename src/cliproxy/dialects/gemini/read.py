@@ -208,6 +208,9 @@ class GeminiReader:
         if isinstance(metadata, dict):
             # Hosts send it in pieces, or again with more in it; what it is about is the whole text.
             choice.metadata.update({k: v for k, v in metadata.items() if v})
+        pages = wire.get("urlContextMetadata")
+        for url in grounding.opened(pages) if isinstance(pages, dict) else ():
+            choice.opened.setdefault(url)  # hosts repeat what they have told
         choice.logprobs += logprobs.read(wire.get("logprobsResult"))
         reason = wire.get("finishReason")
         if isinstance(reason, str) and reason != "FINISH_REASON_UNSPECIFIED":
@@ -249,6 +252,8 @@ class _Choice:
         self._before = ""
         """Text of the blocks before the open one."""
         self.metadata: Obj = {}
+        self.opened: dict[str, None] = {}
+        """Pages that were read, in their order."""
         self.logprobs: list[Json] = []
         self.native: str | None = None
         self.message = ""
@@ -404,7 +409,7 @@ class _Choice:
         sources = grounding.sources(metadata)
         queries = metadata.get("webSearchQueries")
         if not sources and not queries:
-            return []
+            return self._pages()
         out: list[Event] = []
         if self._open is not None and self._open.kind == "text":
             index, base = self._open.index, len(self._before)
@@ -427,4 +432,22 @@ class _Choice:
             payload={"results": [{"url": u, "title": t} for u, t in dict(sources).items() if u]},
             native=metadata, dialect="gemini",
         )  # fmt: skip
-        return [*out, result, BlockStop(result.index)]
+        return [*out, result, BlockStop(result.index), *self._pages()]
+
+    def _pages(self) -> list[Event]:
+        """Tell which pages were read."""
+        out: list[Event] = self.shut() if self.opened else []
+        for url in self.opened:
+            call_id = f"ws_{ids.token(16)}"
+            call = self._reader.start(
+                self._number, "server_call", id=call_id, name="web_fetch", server_kind="web_fetch"
+            )
+            said = ArgsDelta(call.index, json.dumps_str({"url": url}))
+            out += [call, said, BlockStop(call.index)]
+            result = self._reader.start(
+                self._number, "server_result", id=call_id, server_kind="web_fetch",
+                payload={"url": url}, native={"urlMetadata": [{"retrievedUrl": url}]},
+                dialect="gemini",
+            )  # fmt: skip
+            out += [result, BlockStop(result.index)]
+        return out

@@ -177,6 +177,8 @@ class GeminiWriter:
             found = self._found.get(finish.choice)
             if found is not None and (metadata := found.metadata(text)):
                 candidate["groundingMetadata"] = metadata
+            if found is not None and (pages := found.pages()):
+                candidate["urlContextMetadata"] = pages
             if result := logprobs.write(finish.details):
                 candidate["logprobsResult"] = result
             candidates.append(candidate)
@@ -278,6 +280,11 @@ def _find(
     """Note what a block says about where the answer is from; it begins at `base` of the text."""
     if start.kind in ("text", "refusal"):
         found.cited(cited, base, len(text))
+    elif start.server_kind == "web_fetch":
+        if start.kind == "server_call":
+            found.opens(start.id, text)
+        else:
+            found.opened(start.id, start.payload)
     elif start.server_kind == "web_search":
         if start.kind == "server_call":
             found.asked(text)
@@ -312,6 +319,8 @@ def render(answer: Answer, req: IRRequest) -> bytes:
                 text += block.text
         if metadata := found.metadata(text):
             candidate["groundingMetadata"] = metadata
+        if pages := found.pages():
+            candidate["urlContextMetadata"] = pages
         if result := logprobs.write(finish.details):
             candidate["logprobsResult"] = result
         candidates.append(candidate)

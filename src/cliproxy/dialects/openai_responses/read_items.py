@@ -52,6 +52,8 @@ class ItemReader:
         """Kinds of message parts there were."""
         self._searched: str | None = None
         """What the latest web search was for; None before the first."""
+        self._opened: set[str] = set()
+        """Pages that were looked at."""
 
     def _begin(self, value: Obj) -> list[Event]:
         if self._started:
@@ -415,15 +417,24 @@ class ItemReader:
         sources = action.get("sources")
         results = [s for s in sources if isinstance(s, dict)] if isinstance(sources, list) else []
         args: Obj = action
-        if server == "web_search":
+        if server == "web_search" and action.get("type") in ("open_page", "find_in_page"):
+            url = text_of(action, "url")
+            if not url or url in self._opened:
+                return []  # looking around in what is open is a step of that
+            self._opened.add(url)
+            server, args = "web_fetch", {"url": url}
+        elif server == "web_search":
             query = _searched(action)
             again = self._searched is not None and query in ("", self._searched)
             if again and not results and action.get("type") != "search":
-                return []  # looking around in what was found is a step of that search
+                return []  # no search of its own
             self._searched, args = query, {"query": query}
         native = {"native": wire, "dialect": "openai-responses"}
         name, label, said = server, None, json.dumps_str(args)
-        payload: Json = {"results": results} if server == "web_search" else wire.get("outputs")
+        payload: Json = wire.get("outputs")
+        if kind == "web_search_call":
+            failed = {"error": "failed"} if wire.get("status") == "failed" else {}
+            payload = {"results": results} if server == "web_search" else {**args, **failed}
         if kind in server_tools.TYPES:
             name, label = server_tools.name_of(wire), server_tools.label_of(wire)
             said, payload = server_tools.args_of(wire), server_tools.payload_of(wire)
@@ -444,8 +455,8 @@ class ItemReader:
 
 
 def _searched(action: Obj) -> str:
-    """Return what a web search action was for: its words, or the page it opened."""
+    """Return what a web search was for."""
     queries = action.get("queries")
     first = queries[0] if isinstance(queries, list) and queries else ""
-    found = action.get("query") or first or action.get("url")
+    found = action.get("query") or first
     return found if isinstance(found, str) else ""

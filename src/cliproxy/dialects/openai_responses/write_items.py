@@ -327,16 +327,21 @@ class ItemWriter:
             # A call and its result are one item here, written when the result is known.
             self._running[start.id] = (start, "".join(self._pieces))
             return
-        if start.server_kind != "web_search":
-            return
-        query = (args_object("".join(self._pieces)) or {}).get("query") or ""
+        args = "".join(self._pieces)
+        if start.server_kind == "web_fetch":
+            self._running[start.id] = (start, args)
+        elif start.server_kind == "web_search":
+            query = (args_object(args) or {}).get("query") or ""
+            self._looked(start, {"type": "search", "query": query}, "completed")
+
+    def _looked(self, start: BlockStart, action: Obj, status: str) -> None:
+        """Write a search, or a page that was opened."""
         item_id = self._fresh("ws_", start.id)
-        action = {"type": "search", "query": query}
         item = {"id": item_id, "type": "web_search_call", "status": "in_progress", "action": action}
         self._add(item)
         for step in ("in_progress", "searching", "completed"):
             self._emit(f"response.web_search_call.{step}", item_id=item_id, output_index=self._at)
-        self._done({**item, "status": "completed"})
+        self._done({**item, "status": status})
 
     def _server_result(self, start: BlockStart) -> None:
         call = self._running.pop(start.id, None)
@@ -351,6 +356,12 @@ class ItemWriter:
 
     def _joined(self, start: BlockStart, args: str, payload: Any) -> None:
         kind = start.server_kind
+        if kind == "web_fetch":
+            action = {"type": "open_page", "url": (args_object(args) or {}).get("url")}
+            failed = isinstance(payload, dict) and bool(payload.get("error"))
+            ended = "incomplete" if payload is None else "failed" if failed else "completed"
+            self._looked(start, action, ended)
+            return
         known = self._fresh(server_tools.PREFIXES[kind], server_tools.item_id(kind, start.id))
         call = (start.name, start.namespace, args)
         self._ran(server_tools.item(kind, known, call, payload))

@@ -316,12 +316,12 @@ def test_edge_70_hidden_blocks_leave_no_gap():
     events = stream(
         [BlockStart(0, "audio", mime="audio/wav"), MediaDelta(0, "AAAA"), BlockStop(0)],
         [
-            BlockStart(1, "server_call", id="c", name="x", server_kind="web_fetch"),
+            BlockStart(1, "server_call", id="c", name="x", server_kind="tool_search"),
             ArgsDelta(1, "{}"),
             BlockStop(1),
         ],
         [
-            BlockStart(2, "server_result", id="c", server_kind="web_fetch", payload={}),
+            BlockStart(2, "server_result", id="c", server_kind="tool_search", payload={}),
             BlockStop(2),
         ],
         [BlockStart(3, "opaque", native={"x": 1}, dialect="gemini"), BlockStop(3)],
