@@ -225,7 +225,9 @@ def restore_for(
             if isinstance(tool, Custom):
                 target = names.to_target(tool.name, tool.namespace)
                 tools[target] = Restored(tool.name, tool.namespace, custom=True)
-    for tool in () if typed_tools else req.tools:
-        if isinstance(tool, ServerTool) and tool.calls:
-            tools.setdefault(names.to_target(tool.name), Restored(tool.name, item=tool.calls))
+    if not typed_tools:
+        plain = {tool.name for tool in req.tools if isinstance(tool, Function | Custom)}
+        for tool in req.tools:
+            if isinstance(tool, ServerTool) and tool.calls and tool.name not in plain:
+                tools[names.to_target(tool.name)] = Restored(tool.name, item=tool.calls)
     return Restore(tools)

@@ -164,3 +164,10 @@ def test_upstreams_of_the_same_api_get_what_the_client_wrote():
     assert done.body["tools"] == TOOLS
     assert not done.restore
     assert done.losses == ()
+
+
+def test_a_function_of_the_same_name_is_the_clients_own():
+    own = {"type": "function", "name": "shell", "parameters": {"type": "object"}}
+    done = built("anthropic", tools=[own, {"type": "shell"}])
+    assert [tool["name"] for tool in done.body["tools"]] == ["shell"]
+    assert not done.restore
