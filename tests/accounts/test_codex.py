@@ -9,7 +9,7 @@ import pytest
 
 from tests.accounts.suite import Suite
 from tests.accounts.test_claude import post
-from tests.sim.accounts_codex import TOKEN, CodexAccounts
+from tests.sim.accounts_codex import FOUND, SEARCH, TOKEN, CodexAccounts
 from tests.sim.script import Answer, Events, Raw
 
 CLI = {
@@ -91,6 +91,15 @@ class TestCodex(Suite):
             keys.append(sent.body["prompt_cache_key"])
             assert sent.headers["session-id"] == keys[-1]
         assert keys[0] == keys[1] != keys[2]
+
+    def test_every_login_can_search(self, start):
+        running = start(self.fresh())
+        asked = {"id": "t", "model": "gpt-5.4", "commands": {}, "prompt_cache_key": "k"}
+        status, answer = post(running, "/v1/alpha/search", json.dumps(asked).encode(), {})
+        assert (status, answer) == (200, FOUND)
+        sent = running.provider.upstream.last
+        assert sent.path == SEARCH
+        assert sent.headers["chatgpt-account-id"] == "acc-0"
 
     def test_counting_is_done_here(self, start):
         running = start(self.fresh())

@@ -119,7 +119,8 @@ ROUTES = [
     ("POST", "/v1/messages/count_tokens"), ("POST", "/v1beta/models/m:generateContent"),
     ("POST", "/v1beta/models/m:streamGenerateContent"), ("POST", "/v1beta/models/m:countTokens"),
     ("POST", "/api/provider/openai/v1/chat/completions"), ("GET", "/backend-api/codex/models"),
-    ("POST", "/backend-api/codex/responses"),
+    ("POST", "/backend-api/codex/responses"), ("POST", "/v1/alpha/search"),
+    ("POST", "/backend-api/codex/alpha/search"),
 ]  # fmt: skip
 
 

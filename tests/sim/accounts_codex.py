@@ -28,6 +28,7 @@ REDIRECT = "http://localhost:1455/auth/callback"
 DEVICE_REDIRECT = "https://auth.openai.com/deviceauth/callback"
 TOKEN, USAGE, MODELS = "/oauth/token", "/backend-api/wham/usage", "/backend-api/codex/models"
 DEVICE = "/api/accounts/deviceauth"
+SEARCH, FOUND = "/backend-api/codex/alpha/search", b'{"output":"Found."}'
 REFUSED = (
     "max_output_tokens", "max_completion_tokens", "temperature", "top_p", "truncation", "user",
     "previous_response_id", "generate", "prompt_cache_retention", "prompt_cache_options",
@@ -60,6 +61,10 @@ class Backend(Sim):
 
     @override
     def _refusal(self, record: Recorded) -> Any:
+        if record.path == SEARCH:
+            keys = {"id", "model", "commands"}
+            known = set(record.request) <= keys and record.headers.get("originator")
+            return Raw(FOUND) if known else refused("Unsupported parameter")
         return super()._refusal(record) or self._backend(record)
 
     def _backend(self, record: Recorded) -> Raw | None:

@@ -93,6 +93,10 @@ class Account(Struct, frozen=True):
     """Its host takes instructions at the beginning only, and not between messages."""
     prompt_cache_key: bool = False
     """The host takes a name of the conversation for its prompt cache."""
+    websockets: bool = False
+    """It may be asked over a websocket, where the client came by one."""
+    alpha_search: bool = False
+    """The host of its key has Codex's search route."""
     aliases: tuple[ModelRule, ...] = ()
     """Other names for models of the provider's catalogue."""
     found: tuple[ModelFound, ...] = ()

@@ -340,8 +340,5 @@ NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
         {"disable-auto-update-panel", "panel-github-repository"}
     ),
     Model: frozenset({"image", "is-compat"}),
-    Entry: frozenset(
-        {"websockets", "alpha-search"}
-    ),
 }  # fmt: skip
 """Keys that load and have no effect yet. Whoever builds one takes it out of here."""

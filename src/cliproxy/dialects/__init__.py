@@ -29,7 +29,7 @@ from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import DialectId, IRRequest
 from cliproxy.ir.restore import Restore
 
-Operation = Literal["generate", "count", "compact"]
+Operation = Literal["generate", "count", "compact", "search"]
 Framing = Literal["sse", "array"]
 
 

@@ -113,7 +113,7 @@ def target_of(request: Request, candidate: Candidate, *, counts: bool = True) ->
         session=request.session.name if request.session is not None else "",
     )
     verbatim = None
-    if request.operation == "compact":
+    if request.operation in ("compact", "search"):
         verbatim = request.body
     elif (
         own is not None

@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Final
 
+from msgspec import structs
+
 from cliproxy import providers
 from cliproxy.base import redact
 from cliproxy.base.errors import (
@@ -29,7 +31,7 @@ from cliproxy.base.tasks import cancel, own
 from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import IRRequest
 from cliproxy.ir.thinking import split_suffix
-from cliproxy.pipeline import answering, continuing, failures, media, unasked
+from cliproxy.pipeline import answering, continuing, failures, media, searching, unasked
 from cliproxy.pipeline.calls import Prepared, Target, prepare, target_of
 from cliproxy.pipeline.context import Attempt, Reply, Request, reason_of
 from cliproxy.pipeline.gateway import Gateway
@@ -41,7 +43,7 @@ from cliproxy.pipeline.upstream import ERROR_LIMIT
 from cliproxy.pipeline.withheld import clean, clean_headers, secrets_in
 from cliproxy.routing import quota
 from cliproxy.routing.affinity import Session
-from cliproxy.routing.cooldown import about_account
+from cliproxy.routing.cooldown import about_account, about_limits
 from cliproxy.routing.load import Turn
 from cliproxy.routing.resolve import Candidate
 from cliproxy.tokens import openai
@@ -146,7 +148,9 @@ async def _served(gateway: Gateway, request: Request, model: str, provider: str 
     session = None
     if request.operation == "compact":
         candidates = [c for c in candidates if providers.able(c.account, "compact")]
-    if request.dialect_id == continuing.DIALECT:
+    if request.operation == "search":
+        candidates = searching.able(request, candidates)
+    elif request.dialect_id == continuing.DIALECT:
         continuing.continue_from(gateway, request)
         candidates = continuing.able(request, candidates)
         request.kept = continuing.wants_keeping(gateway, request)
@@ -154,6 +158,9 @@ async def _served(gateway: Gateway, request: Request, model: str, provider: str 
             session = request.continued.session
     if session is None and pool.sticky and len(candidates) > 1 and request.operation != "count":
         session = session_of(request)
+        if session is not None and request.operation == "search":
+            # Nobody searches before something was said.
+            session = structs.replace(session, going=True)
     request.session = session
     turn = 0
     again = gateway.settings.bootstrap_retries if request.stream else 0
@@ -189,7 +196,7 @@ async def _round(
 ) -> Reply:
     """Try every candidate that may answer, once."""
     pool, clock = gateway.pool, gateway.clock
-    beside = request.operation != "generate"
+    beside, searched = request.operation != "generate", request.operation == "search"
     failure: GatewayError | None = None
     for candidate in pool.plan(candidates, session):
         attempt = Attempt(
@@ -216,7 +223,7 @@ async def _round(
                 err.status,
                 err.message,
             )
-            if beside and not about_account(err):
+            if beside and not (about_limits(err) if searched else about_account(err)):
                 # Counting and compacting have limits and gaps of their own.
                 pool.release(candidate)
                 go_on = err.next_account
@@ -313,7 +320,7 @@ async def _attempt(
     except BaseException:
         response.close()
         raise
-    if request.operation == "count":
+    if request.operation in ("count", "search"):
         return reply
     if gateway.settings.pass_headers:
         reply.headers |= clean_headers(passed(response.headers), _secrets(gateway, call.http))
@@ -337,6 +344,8 @@ async def _read(
 ) -> Reply:
     if request.operation == "count":
         return await answering.counted(request, call, response)
+    if request.operation == "search":
+        return await searching.found(request, call, response)
     if request.stream:
         return await answering.stream(gateway, request, candidate, call, response)
     return await answering.whole(gateway, request, candidate, call, response)

@@ -18,10 +18,11 @@ from cliproxy.ir.caps import Caps
 from cliproxy.ir.request import DialectId
 from cliproxy.ir.restore import Restore
 
-Ability = Literal["count", "keep", "compact", "whole"]
+Ability = Literal["count", "keep", "compact", "whole", "search"]
 """`count`: it has a token-count endpoint. `keep`: an answer can be leant on by its id in a later
 request. `compact`: it makes a long conversation short (`/responses/compact`). `whole`: it answers
-in one piece when asked to; otherwise it only ever streams."""
+in one piece when asked to; otherwise it only ever streams. `search`: it looks things up for Codex
+(`/alpha/search`)."""
 
 USER_AGENT: Final = f"cliproxy/{__version__}"
 

@@ -40,6 +40,8 @@ _FEDRAMP: Final = "x-openai-fedramp"
 _AUTH: Final = "https://api.openai.com/auth"
 _ABSENT: Final = frozenset(CODEX_ABSENT)
 _NOT_COMPACTED: Final = _ABSENT | {"store", "stream"}
+_NOT_SEARCHED: Final = frozenset({"prompt_cache_key", "prompt_cache_retention"})
+_PATHS: Final[dict[str, str]] = {"compact": "/responses/compact", "search": "/alpha/search"}
 
 
 class _Own(Struct):
@@ -78,8 +80,10 @@ class Codex(Host):
         return account.credential is not None
 
     def able(self, what: Ability, account: Account) -> bool:
-        """Look it up; logins can only make conversations short."""
-        return what == "compact" if _is_login(account) else what in self.abilities
+        """Look it up; logins can only make conversations short, and search."""
+        if _is_login(account):
+            return what in ("compact", "search")
+        return account.alpha_search if what == "search" else what in self.abilities
 
     def caps(self, caps: Caps, account: Account) -> Caps:
         """Say whose rules a body is written to."""
@@ -114,9 +118,11 @@ class Codex(Host):
         if login:
             _introduce(headers, call, account)
             if call.operation == "compact":
-                body = _compactable(body)
+                body = _without(body, _NOT_COMPACTED, nulls=("instructions",))
+        if call.operation == "search":
+            body = _without(body, _NOT_SEARCHED)
         account_headers(headers, call, account)
-        path = "/responses/compact" if call.operation == "compact" else "/responses"
+        path = _PATHS.get(call.operation, "/responses")
         base = account.base_url or (BASE if login else "")
         return HttpRequest("POST", join(base, path), headers, body, account.proxy_url)
 
@@ -191,14 +197,14 @@ def _plain(item: Any) -> Any:
     return {k: v for k, v in item.items() if k != "id"} if "id" in item else item
 
 
-def _compactable(body: bytes) -> bytes:
-    """Return a body without what `/responses/compact` refuses; all else byte for byte."""
+def _without(body: bytes, names: frozenset[str], nulls: tuple[str, ...] = ()) -> bytes:
+    """Return a body without what a route refuses; all else byte for byte."""
     try:
         fields = _BODY.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return body
-    none = [k for k in ("instructions",) if k in fields and bytes(fields[k]) == b"null"]
-    gone = [*(_NOT_COMPACTED & fields.keys()), *none]
+    none = [k for k in nulls if k in fields and bytes(fields[k]) == b"null"]
+    gone = [*(names & fields.keys()), *none]
     if not gone:
         return body
     for name in gone:

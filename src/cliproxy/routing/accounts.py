@@ -165,6 +165,8 @@ def _of_entry(provider: str, entry: Entry, config: Config, label: str) -> Accoun
         weight=entry.weight,
         names=(entry.name,) if entry.name else (),
         system_first=entry.rebuild_mid_system_message,
+        websockets=entry.websockets,
+        alpha_search=entry.alpha_search,
     )
 
 

@@ -64,6 +64,7 @@ def accounts_of(
         credential=credential,
         plan=plan_of(credential),
         found=found,
+        websockets=credential.flag("websockets"),
     )
     projects = _projects(credential)
     if not config.quota_exceeded.switch_project:

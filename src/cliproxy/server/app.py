@@ -77,6 +77,7 @@ ENDPOINTS: Final = (
     "GET /v1/responses (websocket)",
     "POST /v1/responses/compact",
     "POST /v1/responses/input_tokens",
+    "POST /v1/alpha/search",
     "GET, DELETE /v1/responses/{id}",
     "GET /v1/responses/{id}/input_items",
     "POST /v1/responses/{id}/cancel",
@@ -201,7 +202,7 @@ class App:
         if "origin" in headers:
             # Only a browser's script asks which headers it may read.
             reply_headers.append(EXPOSED)
-        dialect = route.dialect if route is not None else guess_dialect(path, headers)
+        dialect = route.errors if route is not None else guess_dialect(path, headers)
         log, entry = self.generation.request_log, None
         if log is not None and route is not None and route.name == "generate":
             query = scope.get("query_string", b"").decode("latin-1")
@@ -304,7 +305,10 @@ class App:
             )
 
         try:
-            body = await bodies.receive_body(receive, headers, generation.max_body)
+            limit = generation.max_body
+            if route.operation == "search":
+                limit = min(limit, bodies.MOST_SEARCHED)
+            body = await bodies.receive_body(receive, headers, limit)
             if entry is not None:
                 entry.body = body
             asking = request = read_request(asked, query, body)

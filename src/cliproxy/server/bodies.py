@@ -15,6 +15,8 @@ from cliproxy.base.errors import BadRequest, TooLarge, UnsupportedEncoding
 from cliproxy.server.asgi import Receive
 
 _STEP: Final = 256 * 1024
+MOST_SEARCHED: Final = 16 * 1024 * 1024
+"""Bytes of a search request, whatever other requests may have."""
 
 
 class ClientGone(Exception):
@@ -57,10 +59,8 @@ async def receive_body(receive: Receive, headers: Mapping[str, str], limit: int)
 
 def too_large(limit: int) -> TooLarge:
     """Return the error for a body over the limit."""
-    return TooLarge(
-        f"The request body is larger than {limit / 1048576:g} MiB "
-        "(max-body-size in the configuration)."
-    )
+    setting = "" if limit == MOST_SEARCHED else " (max-body-size in the configuration)"
+    return TooLarge(f"The request body is larger than {limit / 1048576:g} MiB{setting}.")
 
 
 def decode(body: bytes, encoding: str, limit: int) -> bytes:

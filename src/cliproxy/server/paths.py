@@ -28,6 +28,10 @@ KEPT: Final[frozenset[Name]] = frozenset(
 """Routes over what is kept."""
 
 
+PLAIN: Final = "plain"
+"""No dialect: an error is `{"error": "a sentence"}`."""
+
+
 class Route(Struct, frozen=True):
     """What a path means. `dialect` also decides the shape of errors."""
 
@@ -43,6 +47,11 @@ class Route(Struct, frozen=True):
     item: str | None = None
 
     @property
+    def errors(self) -> str:
+        """How errors are written: as the dialect does, or as plain sentences."""
+        return PLAIN if self.operation == "search" else self.dialect
+
+    @property
     def websocket(self) -> bool:
         """Whether it is also served on a websocket."""
         return (self.name, self.dialect, self.operation) == (
@@ -56,6 +65,7 @@ _GENERATE: Final[dict[str, tuple[str, Operation]]] = {
     "responses": ("openai-responses", "generate"),
     "responses/input_tokens": ("openai-responses", "count"),
     "responses/compact": ("openai-responses", "compact"),
+    "alpha/search": ("openai-responses", "search"),
     "messages": ("anthropic", "generate"),
     "messages/count_tokens": ("anthropic", "count"),
 }

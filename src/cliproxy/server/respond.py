@@ -14,12 +14,14 @@ from math import ceil
 from typing import Final, TypeVar
 
 from cliproxy import dialects
-from cliproxy.base.errors import GatewayError
+from cliproxy.base import json
+from cliproxy.base.errors import GatewayError, UpstreamRefused
 from cliproxy.base.tasks import spawn
 from cliproxy.dialects import Framing
 from cliproxy.pipeline.context import Reply
 from cliproxy.server.asgi import JSON_TYPE, RawHeaders, Receive, Send, answer
 from cliproxy.server.bodies import ClientGone
+from cliproxy.server.paths import PLAIN
 
 _T = TypeVar("_T")
 _log: Final = logging.getLogger(__name__)
@@ -123,6 +125,13 @@ async def send_error(
     extra: RawHeaders = [(k.lower().encode(), v.encode()) for k, v in err.headers.items()]
     if err.retry_after is not None:
         extra.append((b"retry-after", str(max(0, ceil(err.retry_after))).encode()))
-    body = dialects.get(dialect).error(err)
+    body = _plain(err) if dialect == PLAIN else dialects.get(dialect).error(err)
     status = err.status if dialect == "anthropic" or err.status != OVERLOADED else 503
     await answer(send, status, body, [*headers, JSON_TYPE, *extra], head=head)
+
+
+def _plain(err: GatewayError) -> bytes:
+    """Write an error as a sentence; what an upstream said of it passes as it is."""
+    if isinstance(err, UpstreamRefused) and err.raw is not None:
+        return err.raw
+    return json.dumps({"error": err.message})

@@ -358,7 +358,7 @@ def test_an_unknown_key_warns_and_the_rest_is_served(text, message):
     [
 
         "ws-auth: false",
-        "claude-api-key: [{api-key: k, websockets: true}]",
+        "claude-api-key: [{api-key: k, models: [{name: m, is-compat: true}]}]",
         "ampcode: {upstream-url: x}",
         "claude-api-key: [{api-key: k, models: [{name: m, image: true}]}]",
     ],
@@ -387,10 +387,11 @@ def test_an_unknown_key_that_looks_like_a_secret_has_its_line():
 
 def test_it_is_said_once_however_many_entries_have_it():
     rows = "".join(
-        f"  - {{api-key: k{n}, websockets: true, base-url: http://h}}\n" for n in range(9)
+        f"  - {{api-key: k{n}, models: [{{name: m, is-compat: true}}], base-url: http://h}}\n"
+        for n in range(9)
     )
     (problem,) = read(f"codex-api-key:\n{rows}").problems
-    assert (problem.path, problem.line) == ("codex-api-key[0].websockets", 2)
+    assert (problem.path, problem.line) == ("codex-api-key[0].models[0].is-compat", 2)
 
 
 @pytest.mark.parametrize("key", ["interactions-api-key"])
