@@ -42,6 +42,8 @@ class Recorded:
     endpoint: str = ""  # generate, count, models, "" for an unknown path
     model: str = ""
     stream: bool = False
+    over: str = "http"  # or websocket
+    known: list[Json] = field(default_factory=list)  # websocket: the items, with those before
     envelope: bool = False  # Code Assist: the request inside "request"
     changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
     arrived_at: float = field(default_factory=time.monotonic)

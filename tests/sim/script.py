@@ -69,6 +69,7 @@ class Faults:
     cut: int | Literal["headers"] | None = None  # connection lost after so many events
     cut_bytes: int | None = None  # connection lost after so many bytes of the body
     rst: bool = True  # a cut is a reset; otherwise an ordinary close in mid-body
+    close: int = 0  # on a websocket a cut is a close frame with this code
     error: Failure | None = None  # an error object inside the 200 answer's stream …
     error_at: int = 0  # … after so many events
     bad_json_at: int | None = None  # the event with this number is not JSON

@@ -16,7 +16,8 @@ import re
 import ssl as tls
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from tests.sim import (
     render_gemini,
     render_responses,
     strict,
+    websocket,
 )
 from tests.sim.deliver import Delivery, Over, Rendered, dump
 from tests.sim.event import Memory, asked_tokens
@@ -81,6 +83,8 @@ class Sim:
         self.only_models = False  # a model that is not listed is 404
         self.renderers = dict(RENDERERS)
         self.requests: list[Recorded] = []
+        self.handshakes: list[Recorded] = []  # of websockets
+        self.handshake_headers: dict[str, str] = {}
         self.memory = Memory()
         self.url = ""
         self.connections = 0  # accepted so far
@@ -90,6 +94,7 @@ class Sim:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._live: set[Connection] = set()
+        self._refusals: deque[Failure | Raw] = deque()
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._run, name="sim", daemon=True)
@@ -155,6 +160,36 @@ class Sim:
             self._queue.extend(answers)
         return self
 
+    def refuse(self, *answers: Failure | Raw) -> Self:
+        """Answer the next handshakes of websockets with these."""
+        self._refusals.extend(answers)
+        return self
+
+    def refused_handshake(self, record: Recorded) -> Failure | None:
+        """Return what a handshake is refused with, for good."""
+
+    def hang_up(self, code: int = 1000) -> None:
+        """Close every websocket."""
+
+        async def closed() -> None:
+            for live in [live for live in self._live if live.websocket]:
+                await live.write(websocket.farewell(code))
+                live.transport.close()
+
+        asyncio.run_coroutine_threadsafe(closed(), self._loop).result(5)
+
+    @property
+    def websockets(self) -> int:
+        """Return how many websockets are open."""
+        return sum(live.websocket for live in self._live)
+
+    def wait_websockets(self, count: int, timeout: float = 5) -> None:
+        """Wait until so many websockets are open."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.websockets == count, timeout), (
+                f"{self.websockets} websockets open after {timeout} s"
+            )
+
     def reset(self) -> None:
         """Forget scripts, requests and everything issued."""
         with self._changed:
@@ -205,7 +240,28 @@ class Sim:
             )
 
     async def _answer(self, connection: Connection, arrived: Arrived) -> None:
+        if websocket.wanted(arrived):
+            await websocket.Socket(self, connection, arrived).serve()
+            return
+        with self.recorded(connection, arrived) as record:
+            try:
+                await self._reply(connection, record)
+            except Over:
+                raise ClientGone from None
+            except ClientGone:
+                raise
+            except Exception as err:
+                record.failure = err
+                failure = Failure(599, f"the simulator failed: {err!r}")
+                await Delivery(connection, record, failure, self._stopping).failure(failure)
+
+    @contextmanager
+    def recorded(
+        self, connection: Connection, arrived: Arrived, over: str = "http"
+    ) -> Iterator[Recorded]:
+        """Record a request for as long as it is answered."""
         record = self._record(connection, arrived)
+        record.over = over
 
         def lost() -> None:
             if not record.finished:
@@ -222,15 +278,12 @@ class Sim:
             self.requests.append(record)
             self._changed.notify_all()
         try:
-            await self._reply(connection, record)
+            yield record
         except ClientGone:
             raise
-        except Over:
-            raise ClientGone from None
         except Exception as err:
             record.failure = err
-            failure = Failure(599, f"the simulator failed: {err!r}")
-            await Delivery(connection, record, failure, self._stopping).failure(failure)
+            raise
         finally:
             if not connection.lost.is_set():
                 record.finished = True

@@ -95,6 +95,7 @@ class Connection(asyncio.Protocol):
         self._may_write = asyncio.Event()
         self._may_write.set()
         self._chunked = False
+        self.websocket = False  # it was upgraded
         self.task: asyncio.Task[None] | None = None
 
     @override

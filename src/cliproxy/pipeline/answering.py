@@ -27,7 +27,7 @@ from cliproxy.pipeline.upstream import ERROR_LIMIT, Source, not_the_protocol
 from cliproxy.pipeline.withheld import clean, secrets_in
 from cliproxy.routing.cooldown import about_limits
 from cliproxy.routing.resolve import Candidate
-from cliproxy.transport.client import UpstreamResponse
+from cliproxy.transport.answer import Answer
 
 SSE: Final = "text/event-stream"
 JSON: Final = "application/json"
@@ -39,7 +39,7 @@ async def whole(
     request: Request,
     candidate: Candidate,
     call: Prepared,
-    response: UpstreamResponse,
+    response: Answer,
 ) -> Reply:
     """Read a whole answer. Raises a `GatewayError` when it is none."""
     meter = request.meter
@@ -73,7 +73,7 @@ async def stream(
     request: Request,
     candidate: Candidate,
     call: Prepared,
-    response: UpstreamResponse,
+    response: Answer,
 ) -> Reply:
     """Read a stream up to its commit point. Raises a `GatewayError` when it fails before that."""
     settings = gateway.settings
@@ -87,6 +87,8 @@ async def stream(
     def failed(error: GatewayError) -> None:
         # Too late for this client; not for those who come next.
         clean(error, secrets())
+        if request.lines is not None:
+            request.lines.failed(candidate.account.id, error.status)
         attempt = request.attempts[-1]
         if attempt.reason == "failed_in_stream":
             # An upstream that says what is wrong often leaves out the proper end, too.
@@ -129,7 +131,7 @@ async def stream(
     return Reply(200, JSON if request.framing == "array" else SSE, chunks=chunks)
 
 
-async def counted(request: Request, call: Prepared, response: UpstreamResponse) -> Reply:
+async def counted(request: Request, call: Prepared, response: Answer) -> Reply:
     """Read a token count."""
     body = await response.read()
     if call.verbatim:
@@ -142,7 +144,7 @@ async def _translated(
     gateway: Gateway,
     request: Request,
     call: Prepared,
-    response: UpstreamResponse,
+    response: Answer,
     *,
     watch: Watch,
     failed: Callable[[GatewayError], None],
@@ -254,9 +256,9 @@ def _is_sse(body: bytes) -> bool:
     )
 
 
-def _is_event_stream(response: UpstreamResponse) -> bool:
+def _is_event_stream(response: Answer) -> bool:
     return response.headers.get("content-type", "").lower().startswith(SSE)
 
 
-def _is_html(response: UpstreamResponse) -> bool:
+def _is_html(response: Answer) -> bool:
     return "html" in response.headers.get("content-type", "").lower()

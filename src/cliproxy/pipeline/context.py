@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field, structs
 
@@ -19,6 +19,9 @@ from cliproxy.ir.usage import IRUsage
 from cliproxy.observe.request_log import Entry
 from cliproxy.pipeline.meter import Meter
 from cliproxy.routing.affinity import Session
+
+if TYPE_CHECKING:
+    from cliproxy.pipeline.lines import Lines
 
 Fidelity = Literal["verbatim", "exact", "lossy", ""]
 
@@ -94,6 +97,12 @@ class Request(Hidden, Struct):
     strict: bool = False
     connection: str = ""
     """A name for the websocket that it came by: one conversation, if nothing says more."""
+    lines: Lines | None = None
+    """The upstream websockets of that one."""
+    short: bytes = b""
+    """What is new in it, for whoever has heard the rest."""
+    previous: str = ""
+    """The response that it goes on from, as that one knows it."""
     pinged: bool = False
     """Its connection shows signs of life by itself; the stream needs none."""
     client: str = ""

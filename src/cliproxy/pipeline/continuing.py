@@ -126,6 +126,10 @@ def able(request: Request, candidates: list[Candidate]) -> list[Candidate]:
     conversation = _conversation(peeked.conversation)
     if peeked.previous_response_id is None and conversation is None:
         return candidates
+    if request.lines is not None:
+        found = request.lines.able(candidates, peeked.previous_response_id)
+        if found is not None:
+            return found
     keeping = [c for c in candidates if providers.able(c.account, "keep")]
     if keeping:
         return keeping

@@ -26,7 +26,7 @@ from cliproxy.ir.events import Error
 from cliproxy.ir.fold import to_exception
 from cliproxy.pipeline.commit import Watch
 from cliproxy.pipeline.meter import Tap, counts
-from cliproxy.transport.client import UpstreamResponse
+from cliproxy.transport.answer import Answer
 
 _TERMINAL: Final[dict[str, tuple[bytes, ...]]] = {
     "openai-chat": (b"data: [DONE]", b"data:[DONE]", b'"finish_reason":"', b'"finish_reason": "'),
@@ -126,7 +126,7 @@ class Passthrough:
         self._told = False
         """The upstream itself has told of an error: nothing is to follow."""
 
-    async def stream(self, response: UpstreamResponse) -> AsyncGenerator[bytes, None]:
+    async def stream(self, response: Answer) -> AsyncGenerator[bytes, None]:
         """Yield bytes to write: whole frames only.
 
         Raises a `GatewayError` before the commit point; later failures become one error event.
@@ -162,7 +162,7 @@ class Passthrough:
         finally:
             response.close()
 
-    async def _frames(self, response: UpstreamResponse) -> AsyncGenerator[bytes, None]:
+    async def _frames(self, response: Answer) -> AsyncGenerator[bytes, None]:
         markers = _TERMINAL[self._dialect.id]
         tail = b""
         held: list[bytes] = []

@@ -31,7 +31,7 @@ from cliproxy.base.tasks import cancel, own
 from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import IRRequest
 from cliproxy.ir.thinking import split_suffix
-from cliproxy.pipeline import answering, continuing, failures, media, searching, unasked
+from cliproxy.pipeline import answering, continuing, failures, lines, media, searching, unasked
 from cliproxy.pipeline.calls import Prepared, Target, prepare, target_of
 from cliproxy.pipeline.context import Attempt, Reply, Request, reason_of
 from cliproxy.pipeline.gateway import Gateway
@@ -48,7 +48,7 @@ from cliproxy.routing.load import Turn
 from cliproxy.routing.resolve import Candidate
 from cliproxy.tokens import openai
 from cliproxy.tokens.count import estimate
-from cliproxy.transport.client import UpstreamResponse
+from cliproxy.transport.answer import Answer
 
 _log: Final = logging.getLogger("cliproxy.request")
 
@@ -198,7 +198,8 @@ async def _round(
     pool, clock = gateway.pool, gateway.clock
     beside, searched = request.operation != "generate", request.operation == "search"
     failure: GatewayError | None = None
-    for candidate in pool.plan(candidates, session):
+    websocket = request.lines.websocket(candidates) if request.lines is not None else None
+    for candidate in pool.plan(candidates, session, websocket):
         attempt = Attempt(
             candidate.account.provider, candidate.account.id, candidate.upstream_model
         )
@@ -210,6 +211,8 @@ async def _round(
             turn = await pool.enter(candidate, request.client)
             reply = await _attempt(gateway, request, candidate, turn)
         except GatewayError as err:
+            if request.lines is not None:
+                request.lines.failed(candidate.account.id, err.status)
             attempt.status, attempt.reason, attempt.message = (
                 err.status,
                 reason_of(err),
@@ -276,7 +279,14 @@ async def _attempt(
     call = prepare(request, target, strict=strict, asked=asked, rules=gateway.settings.payload)
     request.attempts[-1].losses = call.losses
     token = candidate.account.token
-    response, refusal = await _sent(gateway, request, candidate, target, call, strict=strict)
+    said = None
+    if request.lines is not None:
+        said = await lines.asked(gateway, request, candidate, target, call)
+    response: Answer
+    if said is not None:
+        (response, call), refusal = said, None
+    else:
+        response, refusal = await _sent(gateway, request, candidate, target, call, strict=strict)
     response.closed = turn.end
     reply: Reply | None = None
     try:
@@ -340,7 +350,7 @@ async def _read(
     request: Request,
     candidate: Candidate,
     call: Prepared,
-    response: UpstreamResponse,
+    response: Answer,
 ) -> Reply:
     if request.operation == "count":
         return await answering.counted(request, call, response)
@@ -359,7 +369,7 @@ async def _sent(
     call: Prepared,
     *,
     strict: bool,
-) -> tuple[UpstreamResponse, GatewayError | None]:
+) -> tuple[Answer, GatewayError | None]:
     """Send a call, to the provider's other hosts too where that helps.
 
     Also without what is refused, unless it is to be carried whole or not at all.
@@ -447,7 +457,7 @@ async def _asked(gateway: Gateway, request: Request, target: Target) -> IRReques
 
 
 async def _refusal(
-    gateway: Gateway, request: Request, call: Prepared, response: UpstreamResponse
+    gateway: Gateway, request: Request, call: Prepared, response: Answer
 ) -> GatewayError:
     body = await response.read(ERROR_LIMIT)
     if any(name in response.headers for name in RETRY_HEADERS):

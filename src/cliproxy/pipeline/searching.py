@@ -15,7 +15,7 @@ from cliproxy.pipeline.context import Reply, Request
 from cliproxy.pipeline.meter import counts, usage_of
 from cliproxy.pipeline.upstream import not_the_protocol
 from cliproxy.routing.resolve import Candidate
-from cliproxy.transport.client import UpstreamResponse
+from cliproxy.transport.answer import Answer
 
 MOST: Final = 32 * 1024 * 1024
 """Bytes of an answer."""
@@ -50,7 +50,7 @@ def _id(body: bytes) -> Any:
         return None
 
 
-async def found(request: Request, call: Prepared, response: UpstreamResponse) -> Reply:
+async def found(request: Request, call: Prepared, response: Answer) -> Reply:
     """Read what was found. Raises `UpstreamBroken` when it is nothing that can be passed on."""
     meter = request.meter
     meter.begin(call.dialect.id)

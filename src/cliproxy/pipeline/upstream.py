@@ -19,7 +19,7 @@ from cliproxy.ir.events import End, Error, Event
 from cliproxy.ir.restore import Restore, RestoreStream
 from cliproxy.pipeline.meter import Tap
 from cliproxy.pipeline.withheld import cleaned
-from cliproxy.transport.client import UpstreamResponse
+from cliproxy.transport.answer import Answer
 
 ERROR_LIMIT: Final = 1024 * 1024
 """Bytes of an upstream's error body that are read."""
@@ -58,7 +58,7 @@ class Source:
         events += self._reader.close()
         return self._pass(events)
 
-    async def stream(self, response: UpstreamResponse) -> AsyncGenerator[list[Event], None]:
+    async def stream(self, response: Answer) -> AsyncGenerator[list[Event], None]:
         """Yield the events of each read. Ends after `End` or `Error`; never raises a GatewayError.
 
         The response is closed when the iterator is.

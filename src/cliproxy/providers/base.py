@@ -138,6 +138,10 @@ class Provider(Protocol):
         """Address the call: URL, credentials, headers."""
         ...
 
+    def websocket(self, http: HttpRequest) -> HttpRequest | None:
+        """Return how a websocket is opened that takes such calls; None where there is none."""
+        ...
+
 
 class Host:
     """What most providers have in common; each says what differs."""
@@ -190,6 +194,10 @@ class Host:
         """Have one host."""
         return None
 
+    def websocket(self, http: HttpRequest) -> HttpRequest | None:
+        """Have none."""
+        return None
+
 
 def client_headers(call: Call) -> dict[str, str]:
     """Return the client's own headers that may travel on with a verbatim request.
@@ -233,6 +241,18 @@ def account_headers(headers: dict[str, str], call: Call, account: Account) -> No
         copied = call.client_headers.get(value[1:].lower()) if value.startswith("$") else value
         if copied is not None:
             headers[name.lower()] = copied
+
+
+_OF_BODIES: Final = frozenset({"accept", "accept-encoding", "content-type"})
+
+
+def handshake(http: HttpRequest, beta: str = "") -> HttpRequest:
+    """Return the request that opens a websocket where a call would go; `beta` is what it wants."""
+    headers = {k: v for k, v in http.headers.items() if k.lower() not in _OF_BODIES}
+    if beta:
+        told = headers.get("openai-beta", "")
+        headers["openai-beta"] = f"{told}, {beta}" if told else beta
+    return HttpRequest("GET", "ws" + http.url.removeprefix("http"), headers, b"", http.proxy)
 
 
 def join(base: str, path: str) -> str:

@@ -29,12 +29,14 @@ from cliproxy.providers.base import (
     Host,
     account_headers,
     base_headers,
+    handshake,
     join,
 )
 
 BASE: Final = "https://chatgpt.com/backend-api/codex"
 ORIGINATOR: Final = "cliproxy"
 """Which program asks: the backend wants to be told, and is told the truth."""
+_BETA: Final = "responses_websockets=2026-02-06"
 _ACCOUNT: Final = "chatgpt-account-id"
 _FEDRAMP: Final = "x-openai-fedramp"
 _AUTH: Final = "https://api.openai.com/auth"
@@ -125,6 +127,10 @@ class Codex(Host):
         path = _PATHS.get(call.operation, "/responses")
         base = account.base_url or (BASE if login else "")
         return HttpRequest("POST", join(base, path), headers, body, account.proxy_url)
+
+    def websocket(self, http: HttpRequest) -> HttpRequest | None:
+        """Open one at the same address."""
+        return handshake(http, _BETA)
 
 
 def _is_login(account: Account) -> bool:

@@ -28,6 +28,7 @@ from cliproxy.providers.base import (
     Host,
     account_headers,
     base_headers,
+    handshake,
     join,
 )
 
@@ -130,6 +131,11 @@ class XAI(Host):
         account_headers(headers, call, account)
         path = "/responses/compact" if call.operation == "compact" else "/responses"
         return HttpRequest("POST", join(base, path), headers, call.body, account.proxy_url)
+
+    def websocket(self, http: HttpRequest) -> HttpRequest | None:
+        """Open one at the same address, unless that is the client proxy's, which has none."""
+        asked, proxy = urlsplit(http.url).hostname, urlsplit(PROXY).hostname
+        return None if asked == proxy else handshake(http)
 
 
 def base_of(call: Call, account: Account) -> str:

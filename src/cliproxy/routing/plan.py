@@ -72,6 +72,13 @@ class Draft(Struct):
     """How the first came to be the first."""
 
 
+class Websocket(Struct, frozen=True):
+    """A client that came by websocket."""
+
+    pinned: Target | None = None
+    """Who is asked by a websocket of its own already."""
+
+
 class Planner:
     """Orders candidates by priority, policy, conversation, load and belief."""
 
@@ -87,18 +94,25 @@ class Planner:
         self._credentials = credentials
         self._rings: dict[tuple[str, str], int] = {}
 
-    def draft(self, candidates: Sequence[Candidate], session: Session | None) -> Draft:
+    def draft(
+        self,
+        candidates: Sequence[Candidate],
+        session: Session | None,
+        websocket: Websocket | None = None,
+    ) -> Draft:
         """Work out the plan for a request."""
         if self._policy.weighted:
             candidates = [c for c in candidates if c.account.weight > 0]
         if len(candidates) < 2 and not self._cooldowns:
             return Draft(list(candidates), [])
         bound = None if session is None else self._affinity.peek(session.key)
+        if websocket is not None and websocket.pinned is not None:
+            bound = websocket.pinned
         if not self._cooldowns:
-            draft = self._ordered(candidates, session, bound)
+            draft = self._ordered(candidates, session, bound, websocket)
             self._shortened(draft)
             return draft
-        return self._careful(candidates, session, bound)
+        return self._careful(candidates, session, bound, websocket)
 
     def begin(self, draft: Draft, session: Session | None) -> None:
         """Take note that a draft is being carried out."""
@@ -145,7 +159,11 @@ class Planner:
 
     # ---- with beliefs -------------------------------------------------------------------------
     def _careful(
-        self, candidates: Sequence[Candidate], session: Session | None, bound: Target | None
+        self,
+        candidates: Sequence[Candidate],
+        session: Session | None,
+        bound: Target | None,
+        websocket: Websocket | None,
     ) -> Draft:
         """Plan around those that would refuse."""
         about, now = self._cooldowns.about, self._cooldowns.now()
@@ -174,7 +192,7 @@ class Planner:
         early = self._early(waiting, now, pressing=not free and not stumbled)
         if lost is not None:
             bound = None
-        draft = self._ordered(free, session, bound) if free else Draft([], [])
+        draft = self._ordered(free, session, bound, websocket) if free else Draft([], [])
         draft.refusing, draft.lost = waiting, lost
         if over:
             self._probing(draft, over, now, alone=early is None)
@@ -243,11 +261,19 @@ class Planner:
 
     # ---- without ------------------------------------------------------------------------------
     def _ordered(
-        self, candidates: Sequence[Candidate], session: Session | None, bound: Target | None
+        self,
+        candidates: Sequence[Candidate],
+        session: Session | None,
+        bound: Target | None,
+        websocket: Websocket | None,
     ) -> Draft:
         tiers: dict[int, dict[str, list[Candidate]]] = {}
         for candidate in candidates:
-            accounts = tiers.setdefault(candidate.account.priority, {})
+            rank = 2 * candidate.account.priority
+            if websocket is not None and candidate.account.websockets:
+                # Of equals, who speaks as the client does.
+                rank += 1
+            accounts = tiers.setdefault(rank, {})
             accounts.setdefault(candidate.account.id, []).append(candidate)
         draft = Draft([], [])
         elsewhere = (
@@ -278,8 +304,10 @@ class Planner:
                         draft.ring = key
                     ring = [*ring[start:], *ring[:start]]
                 draft.plan += ring
-        if bound is not None and session is not None and not session.opening:
-            self._own_first(draft, bound)
+        if bound is not None:
+            pinned = websocket is not None and websocket.pinned is not None
+            if pinned or (session is not None and not session.opening):
+                self._own_first(draft, bound)
         if self.most > 0:
             self._unfilled(draft)
         return draft

@@ -16,7 +16,7 @@ from cliproxy.base.errors import GatewayError, RateLimited, UpstreamError
 from cliproxy.routing.affinity import Affinity, Session
 from cliproxy.routing.cooldown import Belief, Cooldowns, Kept, Limits, Source
 from cliproxy.routing.load import Turn
-from cliproxy.routing.plan import Planner, Preview
+from cliproxy.routing.plan import Planner, Preview, Websocket
 from cliproxy.routing.policy import policy
 from cliproxy.routing.quota import Quota, Quotas
 from cliproxy.routing.rate import PER_MINUTE, Rates
@@ -73,7 +73,10 @@ class Pool:
 
     # ---- before an attempt --------------------------------------------------------------------
     def plan(
-        self, candidates: Sequence[Candidate], session: Session | None = None
+        self,
+        candidates: Sequence[Candidate],
+        session: Session | None = None,
+        websocket: Websocket | None = None,
     ) -> list[Candidate]:
         """Return the candidates in the order they are to be tried; higher priority first.
 
@@ -81,7 +84,7 @@ class Pool:
         of them are tried before the next account, and each use begins with the next one.
         Raises `RateLimited` when every candidate is known to refuse.
         """
-        draft = self._planner.draft(candidates, session)
+        draft = self._planner.draft(candidates, session, websocket)
         if not draft.plan and draft.refusing:
             if session is not None and draft.lost is not None:
                 self._affinity.drop(session.key, draft.lost)

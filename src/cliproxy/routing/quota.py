@@ -9,7 +9,8 @@ from functools import lru_cache
 from math import isfinite
 from typing import Final, Literal
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, structs
 
 from cliproxy.routing.resolve import Candidate
 
@@ -180,6 +181,53 @@ def read(headers: Mapping[str, str], now: float) -> tuple[Quota, ...]:
     if _CODEX in names:
         found += _codex(told, now)
     return tuple(found)
+
+
+class _Window(Struct):
+    used_percent: float | None = None
+    window_minutes: float | None = None
+    reset_at: float | None = None
+    resets_at: float | None = None
+    reset_after_seconds: float | None = None
+
+
+class _Windows(Struct):
+    primary: _Window | None = None
+    secondary: _Window | None = None
+
+
+class _Credits(Struct):
+    has_credits: bool | None = None
+    unlimited: bool | None = None
+
+
+class _Limits(Struct):
+    type: str = ""
+    rate_limits: _Windows | None = None
+    credits: _Credits | None = None
+
+
+_limits: Final = msgspec.json.Decoder(_Limits)
+
+
+def read_event(data: bytes, now: float) -> tuple[Quota, ...]:
+    """Read what Codex's backend says in an event, where its headers were told long ago."""
+    try:
+        event = _limits.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ()
+    if event.type != "codex.rate_limits" or event.rate_limits is None:
+        return ()
+    told: dict[str, str] = {}
+    for start, part in (
+        ("primary-", event.rate_limits.primary),
+        ("secondary-", event.rate_limits.secondary),
+        ("credits-", event.credits),
+    ):
+        for name, value in structs.asdict(part).items() if part is not None else ():
+            if value is not None:
+                told[_CODEX + start + name.replace("_", "-")] = str(value)
+    return tuple(_codex(told, now))
 
 
 def _unified(told: Mapping[str, str], now: float) -> Iterable[Quota]:

@@ -19,6 +19,7 @@ from cliproxy.base.errors import BadRequest, GatewayError, NotBuilt, RateLimited
 from cliproxy.base.tasks import spawn
 from cliproxy.observe.logs import REQUEST
 from cliproxy.observe.request_log import Entry
+from cliproxy.pipeline.lines import HangUp, Lines
 from cliproxy.server.accounting import LEFT, Accounting, Asked
 from cliproxy.server.asgi import Message, RawHeaders, Receive, Scope, Send, header_map
 from cliproxy.server.asking import client_of, path_of, peer_of, query_of
@@ -149,6 +150,7 @@ class _Connection:
         self._query = query_of(scope)
         self._inbox = Inbox(self._limit)
         self._transcript = Transcript(host.sockets.memory, self._limit)
+        self._lines = Lines()
         self._gone = False
 
     def _limit(self) -> int:
@@ -176,6 +178,7 @@ class _Connection:
             listener.cancel()
             end.cancel()
             self._transcript.forget()
+            self._lines.close()
 
     async def _listen(self, current: asyncio.Task[None]) -> None:
         # Always: a client that goes away in the middle of an answer must be noticed.
@@ -246,13 +249,19 @@ class _Connection:
                 message,
                 query=self._query,
                 transcript=self._transcript,
+                lines=self._lines,
                 entry=entry,
                 say=self._say,
             )
             status = 200
         except GatewayError as err:
             status, told = err.status, err.message
-            await self._fail(err, entry)
+            if isinstance(err, HangUp):
+                if entry is not None:
+                    entry.status = status
+                self._inbox.end(*err.close)
+            else:
+                await self._fail(err, entry)
             if isinstance(err, Unauthenticated):
                 # The key that opened the connection is no longer one of ours.
                 self._inbox.end(POLICY, "the key is not accepted any more")

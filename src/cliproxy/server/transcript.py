@@ -41,6 +41,10 @@ class Turn(Hidden, Struct):
     items: list[bytes] | None
     """All of the conversation up to the answer; None when only others know it."""
     generate: bool = True
+    short: bytes = b""
+    """What of it is new, where it goes on from the last answer of this connection."""
+    previous: str = ""
+    """That answer, by its id."""
 
 
 class Memory:
@@ -131,13 +135,15 @@ class Transcript:
         previous = _text(fields.get("previous_response_id", b"null"))
         if previous:
             self._inherit(fields)
-            if previous != self._last or self._items is None:
+            if previous != self._last:
                 return _made(fields, None)
+            if self._items is None:
+                return self._going_on(_made(fields, None), fields)
             items = _joined(self._items, given or ())
             if kept(previous):
                 # The proxy has it, and maybe the account that gave it: that one is asked in short.
-                return _made(fields, items)
-            return self._whole(fields, items)
+                return self._going_on(_made(fields, items), fields, given)
+            return self._going_on(self._whole(fields, items), fields, given)
         if fields.get("conversation", b"null") != b"null":
             return _made(fields, None)
         alone = "previous_response_id" in fields or given is None or _retold(given)
@@ -148,7 +154,16 @@ class Transcript:
             alone = not self._answers_calls(given or ())
         if alone or self._items is None:
             return _made(fields, given)
-        return self._whole(fields, _joined(self._items, given or ()))
+        whole = self._whole(fields, _joined(self._items, given or ()))
+        return self._going_on(whole, fields, given)
+
+    def _going_on(self, turn: Turn, fields: Fields, given: Sequence[bytes] | None = None) -> Turn:
+        """Add what is new; where something comes again there is no saying what that is."""
+        before, items = self._items, turn.items
+        if before is None or items is None or len(items) == len(before) + len(given or ()):
+            new = {n: raw for n, raw in fields.items() if n != "previous_response_id"}
+            turn.short, turn.previous = _object(new), self._last
+        return turn
 
     def _inherit(self, fields: Fields) -> None:
         for name in _INHERITED:
@@ -292,7 +307,11 @@ def _asked(places: dict[tuple[str, ...], int], head: _Head) -> int:
 
 
 def _made(fields: Fields, items: list[bytes] | None) -> Turn:
-    body = b",".join(json.dumps(name) + b":" + raw for name, raw in fields.items())
     left_out = ("input", "previous_response_id")
     settings = {name: raw for name, raw in fields.items() if name not in left_out}
-    return Turn(b"{" + body + b"}", settings, items)
+    return Turn(_object(fields), settings, items)
+
+
+def _object(fields: Fields) -> bytes:
+    body = b",".join(json.dumps(name) + b":" + raw for name, raw in fields.items())
+    return b"{" + body + b"}"

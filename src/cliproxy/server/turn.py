@@ -24,6 +24,7 @@ from cliproxy.pipeline import continuing
 from cliproxy.pipeline.context import Request
 from cliproxy.pipeline.gateway import Gateway
 from cliproxy.pipeline.kept import gone
+from cliproxy.pipeline.lines import Lines
 from cliproxy.pipeline.run import run
 from cliproxy.server.access import Access
 from cliproxy.server.accounting import LEFT, Accounting, Asked
@@ -69,6 +70,7 @@ async def take(
     *,
     query: dict[str, str],
     transcript: Transcript,
+    lines: Lines,
     entry: Entry | None,
     say: Say,
 ) -> str:
@@ -111,6 +113,7 @@ async def take(
         turn = transcript.read(message, kept)
         reading = read_request(asked, query, turn.body)
         reading.pinged, reading.entry, reading.connection = True, entry, transcript.id
+        reading.lines, reading.short, reading.previous = lines, turn.short, turn.previous
         if not turn.generate:
             for data in warm_up(gateway, reading, now=asked.at):
                 await tell(data)
@@ -133,6 +136,7 @@ async def take(
         # A reference in the request may stand for what only the store knows.
         before = reading.continued.body["input"] if reading.continued is not None else None
         transcript.answered(turn, before, heard.response_id, heard.output)
+        lines.answered(heard.response_id)
     if request is None:
         return "warmed up"
     over(200)

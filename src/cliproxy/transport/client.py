@@ -27,7 +27,9 @@ from cliproxy.base.errors import (
 )
 from cliproxy.base.http import HttpRequest, Timeouts
 from cliproxy.transport import proxy as proxies
+from cliproxy.transport.answer import Answer
 from cliproxy.transport.deadline import Deadlines
+from cliproxy.transport.line import Line, Said, opened
 from cliproxy.transport.local import SCHEME as LOCAL_SCHEME
 from cliproxy.transport.local import LocalServer
 from cliproxy.transport.proxy import Proxy
@@ -46,7 +48,7 @@ class _Readers:
 
     def __init__(self) -> None:
         self.deadlines = Deadlines()
-        self.reading: set[UpstreamResponse] = set()
+        self.reading: set[Answer] = set()
 
 
 class UpstreamResponse:
@@ -151,6 +153,7 @@ class Transport:
         self._vias: dict[tuple[str | None, str], Proxy | None] = {}
         self._local = local
         self._readers = _Readers()
+        self._lines: set[Line] = set()
         self._closed = False
 
     async def send(
@@ -204,6 +207,21 @@ class Transport:
             raise _unreachable(url, via, err) from err
         return UpstreamResponse(response, timeouts, deadline, self._readers)
 
+    async def line(
+        self, request: HttpRequest, timeouts: Timeouts, *, proxy: str | None = None
+    ) -> Line | Said:
+        """Open a websocket; return the answer of who refuses. Raises `UpstreamUnreachable`."""
+        if self._closed:
+            raise UpstreamUnreachable("The proxy is being stopped.")
+        # The environment speaks of http and https.
+        via = self._via(request.proxy or proxy, "http" + request.url.removeprefix("ws"))
+        readers = self._readers
+        made = await opened(request, timeouts, via, readers.deadlines, readers.reading)
+        if isinstance(made, Line):
+            self._lines.add(made)
+            made.gone = lambda: self._lines.discard(made)
+        return made
+
     async def _local_url(self, url: str) -> str:
         if self._local is None:
             raise UpstreamUnreachable("The embedded model is not enabled in this process.")
@@ -220,6 +238,9 @@ class Transport:
         """Close all connections."""
         # What still runs must not open anything that nobody closes.
         self._closed = True
+        for line in list(self._lines):
+            line.abort()
+            await asyncio.sleep(0)
         sessions, self._sessions = list(self._sessions.values()), {}
         for session in sessions:
             await session.close()
