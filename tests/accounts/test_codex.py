@@ -9,8 +9,9 @@ import pytest
 
 from tests.accounts.suite import Suite
 from tests.accounts.test_claude import post
+from tests.server.sockets import opened
 from tests.sim.accounts_codex import FOUND, SEARCH, TOKEN, CodexAccounts
-from tests.sim.script import Answer, Events, Raw
+from tests.sim.script import Answer, Events, Failure, Raw
 
 CLI = {
     "accept": "text/event-stream",
@@ -100,6 +101,73 @@ class TestCodex(Suite):
         sent = running.provider.upstream.last
         assert sent.path == SEARCH
         assert sent.headers["chatgpt-account-id"] == "acc-0"
+
+    def test_codex_is_answered_over_a_websocket_of_its_own(self, start):
+        running = start(self.fresh(websockets=True))
+        upstream = running.provider.upstream
+        own = json.loads(BODY)
+        with opened(running.proxy, headers=CLI) as ws:
+            first = ws.turn(**own)[-1]["response"]
+            more = {"type": "message", "role": "user", "content": "And?"}
+            second = {**own, "input": [more], "previous_response_id": first["id"]}
+            assert ws.turn(**second)[-1]["type"] == "response.completed"
+        assert [r.over for r in upstream.requests] == ["websocket"] * 2
+        assert upstream.requests[0].body == {"type": "response.create", **own}
+        assert upstream.last.body == {"type": "response.create", **second}
+        assert len(upstream.last.known) == 3
+        (shaken,) = upstream.handshakes
+        assert shaken.path == "/backend-api/codex/responses"
+        assert shaken.headers["authorization"] == f"Bearer {running.credential().token}"
+        for name in ("session-id", "originator", "x-codex-turn-metadata", "user-agent"):
+            assert shaken.headers[name] == CLI[name]
+
+    def test_other_clients_are_translated_on_a_websocket_too(self, start):
+        running = start(self.fresh(websockets=True))
+        with opened(running.proxy) as ws:
+            first = ws.ask(model="gpt-5.4", input="My name is Ada.", temperature=1)
+            second = ws.ask(model="gpt-5.4", input="Who am I?", previous_response_id=first["id"])
+        assert "You said: Who am I?" in json.dumps(second["output"])
+        sent = running.provider.upstream.last
+        assert sent.over == "websocket"
+        assert "previous_response_id" not in sent.body
+        assert "My name is Ada." in json.dumps(sent.body["input"])
+
+    @pytest.mark.parametrize("when", ["at the handshake", "later"])
+    def test_a_token_that_has_ended_is_renewed_and_the_client_knows_nothing(self, start, when):
+        running = start(self.fresh(websockets=True))
+        upstream, own = running.provider.upstream, json.loads(BODY)
+        with opened(running.proxy, headers=CLI) as ws:
+            if when == "later":
+                ws.turn(**own)
+                ended = Failure(401, "token_expired", code="token_expired")
+                upstream.script(ended)
+            before = running.credential().token
+            if when == "at the handshake":
+                upstream.refuse(Failure(401, "token_expired"))
+            assert ws.turn(**own)[-1]["type"] == "response.completed"
+        assert running.credential().token != before
+        assert [h.headers["authorization"] for h in upstream.handshakes] == [
+            f"Bearer {before}", f"Bearer {running.credential().token}",
+        ]  # fmt: skip
+
+    def test_a_limit_on_a_websocket_moves_on_and_the_conversation_with_it(self, start):
+        running = start(
+            self.fresh(0, websockets=True) | {"priority": 5}, self.fresh(1, websockets=False)
+        )
+        upstream, own = running.provider.upstream, json.loads(BODY)
+        told = {"type": "usage_limit_reached", "message": "Limit", "resets_in_seconds": 600}
+        with opened(running.proxy, headers=CLI) as ws:
+            first = ws.turn(**own)[-1]["response"]
+            upstream.script(Events([{"type": "error", "status_code": 429, "error": told}]))
+            more = {"type": "message", "role": "user", "content": "And?"}
+            for _ in range(2):
+                lean = {"previous_response_id": first["id"]}
+                first = ws.turn(**{**own, "input": [more]}, **lean)[-1]["response"]
+        asked = [(r.headers["chatgpt-account-id"], r.over) for r in upstream.requests]
+        assert asked == [
+            ("acc-0", "websocket"), ("acc-0", "websocket"), ("acc-1", "http"), ("acc-1", "http"),
+        ]  # fmt: skip
+        assert [len(r.body["input"]) for r in upstream.requests] == [1, 1, 3, 5]
 
     def test_counting_is_done_here(self, start):
         running = start(self.fresh())

@@ -12,7 +12,7 @@ from cliproxy.usage import questions
 from tests.clients.sdk import DIALECTS
 from tests.clients.upstreams import config
 from tests.node_clients import node_client  # noqa: F401  # fixture
-from tests.sim import Answer, Call, tool_loop
+from tests.sim import Answer, Call, Failure, tool_loop
 
 pytestmark = [pytest.mark.needs_node, pytest.mark.slow]
 every = pytest.mark.parametrize("upstream", DIALECTS)
@@ -110,6 +110,52 @@ supports_websockets = {str(websockets).lower()}
     found = proxy.runtime.usage.store.read(lambda db: questions.requests(db, filters={}))
     asked = {row["endpoint"] for row in found["requests"]}
     assert asked == {"GET /v1/responses" if websockets else "POST /v1/responses"}
+
+
+@pytest.mark.parametrize("upstream", ["websocket", "refused"])
+def test_codex_finishes_a_tool_loop_over_websockets_on_both_sides(
+    strict,
+    start_proxy,
+    node_client,  # noqa: F811
+    tmp_path,
+    upstream,
+):
+    (tmp_path / "secret.txt").write_text("The word is heliotrope.\n")
+    home = tmp_path / ".codex"
+    home.mkdir()
+    key = "  - api-key: codex-key\n"
+    proxy = start_proxy(config(strict).replace(key, f"{key}    websockets: true\n"))
+    (home / "config.toml").write_text(f"""
+model = "to-openai-responses"
+model_provider = "proxy"
+[model_providers.proxy]
+name = "proxy"
+base_url = "{proxy.url}/v1"
+env_key = "PROXY_KEY"
+wire_api = "responses"
+supports_websockets = true
+""")
+    if upstream == "refused":
+        strict.refuse(*[Failure(426, "no websockets")] * 30)
+    strict.script(*[codex_loop] * 30)
+    done = run(
+        node_client("codex"),
+        ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox",
+         "Read secret.txt and tell me the word."],
+        tmp_path,
+        PROXY_KEY=proxy.key,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "heliotrope" in done.stdout
+    results = [text for record in strict.requests for _, text in record.results]
+    assert any("heliotrope" in text for text in results), "the tool's output reached the model"
+    way = "websocket" if upstream == "websocket" else "http"
+    assert {record.over for record in strict.requests} == {way}
+    assert all(record.status == 200 for record in strict.requests)
+    last = strict.requests[-1].body
+    if upstream == "websocket":
+        assert last["previous_response_id"]
+        assert {item["type"] for item in last["input"]} == {"function_call_output"}
 
 
 def test_codex_falls_back_to_http_when_its_websocket_is_refused(

@@ -83,6 +83,40 @@ def test_a_tool_loop_of_several_turns(proxy, connection, upstream):
     assert [piece[2] for piece in pieces if piece[0] == "result"] == ["Oslo: 9", "Rome: 9"]
 
 
+def test_a_tool_loop_over_a_websocket_on_both_sides(start_sim, start_proxy):
+    strict = start_sim(strict=True, keys={"codex-key"})
+    key = "  - api-key: codex-key\n"
+    proxy = start_proxy(config(strict).replace(key, f"{key}    websockets: true\n"))
+    strict.script(
+        Answer(tools=[Call("get_weather", {"city": "Oslo"})]),
+        Failure(500, "down"),
+        Answer("Nine."),
+        Answer("Ten."),
+    )
+    asked = {"model": "to-openai-responses", "tools": [TOOL], "store": False}
+    with (
+        OpenAI(base_url=f"{proxy.url}/v1", api_key=proxy.key, max_retries=0) as client,
+        client.responses.connect(websocket_connection_options={"proxy": None}) as connection,
+    ):
+        given = {"type": "message", "role": "user", "content": "Oslo?"}
+        connection.response.create(input=[given], **asked)
+        first = finished(connection)[-1].response
+        (call,) = [item for item in first.output if item.type == "function_call"]
+        result = {"type": "function_call_output", "call_id": call.call_id, "output": "9"}
+        lean = {"input": [result], "previous_response_id": first.id}
+        connection.response.create(**lean, **asked)
+        assert finished(connection)[-1].status == 500
+        connection.response.create(**lean, **asked)
+        second = finished(connection)[-1].response
+        assert second.output_text == "Nine."
+        connection.response.create(input="And now?", previous_response_id=second.id, **asked)
+        assert finished(connection)[-1].response.output_text == "Ten."
+    assert {record.over for record in strict.requests} == {"websocket"}
+    sizes = [r.body["input"] if isinstance(r.body["input"], str) else len(r.body["input"])
+             for r in strict.requests]  # fmt: skip
+    assert sizes == [1, 1, 3, "And now?"]
+
+
 @every
 def test_a_failure_is_an_error_event_and_the_next_turn_goes_well(proxy, connection, upstream):
     proxy.sim.script(Failure(400, "No such thing."), Answer("Fine."))

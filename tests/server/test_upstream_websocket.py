@@ -13,6 +13,7 @@ from tests.server.sockets import opened
 from tests.server.test_usage import rows
 from tests.server.test_websocket import user, words
 from tests.sim import Answer, Call, Events, Failure, Gate, Raw
+from tests.sim.event import Event
 from tests.sim.render_responses import Rendered
 from tests.sim.script import Usage
 
@@ -473,8 +474,6 @@ def test_what_is_left_of_an_account_is_read_from_handshakes_and_events(proxy, si
 
 
 def telling(event):
-    from tests.sim.event import Event
-
     class Telling(Rendered):
         def events(self):
             return [Event(event, ""), *super().events()]

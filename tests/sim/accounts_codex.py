@@ -19,7 +19,7 @@ from tests.sim.beside import Refused, bearer_of, form_of
 from tests.sim.deliver import dump
 from tests.sim.event import Event
 from tests.sim.record import Recorded
-from tests.sim.script import Raw
+from tests.sim.script import Failure, Raw
 from tests.sim.server import Sim
 
 Json = Any
@@ -67,6 +67,15 @@ class Backend(Sim):
             return Raw(FOUND) if known else refused("Unsupported parameter")
         return super()._refusal(record) or self._backend(record)
 
+    @override
+    def refused_handshake(self, record: Recorded) -> Failure | None:
+        headers = record.headers
+        if not headers.get("chatgpt-account-id").startswith("acc-"):
+            return Failure(401, "Unauthorized")
+        if "responses_websockets=2026-02-06" not in headers.get("openai-beta"):
+            return Failure(400, "websockets want a beta header")
+        return None if headers.get("originator") else Failure(400, "originator is required")
+
     def _backend(self, record: Recorded) -> Raw | None:
         if record.method != "POST":
             return None
@@ -79,7 +88,7 @@ class Backend(Sim):
             return refused("originator is required")
         if record.path.endswith("/compact"):
             return refused("Unsupported parameter: stream") if "stream" in body else None
-        if headers.get("accept") != "text/event-stream":
+        if record.over == "http" and headers.get("accept") != "text/event-stream":
             return refused("Not Acceptable", 406)
         if body.get("stream") is not True:
             return refused("Stream must be set to true")

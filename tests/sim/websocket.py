@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import json
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -64,10 +65,14 @@ class Spoken(Delivery):
 
     @override
     async def raw(self, raw: Raw) -> None:
-        """Say the body, and what a Failure would have been of the shape that others write."""
-        self._record.status = raw.status
+        """Say the body; of a refusal as an error."""
         await self._head(raw.status, "", [], length=None)
-        await self._send([frame(TEXT, part) for part in raw.chunks()])
+        parts = raw.chunks()
+        if raw.status >= 400:
+            told = json.loads(parts[0])
+            error = told.get("error") or {"message": told.get("detail")}
+            parts = [dump({"type": "error", "status": raw.status, "error": error})]
+        await self._send([frame(TEXT, part) for part in parts])
 
     @override
     async def _head(self, status: int, content_type: str, extra: Any, *, length: Any) -> None:
@@ -191,6 +196,18 @@ class Socket:
             except Over:
                 raise ClientGone from None
 
+    def _faulty(self, record: Recorded) -> Any:
+        """Return what the whole request would be refused with, that this message stands for."""
+        body = record.body
+        own = ("type", "previous_response_id")
+        record.body = {k: v for k, v in body.items() if k not in own}
+        if isinstance(body.get("input"), list):
+            record.body["input"] = record.known
+        try:
+            return self._sim._refusal(record)
+        finally:
+            record.body = body
+
     async def _answer(self, record: Recorded) -> None:
         sim, body = self._sim, record.body
         record.stream = True
@@ -212,7 +229,7 @@ class Socket:
             )
         else:
             record.known = [*(self._items if previous else ()), *new]
-            reply = sim._refusal(record) or sim._next(record)
+            reply = self._faulty(record) or sim._next(record)
         delivery = Spoken(self._connection, record, reply, sim._stopping)
         match reply:
             case Answer():

@@ -391,3 +391,22 @@ def test_what_compacting_refuses_is_left_out(body, sent):
 def test_what_it_can_do(account, able):
     everything = ("count", "keep", "compact", "whole")
     assert {what for what in everything if CODEX.able(what, account)} == able
+
+
+# ---- websockets ---------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("account", "url"),
+    [(LOGIN, f"wss{BACKEND[5:]}/responses"), (KEY, "wss://api.openai.com/v1/responses"),
+     (Account("o", "codex", "o", base_url="http://a/v1", proxy_url="socks5://p:1"),
+      "ws://a/v1/responses")],
+)  # fmt: skip
+def test_a_websocket_is_opened_where_calls_go(account, url):
+    client = {**CLI, "openai-beta": "other=1"}
+    http = CODEX.prepare(call(client=client, verbatim=True), account)
+    opening = CODEX.websocket(http)
+    assert (opening.method, opening.url, opening.body) == ("GET", url, b"")
+    assert opening.proxy == account.proxy_url
+    headers = dict(opening.headers)
+    assert headers.pop("openai-beta") == "other=1, responses_websockets=2026-02-06"
+    gone = {"accept", "accept-encoding", "content-type", "openai-beta"}
+    assert headers == {k: v for k, v in http.headers.items() if k not in gone}

@@ -52,6 +52,8 @@ def test_which_host_is_asked(account, base):
     sent = send(account, asked(), dialect="openai-responses")
     assert sent.http.url == f"{base}/responses"
     assert ("x-xai-token-auth" in sent.headers) is (base == PROXY)
+    opening = PROVIDER.websocket(sent.http)
+    assert (opening and opening.url) == (None if base == PROXY else f"ws{sent.http.url[4:]}")
 
 
 def test_compacting_is_not_for_the_client_proxy():

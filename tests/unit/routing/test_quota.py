@@ -1,5 +1,7 @@
 """What upstreams say is left of their limits."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from cliproxy.account.model import Account, ModelRule
 from cliproxy.base.errors import RateLimited, UpstreamRefused
 from cliproxy.config.schema import Config
 from cliproxy.routing.pool import Pool
-from cliproxy.routing.quota import MOST_WINDOWS, Quota, Quotas, read
+from cliproxy.routing.quota import MOST_WINDOWS, Quota, Quotas, read, read_event
 from cliproxy.routing.resolve import Registry
 
 NOW = 1_800_000_000.0
@@ -282,3 +284,35 @@ def test_when_all_are_used_up_the_error_says_until_when():
     with pytest.raises(RateLimited, match="2 at its limit") as caught:
         world.pool.plan(world.registry.resolve("other"))
     assert caught.value.retry_after == pytest.approx(600)
+
+
+WINDOW = {"used_percent": 40.5, "window_minutes": 300, "reset_at": NOW + 60}
+
+
+@pytest.mark.parametrize(
+    ("event", "quotas"),
+    [
+        (
+            {"type": "codex.rate_limits", "plan_type": "plus",
+             "rate_limits": {"allowed": True, "primary": WINDOW, "secondary": None},
+             "credits": {"has_credits": False, "unlimited": False, "balance": "0"}},
+            [Quota("primary", 5 * HOUR, 0.405, NOW + 60)],
+        ),
+        (
+            {"type": "codex.rate_limits",
+             "rate_limits": {"secondary": {**WINDOW, "used_percent": 100}}},
+            [Quota("secondary", 5 * HOUR, 1.0, NOW + 60, rejected=True)],
+        ),
+        (
+            {"type": "codex.rate_limits", "credits": {"unlimited": True},
+             "rate_limits": {"primary": {**WINDOW, "used_percent": 100}}},
+            [Quota("primary", 5 * HOUR, 1.0, NOW + 60)],
+        ),
+        ({"type": "response.created", "rate_limits": {"primary": WINDOW}}, []),
+        ({"type": "codex.rate_limits"}, []),
+        ({"type": "codex.rate_limits", "rate_limits": {"primary": {"used_percent": "many"}}}, []),
+        ({"type": "codex.rate_limits", "rate_limits": [WINDOW]}, []),
+    ],
+)  # fmt: skip
+def test_what_codex_tells_in_an_event_is_read_like_its_headers(event, quotas):
+    assert list(read_event(json.dumps(event).encode(), NOW)) == quotas

@@ -165,3 +165,32 @@ def test_a_conversation_that_would_be_too_large_is_refused():
     with pytest.raises(BadRequest) as caught:
         read(state, input="y" * 600, **PREVIOUS)
     assert caught.value.status == 413
+
+
+@pytest.mark.parametrize(
+    ("message", "previous", "new"),
+    [
+        pytest.param({**PREVIOUS, "input": [MORE]}, "resp_1", [MORE], id="goes on"),
+        pytest.param({"input": [MORE]}, "resp_1", [MORE], id="no model"),
+        pytest.param({**PREVIOUS, "input": [ANSWER, MORE]}, "", None, id="comes again"),
+        pytest.param({"model": "m", "input": [MORE]}, "", None, id="stands alone"),
+        pytest.param({"previous_response_id": "other", "input": [MORE]}, "", None, id="other"),
+    ],
+)
+@pytest.mark.parametrize("kept", [(), ("resp_1",)], ids=["", "kept"])
+def test_what_is_new_in_a_turn_is_known_where_it_goes_on(message, previous, new, kept):
+    turn = read(after(ANSWER), kept, **message)
+    assert turn.previous == previous
+    if new is None:
+        assert turn.short == b""
+    else:
+        assert json.loads(turn.short) == {"model": "m", "input": new, "stream": True}
+
+
+def test_what_is_new_is_known_although_the_rest_was_forgotten():
+    state = after(ANSWER)
+    state.forget()
+    turn = read(state, **PREVIOUS, input=[MORE])
+    assert (turn.previous, turn.items) == ("resp_1", None)
+    assert json.loads(turn.short) == {"model": "m", "input": [MORE], "stream": True}
+    assert asked(turn)["previous_response_id"] == "resp_1"
