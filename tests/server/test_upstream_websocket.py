@@ -197,6 +197,22 @@ def test_what_must_be_translated_is_sent_in_full(sim, start_proxy):
     assert asked(sim) == [("a", "websocket", 1), ("a", "websocket", 3)]
 
 
+def test_who_heard_a_translation_does_not_know_the_clients_own_words(sim, start_proxy):
+    proxy = start_proxy(config(sim, section="xai-api-key"))
+    with opened(proxy) as ws:
+        first = ask(ws, "one", tools=[{"type": "custom", "name": "patch"}])
+        ask(ws, "two", first)
+    assert asked(sim) == [("a", "websocket", 1), ("a", "websocket", 3)]
+
+
+def test_a_line_goes_on_from_its_own_last_answer_and_from_nothing_else(proxy, sim):
+    with opened(proxy) as ws:
+        first = ask(ws, "one")
+        warm = ask(ws, "two", first, generate=False)
+        ask(ws, "three", warm)
+    assert asked(sim) == [("a", "websocket", 1), ("a", "websocket", 4)]
+
+
 # Handshakes
 
 
@@ -405,8 +421,12 @@ def test_a_response_that_nobody_gave_is_refused_in_words(proxy, sim):
 # Who is asked
 
 
+EVEN = (("a", "websockets: true"), ("b", "websockets: true"))
+LOOSE = "routing: {session-affinity: false}\ndisable-cooling: true\n"
+
+
 def test_a_conversation_stays_with_its_line_whatever_the_policy_says(sim, start_proxy):
-    proxy = start_proxy(config(sim, ("a", "websockets: true"), ("b", "websockets: true")))
+    proxy = start_proxy(config(sim, *EVEN, extra=LOOSE))
     with opened(proxy) as ws:
         last = ask(ws, "0")
         for number in range(1, 5):
@@ -422,7 +442,7 @@ def test_a_conversation_stays_with_its_line_whatever_the_policy_says(sim, start_
 
 
 def test_a_limit_told_in_mid_answer_unpins_the_account(sim, start_proxy):
-    proxy = start_proxy(config(sim, ("a", "websockets: true"), ("b", "websockets: true")))
+    proxy = start_proxy(config(sim, *EVEN, extra=LOOSE))
     with opened(proxy) as ws:
         told = Failure(429, "limit", code="rate_limit_exceeded", as_event="error")
         sim.script(Answer(["one "] * 9, error=told, error_at=8))
@@ -430,6 +450,18 @@ def test_a_limit_told_in_mid_answer_unpins_the_account(sim, start_proxy):
         ask(ws, "two")
     one, two = (row[0] for row in asked(sim))
     assert one != two
+
+
+def test_a_broken_answer_unpins_the_account(sim, start_proxy):
+    proxy = start_proxy(config(sim, *EVEN, extra=f"{LOOSE}max-retry-credentials: 1"))
+    with opened(proxy) as ws:
+        ask(ws, "one")
+        ask(ws, "two")
+        sim.script(Answer("three", cut=2))
+        assert ws.refusal(model=MODEL, store=False, input="x")[0] == 502
+        ask(ws, "four")
+    who = [row[0] for row in asked(sim)]
+    assert who[0] == who[1] == who[2] != who[3]
 
 
 def test_of_equals_who_has_websockets_is_asked_first(sim, start_proxy):
@@ -535,8 +567,8 @@ def test_the_request_log_tells_what_was_said_over_the_line(sim, start_proxy, tmp
     with opened(proxy) as ws:
         ask(ws, "over the line")
     proxy.settle()
-    files = sorted((tmp_path / "logs").glob("v1-responses-*.log"), key=lambda p: p.stat().st_mtime)
-    refused, said = (path.read_text() for path in files)
+    files = (tmp_path / "logs").glob("v1-responses-*.log")
+    said, refused = sorted((path.read_text() for path in files), key=lambda t: "Status: 426" in t)
     assert "Status: 426" in refused
     assert "=== API REQUEST 2 ===" in refused
     assert f"URL: ws{sim.url[4:]}/v1/responses" in said

@@ -21,6 +21,7 @@ from cliproxy.base.http import HttpRequest
 from cliproxy.ir.envelope import may_hold
 from cliproxy.pipeline.calls import Prepared, Target, prepare
 from cliproxy.pipeline.gateway import Gateway
+from cliproxy.pipeline.kept import REFERENCE
 from cliproxy.routing import quota
 from cliproxy.routing.plan import Websocket
 from cliproxy.routing.resolve import Candidate
@@ -202,7 +203,7 @@ def _leans(request: Request, line: Line) -> bool:
 def _short(gateway: Gateway, request: Request, target: Target) -> Prepared | None:
     """Write the call with nothing but what is new; None where that is not the client's own."""
     body = request.short
-    if not body or may_hold(body) or target.candidate.suffix:
+    if not body or may_hold(body) or REFERENCE in body or target.candidate.suffix:
         return None
     if target.about.dialect != request.dialect_id:
         return None

@@ -285,6 +285,7 @@ async def _attempt(
     response: Answer
     if said is not None:
         (response, call), refusal = said, None
+        request.attempts[-1].losses = call.losses
     else:
         response, refusal = await _sent(gateway, request, candidate, target, call, strict=strict)
     response.closed = turn.end

@@ -13,7 +13,7 @@ import io
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
@@ -29,10 +29,12 @@ from cliproxy.base.http import HttpRequest, Timeouts
 from cliproxy.transport import proxy as proxies
 from cliproxy.transport.answer import Answer
 from cliproxy.transport.deadline import Deadlines
-from cliproxy.transport.line import Line, Said, opened
 from cliproxy.transport.local import SCHEME as LOCAL_SCHEME
 from cliproxy.transport.local import LocalServer
 from cliproxy.transport.proxy import Proxy
+
+if TYPE_CHECKING:
+    from cliproxy.transport.line import Line, Said
 
 READ_WINDOW: Final = 64 * 1024
 """Bytes read ahead per answer before reading stops until someone takes them (aiohttp may hold
@@ -211,6 +213,8 @@ class Transport:
         self, request: HttpRequest, timeouts: Timeouts, *, proxy: str | None = None
     ) -> Line | Said:
         """Open a websocket; return the answer of who refuses. Raises `UpstreamUnreachable`."""
+        from cliproxy.transport.line import Line, opened  # noqa: PLC0415  # no command needs it
+
         if self._closed:
             raise UpstreamUnreachable("The proxy is being stopped.")
         # The environment speaks of http and https.
