@@ -11,7 +11,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.sim import grammar_anthropic, grammar_chat, grammar_gemini, grammar_responses
+from tests.sim import (
+    grammar_anthropic,
+    grammar_chat,
+    grammar_gemini,
+    grammar_images,
+    grammar_responses,
+)
 from tests.sim.summary import GrammarError, Summary, expect, whole_summary
 
 __all__ = ["Frame", "GrammarError", "Summary", "check", "frames", "whole_summary"]
@@ -116,5 +122,9 @@ def _checked(
             return grammar_anthropic.check(found)
         case "gemini":
             return grammar_gemini.check(found, envelope=envelope)
+        case "openai-images":
+            return grammar_images.check(found, "image_generation")
+        case "openai-image-edits":
+            return grammar_images.check(found, "image_edit")
         case _:
             raise ValueError(dialect)

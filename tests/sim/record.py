@@ -6,6 +6,8 @@ dialects, what the provider was asked. They read; what is wrong with a request i
 
 from __future__ import annotations
 
+import email
+import email.policy
 import gzip
 import json
 import threading
@@ -37,7 +39,8 @@ class Recorded:
     headers: Headers
     raw: bytes  # the body as sent
     content: bytes  # the body without its content encoding
-    body: Json  # the body as JSON, None if it is not
+    body: Json  # the body as JSON; of a form its fields; None if it is neither
+    form: list[tuple[str, str | None, bytes]] | None = None  # of a form: name, file name, data
     dialect: str = ""
     endpoint: str = ""  # generate, count, models, "" for an unknown path
     model: str = ""
@@ -180,6 +183,20 @@ def decode(headers: Headers, raw: bytes) -> bytes:
             case other:
                 raise ValueError(f"content-encoding {other}")
     return raw
+
+
+def parts(headers: Headers, content: bytes) -> list[tuple[str, str | None, bytes]] | None:
+    """Return the parts of a multipart form, None of any other body."""
+    kind = headers.get("content-type")
+    if not kind.lower().startswith("multipart/form-data"):
+        return None
+    head = f"Content-Type: {kind}\r\n\r\n".encode("latin-1")
+    message = email.message_from_bytes(head + content, policy=email.policy.HTTP)
+    found = []
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        found.append((str(name), part.get_filename(), part.get_payload(decode=True)))
+    return found
 
 
 def parse(content: bytes) -> Json:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.sim.event import Event, Memory, Script
 from tests.sim.record import Recorded
+from tests.sim.render_images import told_of
 from tests.sim.script import Answer, Call, Image, Part, Refusal, Text, Thinking, pieces
 
 Json = Any
@@ -48,13 +49,14 @@ class Rendered:
                     "name": first.name,
                 }
             case Image():
-                return {
+                drawn = {
                     "id": _id("ig_"),
                     "type": "image_generation_call",
                     "status": "completed",
                     "output_format": first.mime.partition("/")[2],
                     "result": base64.b64encode(first.data).decode(),
                 }
+                return {**self._drawing(), **drawn, **_revised(first)}
             case Text() | Refusal():
                 return {
                     "id": _id("msg_"),
@@ -64,13 +66,22 @@ class Rendered:
                     "content": [_content(part) for part in parts],
                 }
 
+    def _drawing(self) -> Json:
+        """Return what the tool that makes pictures was told of them."""
+        tools = self._asked.get("tools") or []
+        told = next((t for t in tools if t.get("type") == "image_generation"), {})
+        return {name: told[name] for name in ("background", "quality", "size") if name in told}
+
     def _response(self, status: str, output: list[Json]) -> Json:
         script, asked = self._script, self._asked
         reason = INCOMPLETE.get(script.ended) if status == "incomplete" else None
         over = status in ("completed", "incomplete")
         text = asked.get("text") or {}
         reasoning = asked.get("reasoning") or {}
+        drawn = script.answer.drawn
+        tools = {"tool_usage": {"image_gen": told_of(drawn)}} if drawn and over else {}
         return {
+            **tools,
             "id": script.id,
             "object": "response",
             "created_at": script.answer.created,
@@ -156,6 +167,10 @@ class Rendered:
         return Event(data, data["type"])
 
 
+def _revised(image: Image) -> Json:
+    return {"revised_prompt": image.revised} if image.revised else {}
+
+
 def _id(prefix: str) -> str:
     return prefix + secrets.token_hex(12)
 
@@ -232,11 +247,21 @@ def _body(item: Json, parts: list[Part], number: int) -> list[Json]:
             return [*deltas, {"type": kind + "done", **at, "arguments": arguments}]
         case _:
             kind = "response.image_generation_call."
-            image = {"partial_image_index": 0, "partial_image_b64": item["result"]}
+            image = parts[0]
+            assert isinstance(image, Image)
+            sketches = image.sketches or [image.data]
             return [
                 {"type": kind + "in_progress", **at},
                 {"type": kind + "generating", **at},
-                {"type": kind + "partial_image", **at, **image},
+                *(
+                    {
+                        "type": kind + "partial_image",
+                        **at,
+                        "partial_image_index": n,
+                        "partial_image_b64": base64.b64encode(sketch).decode(),
+                    }
+                    for n, sketch in enumerate(sketches)
+                ),
                 {"type": kind + "completed", **at},
             ]
 

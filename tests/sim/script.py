@@ -137,6 +137,8 @@ class Call:
 class Image:
     data: bytes
     mime: str = "image/png"
+    sketches: Sequence[bytes] = ()  # shown on the way, in a stream
+    revised: str = ""  # the prompt as the model rewrote it
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ class Answer(Faults):
     parts: Sequence[Part] = ()
     usage: Usage | None = None  # None: counted
     without_usage: bool = False
+    drawn: Usage | None = None  # Responses: what the tool that makes pictures used
     finish: Finish = ""
     stop_sequence: str | None = None
     id: str = ""

@@ -1,5 +1,7 @@
 """A simulated provider on a loopback port, serving all four dialects and their envelopes.
 
+Pictures are made by OpenAI's image API, or by the tool of the Responses API.
+
     with Sim() as sim:
         sim.script(Answer("Hello"), Failure(429, retry_after=3))
         …  # point a client at sim.url
@@ -25,6 +27,7 @@ from tests.sim import (
     render_anthropic,
     render_chat,
     render_gemini,
+    render_images,
     render_responses,
     strict,
     websocket,
@@ -32,7 +35,7 @@ from tests.sim import (
 from tests.sim.deliver import Delivery, Over, Rendered, dump
 from tests.sim.event import Memory, asked_tokens
 from tests.sim.models import listing, shown
-from tests.sim.record import Recorded, decode, parse
+from tests.sim.record import Recorded, decode, parse, parts
 from tests.sim.script import Answer, Call, Events, Failure, Faults, Raw, Reply
 from tests.sim.wire import Arrived, ClientGone, Connection
 
@@ -50,12 +53,16 @@ ENDINGS = (
     ("/responses/compact", "openai-responses", "generate"),
     ("/messages", "anthropic", "generate"),
     ("/messages/count_tokens", "anthropic", "count"),
+    ("/images/generations", "openai-images", "generate"),
+    ("/images/edits", "openai-image-edits", "generate"),
 )
 RENDERERS: dict[str, Callable[[Answer, Recorded, Memory], Rendered]] = {
     "openai-chat": render_chat.Rendered,
     "openai-responses": render_responses.Rendered,
     "anthropic": render_anthropic.Rendered,
     "gemini": render_gemini.Rendered,
+    "openai-images": render_images.Rendered,
+    "openai-image-edits": render_images.Rendered,
 }
 
 
@@ -307,6 +314,9 @@ class Sim:
             content=content,
             body=parse(content),
         )
+        record.form = parts(arrived.headers, content)
+        if record.form is not None:
+            record.body = {name: data.decode() for name, file, data in record.form if file is None}
         _classify(record)
         return record
 
@@ -357,7 +367,10 @@ class Sim:
             if head is not None and not callable(head):
                 self._queue.popleft()
         reply = head(record) if callable(head) else head
-        return reply if reply is not None else Answer(f"You said: {record.said}")
+        if reply is not None:
+            return reply
+        drawn = record.dialect in render_images.KINDS
+        return Answer() if drawn else Answer(f"You said: {record.said}")
 
     def _models(self, record: Recorded) -> Failure | dict[str, Json]:
         if found := MODEL.search(record.path):
@@ -391,7 +404,7 @@ def _classify(record: Recorded) -> None:
         if record.path.endswith(ending):
             record.dialect, record.endpoint = dialect, endpoint
             record.model = str(body.get("model") or "")
-            record.stream = bool(body.get("stream"))
+            record.stream = body.get("stream") in (True, "true")
             return
     if "/v1beta" in record.path or "x-goog-api-key" in headers:
         record.dialect = "gemini"

@@ -6,7 +6,13 @@ the vendor uses, so that a test's failure names the field.
 
 from __future__ import annotations
 
-from tests.sim import strict_anthropic, strict_chat, strict_gemini, strict_responses
+from tests.sim import (
+    strict_anthropic,
+    strict_chat,
+    strict_gemini,
+    strict_images,
+    strict_responses,
+)
 from tests.sim.event import Memory
 from tests.sim.record import Recorded
 from tests.sim.refused import Refused
@@ -17,6 +23,8 @@ CHECKS = {
     "openai-responses": strict_responses.check,
     "anthropic": strict_anthropic.check,
     "gemini": strict_gemini.check,
+    "openai-images": strict_images.check,
+    "openai-image-edits": strict_images.check,
 }
 
 
