@@ -116,6 +116,7 @@ ROUTES = [
     ("GET", "/v1/conversations/c"), ("POST", "/v1/conversations/c"),
     ("DELETE", "/v1/conversations/c"), ("GET", "/v1/conversations/c/items"),
     ("GET", "/v1/conversations/c/items/i"), ("POST", "/v1/messages"),
+    ("POST", "/v1/images/generations"), ("POST", "/v1/images/edits"),
     ("POST", "/v1/messages/count_tokens"), ("POST", "/v1beta/models/m:generateContent"),
     ("POST", "/v1beta/models/m:streamGenerateContent"), ("POST", "/v1beta/models/m:countTokens"),
     ("POST", "/api/provider/openai/v1/chat/completions"), ("GET", "/backend-api/codex/models"),

@@ -97,6 +97,8 @@ class Account(Struct, frozen=True):
     """It may be asked over a websocket, where the client came by one."""
     alpha_search: bool = False
     """The host of its key has Codex's search route."""
+    draws_with: str = ""
+    """The model that is given the tool that makes pictures, where that is asked in their place."""
     aliases: tuple[ModelRule, ...] = ()
     """Other names for models of the provider's catalogue."""
     found: tuple[ModelFound, ...] = ()

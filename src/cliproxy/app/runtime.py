@@ -23,7 +23,7 @@ from cliproxy.base.files import private_folder
 from cliproxy.base.http import Timeouts
 from cliproxy.base.tasks import spawn
 from cliproxy.config import schema
-from cliproxy.config.payload import compile_rules
+from cliproxy.config.payload import rules_of
 from cliproxy.config.schema import Config
 from cliproxy.keeper.keeper import CHECK, Keeper
 from cliproxy.keeper.logins import Logins
@@ -133,7 +133,7 @@ class Runtime:
                 keepalive=config.streaming.keepalive_seconds,
                 whole_keepalive=config.nonstream_keepalive_interval,
                 bootstrap_retries=config.streaming.bootstrap_retries,
-                payload=compile_rules(config.payload).rules,
+                payload=rules_of(config),
                 checked=self._checked,
             ),
             clock=self._clock,

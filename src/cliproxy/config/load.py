@@ -23,7 +23,16 @@ from msgspec import Struct
 from cliproxy.base.errors import ConfigError
 from cliproxy.config import fallback, payload, schema
 from cliproxy.config.legacy import IGNORED, NO_EFFECT, upgrade
-from cliproxy.config.schema import BY_DESIGN, NOT_BUILT, NOT_SERVED, STRATEGIES, Config, Section
+from cliproxy.config.schema import (
+    BASE_MODEL,
+    BY_DESIGN,
+    IMAGE_WORDS,
+    NOT_BUILT,
+    NOT_SERVED,
+    STRATEGIES,
+    Config,
+    Section,
+)
 from cliproxy.config.tree import NotYaml, Tree, meaning, parse, shown, shown_key
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -146,6 +155,18 @@ class _Loader:
             self._note(
                 "routing.strategy", f"is {strategy}, which is not known", cure="round-robin is used"
             )
+        if not values.get("gpt_image_2_base_model", BASE_MODEL).startswith("gpt-"):
+            self._note(
+                "gpt-image-2-base-model", "must be a model whose name begins with gpt-",
+                cure=f"{BASE_MODEL} is used",
+            )  # fmt: skip
+            values["gpt_image_2_base_model"] = BASE_MODEL
+        images = values.get("disable_image_generation", False)
+        if not isinstance(images, bool) and images not in IMAGE_WORDS:
+            self._note(
+                "disable-image-generation", f"is {shown(images)}, which is not known",
+                cure=f"write true, false, {' or '.join(sorted(IMAGE_WORDS))}", error=True,
+            )  # fmt: skip
         for wrong in fallback.problems(values.get("fallback")):
             self._note("fallback", wrong, cure="it is left out")
         for fault in payload.compile_rules(values.get("payload")).faults:

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from math import isfinite
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cliproxy.base import json
 from cliproxy.base.json_path import Key, Path
 from cliproxy.base.json_path_text import PathError, compile_path
+from cliproxy.config.schema import Config
 
 KINDS: Final = ("default", "default-raw", "override", "override-raw", "filter")
 """In the order in which they are applied."""
@@ -93,6 +94,25 @@ class Compiled(Struct, frozen=True):
 def compile_rules(written: Any) -> Compiled:
     """Compile `payload` as it was written. Never raises."""
     return _Compiler().run(written)
+
+
+def rules_of(config: Config) -> Rules:
+    """Return the rules of a configuration, with those that other keys of it stand for."""
+    rules = compile_rules(config.payload).rules
+    if config.disable_image_generation is not True:
+        return rules
+    none: dict[str, Any] = {
+        "filter": [
+            {"models": ["*"], "params": ['tools.#(type=="image_generation")#']},
+            {
+                "models": [{"match": [{"tool_choice.type": "image_generation"}]}],
+                "params": ["tool_choice"],
+            },
+        ]
+    }
+    found = compile_rules(none)
+    assert not found.faults
+    return structs.replace(rules, filter=(*rules.filter, *found.rules.filter))
 
 
 class _Compiler:

@@ -12,6 +12,11 @@ from msgspec import Struct, field
 
 from cliproxy.base.redact import Hidden
 
+BASE_MODEL: Final = "gpt-5.4-mini"
+"""What Codex logins ask to have a picture made."""
+IMAGE_WORDS: Final = frozenset({"chat", "passthrough"})
+"""Words for `disable-image-generation`; no tool is ever added here, so they change nothing."""
+
 
 class Section(Hidden, Struct, frozen=True, rename="kebab"):
     """Base of all sections."""
@@ -277,7 +282,7 @@ class Config(Section, frozen=True):
     prompt_caching: PromptCaching = PromptCaching()
     local_model: LocalModel = LocalModel()
     disable_image_generation: bool | str = False
-    gpt_image_2_base_model: str = "gpt-5.4-mini"
+    gpt_image_2_base_model: str = BASE_MODEL
     video_result_auth_cache_ttl: float = 10800.0
     codex: dict[str, Any] = field(default_factory=dict)
     xai: dict[str, Any] = field(default_factory=dict)
@@ -329,7 +334,7 @@ BY_DESIGN: Final = {
 NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
     Config: frozenset(
         {"ws-auth",
-         "disable-image-generation", "gpt-image-2-base-model", "video-result-auth-cache-ttl",
+         "video-result-auth-cache-ttl",
          "codex", "xai", "antigravity-signature-cache-enabled",
          "antigravity-signature-bypass-strict",
          "ampcode",
@@ -339,6 +344,6 @@ NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
     RemoteManagement: frozenset(
         {"disable-auto-update-panel", "panel-github-repository"}
     ),
-    Model: frozenset({"image", "is-compat"}),
+    Model: frozenset({"is-compat"}),
 }  # fmt: skip
 """Keys that load and have no effect yet. Whoever builds one takes it out of here."""

@@ -147,10 +147,15 @@ _TABLE: Final[dict[str, str]] = {
     "anthropic": "cliproxy.dialects.anthropic:DIALECT",
     "gemini": "cliproxy.dialects.gemini:DIALECT",
     "code-assist": "cliproxy.dialects.gemini.code_assist:DIALECT",
+    "openai-images": "cliproxy.dialects.openai_images:GENERATIONS",
+    "openai-image-edits": "cliproxy.dialects.openai_images:EDITS",
 }
 _loaded: Final[dict[str, Dialect]] = {}
 
-DIALECTS: Final = tuple(_TABLE)
+IMAGES: Final[tuple[DialectId, ...]] = ("openai-images", "openai-image-edits")
+"""Dialects that ask for pictures and nothing else."""
+DIALECTS: Final = tuple(name for name in _TABLE if name not in IMAGES)
+"""Dialects in which one can converse."""
 
 
 def get(dialect: str) -> Dialect:

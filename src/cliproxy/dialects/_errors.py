@@ -17,7 +17,9 @@ from cliproxy.dialects._retry_after import retry_after
 from cliproxy.dialects.sse import frame
 from cliproxy.ir.events import Error
 
-SAME_BODY: Final = frozenset({"openai-chat", "openai-completions", "openai-responses"})
+SAME_BODY: Final = frozenset(
+    {"openai-chat", "openai-completions", "openai-responses", "openai-images", "openai-image-edits"}
+)
 """Dialects whose error bodies are interchangeable."""
 
 MESSAGE_LIMIT: Final = 2000

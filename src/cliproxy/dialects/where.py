@@ -136,6 +136,9 @@ def _parts(req: IRRequest, base: str, parts: tuple[Part, ...]) -> Iterator[str]:
             yield from (base for _ in parts)
         case "openai-completions":
             yield from (base for _ in parts)
+        case "openai-images" | "openai-image-edits":
+            # The words come first.
+            yield from ("image" if number else base for number in range(len(parts)))
         case _:
             yield from (f"{base}.content[{number}]" for number in range(len(parts)))
 

@@ -12,6 +12,9 @@ from msgspec import Struct
 
 from cliproxy.ir.request import Family
 
+Makes = Literal["text", "image", "video"]
+"""What a model answers with, where it answers with nothing else; `text` is all that converses."""
+
 
 class ThinkingCaps(Struct, frozen=True):
     """How a model's reasoning can be set.
@@ -79,5 +82,9 @@ class Caps(Struct, frozen=True):
     """Anthropic: set cache breakpoints of this lifetime for clients that cannot set any."""
     codex: bool = False
     """Responses: the ChatGPT Codex backend with its restrictions (dialect facts 5.3)."""
+    draws: bool = False
+    """It makes pictures and nothing else."""
+    grok_images: bool = False
+    """Images: xAI's form of the API, with ratios in place of sizes and no multipart bodies."""
     base_is_official: bool = False
     """The vendor's own host rather than a compatible one."""

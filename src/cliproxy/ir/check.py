@@ -12,6 +12,7 @@ from cliproxy.ir.events import (
     Error,
     Event,
     Finish,
+    Preview,
     Signature,
     Start,
     Usage,
@@ -64,7 +65,7 @@ class Checker:
             if not self._finished or self._open:
                 self._fail(event, "End needs a Finish and no open block")
             self._over = True
-        elif not isinstance(event, Usage):
+        elif not isinstance(event, Usage | Preview):
             block = self._open.get(event.index)
             if block is None:
                 self._fail(event, "delta for a block that is not open")

@@ -4,8 +4,8 @@ A *reader* (`dialects/*/read.py`) turns upstream payloads into these; a *writer*
 (`dialects/*/write.py`) turns them into client payloads. The grammar, as a reader must emit it:
 
 ```
-stream  := Start (block | Usage)* Finish+ Usage* End
-         | (Start (block | Usage)*)? Error
+stream  := Start (block | Usage | Preview)* Finish+ Usage* End
+         | (Start (block | Usage | Preview)*)? Error
 block i := BlockStart(i) delta(i)* BlockStop(i)          i = 0, 1, 2, … in order of first start
 ```
 
@@ -59,7 +59,8 @@ class BlockStart(Struct, frozen=True):
     dialect calls it, where that is no plain call. server_call: also `server_kind`.
     server_result: `id` is the call's id, `payload` as `request.ServerResult.payload`, `native`
     the issuer's own block. redacted: `signature` holds the data. image/audio: `mime`, data comes
-    in `MediaDelta`. opaque: `native`.
+    in `MediaDelta`; `payload` is what is said of the picture (`size`, `quality`, `background`,
+    `output_format`, `revised_prompt`, and `url` where its data is elsewhere). opaque: `native`.
     """
 
     index: int
@@ -120,6 +121,17 @@ class MediaDelta(Struct, frozen=True, gc=False):
 
     index: int
     b64: str
+
+
+class Preview(Struct, frozen=True):
+    """A picture as far as it is made: the `number`th sketch of one that is still to come.
+
+    Only where a picture is all that was asked for; `payload` as of the block to come.
+    """
+
+    b64: str
+    number: int = 0
+    payload: Any = None
 
 
 class Signature(Struct, frozen=True):
@@ -192,6 +204,7 @@ Event = (
     | ArgsDelta
     | RefusalDelta
     | MediaDelta
+    | Preview
     | Signature
     | Citation
     | BlockStop

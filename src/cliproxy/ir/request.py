@@ -14,10 +14,12 @@ from msgspec import UNSET, Struct, UnsetType, field
 from cliproxy.base import json
 
 DialectId = Literal[
-    "openai-chat", "openai-responses", "anthropic", "gemini", "openai-completions", "code-assist"
-]
+    "openai-chat", "openai-responses", "anthropic", "gemini", "openai-completions", "code-assist",
+    "openai-images", "openai-image-edits",
+]  # fmt: skip
 """Who wrote or will read the wire form. `openai-completions` exists on the client side only;
-`code-assist` is Gemini in an envelope, and a request's source is then `gemini`."""
+`code-assist` is Gemini in an envelope, and a request's source is then `gemini`. The last two ask
+for pictures."""
 
 Family = Literal["claude", "gemini", "gpt", "grok", "kimi", "qwen", "unknown", "dummy"]
 """Which line of models issued an artefact that only its issuer understands."""
@@ -277,7 +279,8 @@ class ServerTool(Struct, frozen=True, tag="server"):
     tool_search, maps, shell, apply_patch, bash, text_editor, memory, … or the wire type itself.
     `config` is neutral where two dialects share the tool — web_search: `allowed_domains`,
     `blocked_domains`, `max_uses`, `user_location{city,region,country,timezone}`, `context_size` —
-    and otherwise empty; `native` is the issuer's own declaration.
+    and otherwise empty; `native` is the issuer's own declaration. image_generation, asked for by
+    itself: OpenAI's words for size, quality and so on, `action` and `input_image_mask`.
     """
 
     kind: str

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cliproxy.ir.events import BlockStart, BlockStop, End, Error, Event, Finish, Start, Usage
+from cliproxy.ir.events import (
+    BlockStart,
+    BlockStop,
+    End,
+    Error,
+    Event,
+    Finish,
+    Preview,
+    Start,
+    Usage,
+)
 
 
 class Serialiser:
@@ -30,7 +40,7 @@ class Serialiser:
         """
         out: list[Event] = []
         for event in events:
-            if isinstance(event, Start | Usage):
+            if isinstance(event, Start | Usage | Preview):
                 out.append(event)
             elif isinstance(event, Finish):
                 self._waiting.append(event)

@@ -151,15 +151,18 @@ def prepare(
         if counted:
             asking = ask(body)
             body, unasked = asking, asking is not body
-        if not request.model_in_path and candidate.upstream_model != request.model:
+        headers: dict[str, str] = {}
+        if request.form is not None:
+            body = request.form.with_text("model", candidate.upstream_model)
+            headers["content-type"] = request.form.type
+        elif not request.model_in_path and candidate.upstream_model != request.model:
             body = replace_model(body, candidate.upstream_model)
-        if rules:
+        if rules and request.form is None:
             before = body
             body = apply_to_bytes(rules, body, context_of(request, candidate, about.dialect))
             rewritten = body is not before
         losses: tuple[Loss, ...] = ()
         restore = Restore()
-        headers: dict[str, str] = {}
     else:
         # What the name asks for is decided by routing; a name may also merely look like it.
         asked = request.ir() if asked is None else asked

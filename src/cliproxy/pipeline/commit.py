@@ -19,6 +19,7 @@ from cliproxy.ir.events import (
     Event,
     Finish,
     MediaDelta,
+    Preview,
     RefusalDelta,
     TextDelta,
 )
@@ -70,7 +71,7 @@ class Watch:
         match event:
             case TextDelta() | RefusalDelta():
                 return bool(event.text)
-            case MediaDelta() | Finish():
+            case MediaDelta() | Preview() | Finish():
                 return True
             case BlockStart():
                 if event.kind == "tool_call":

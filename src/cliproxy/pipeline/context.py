@@ -11,8 +11,10 @@ from cliproxy import dialects
 from cliproxy.base import json
 from cliproxy.base.errors import BadRequest, GatewayError
 from cliproxy.base.json import Obj
+from cliproxy.base.multipart import Form
 from cliproxy.base.redact import Hidden
 from cliproxy.dialects import Dialect, Framing, Operation, ParseMeta
+from cliproxy.ir.caps import Makes
 from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import Inline, IRRequest
 from cliproxy.ir.usage import IRUsage
@@ -92,6 +94,10 @@ class Request(Hidden, Struct):
     framing: Framing = "sse"
     query: str = ""
     model_in_path: bool = False
+    makes: Makes = "text"
+    """What kind of model may answer on its route."""
+    form: Form | None = None
+    """Its body, where that is a form and not JSON."""
     pin_provider: str | None = None
     pin_account: str | None = None
     strict: bool = False
@@ -147,7 +153,10 @@ class Request(Hidden, Struct):
         if self.parsed is None:
             shown = self.shown_model
             continued = self.continued
-            body = decode_object(self.body) if continued is None else continued.body
+            if self.form is not None:
+                body = self.form.values()
+            else:
+                body = decode_object(self.body) if continued is None else continued.body
             meta = ParseMeta(
                 headers=self.headers,
                 model=self.model if self.model_in_path else None,

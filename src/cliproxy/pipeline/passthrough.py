@@ -37,6 +37,8 @@ _TERMINAL: Final[dict[str, tuple[bytes, ...]]] = {
         b"event: error",
     ),
     "anthropic": (b'"message_stop"', b'"stop_reason":"', b'"stop_reason": "', b"event: error"),
+    "openai-images": (b'"image_generation.completed"', b"event: error"),
+    "openai-image-edits": (b'"image_edit.completed"', b"event: error"),
     "gemini": (b'"finishReason"', b'"blockReason"'),
     "code-assist": (b'"finishReason"', b'"blockReason"'),
 }

@@ -143,7 +143,9 @@ def _falls_back(err: GatewayError) -> bool:
 
 
 async def _served(gateway: Gateway, request: Request, model: str, provider: str | None) -> Reply:
-    candidates = gateway.registry.resolve(model, provider=provider, account=request.pin_account)
+    candidates = gateway.registry.resolve(
+        model, provider=provider, account=request.pin_account, makes=request.makes
+    )
     pool = gateway.pool
     session = None
     if request.operation == "compact":

@@ -255,6 +255,13 @@ def handshake(http: HttpRequest, beta: str = "") -> HttpRequest:
     return HttpRequest("GET", "ws" + http.url.removeprefix("http"), headers, b"", http.proxy)
 
 
+IMAGE_PATHS: Final[dict[str, str]] = {
+    "openai-images": "/images/generations",
+    "openai-image-edits": "/images/edits",
+}
+"""Where a host that speaks OpenAI's image API is asked for pictures."""
+
+
 def join(base: str, path: str) -> str:
     """Join a base URL and an absolute path without doubling or losing a slash."""
     return base.rstrip("/") + path

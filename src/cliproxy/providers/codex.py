@@ -2,7 +2,8 @@
 
 Logins are served by the backend that OpenAI's Codex CLI uses. It only streams, keeps nothing, and
 refuses some fields that the API takes. What Codex itself has written passes as it is; bodies of
-all other clients are written anew by the dialect, which knows that backend's rules.
+all other clients are written anew by the dialect, which knows that backend's rules. A picture is
+made there by a tool, which a model that converses is given; keys have an API for it.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from cliproxy.base import json
 from cliproxy.base.errors import UpstreamError
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Obj
+from cliproxy.dialects import IMAGES
 from cliproxy.dialects.openai_responses.wire import CODEX_ABSENT, ENCRYPTED
 from cliproxy.ir.caps import Caps
+from cliproxy.ir.request import DialectId
 from cliproxy.providers import quirks
 from cliproxy.providers.base import (
+    IMAGE_PATHS,
     Ability,
     About,
     Call,
@@ -69,7 +73,7 @@ class Codex(Host):
     """`POST {base}/responses` with a bearer."""
 
     name: str = "codex"
-    dialects = ("openai-responses",)
+    dialects = ("openai-responses", *IMAGES)
     several: bool = True
     abilities = frozenset({"whole", "keep", "compact"})
 
@@ -87,6 +91,10 @@ class Codex(Host):
             return what in ("compact", "search")
         return account.alpha_search if what == "search" else what in self.abilities
 
+    def speaks(self, account: Account) -> tuple[DialectId, ...]:
+        """Return `dialects`; for logins pictures are made by a tool."""
+        return self.dialects[:1] if _is_login(account) else self.dialects
+
     def caps(self, caps: Caps, account: Account) -> Caps:
         """Say whose rules a body is written to."""
         return structs.replace(caps, codex=True) if _is_login(account) else caps
@@ -97,6 +105,8 @@ class Codex(Host):
             return
         if about.session:
             body.setdefault("prompt_cache_key", about.session)
+        if about.caps.draws:
+            _draw(body, about)
         items = body.get("input")
         if isinstance(items, list):
             body["input"] = [new for item in items if (new := _plain(item)) is not None]
@@ -124,13 +134,21 @@ class Codex(Host):
         if call.operation == "search":
             body = _without(body, _NOT_SEARCHED)
         account_headers(headers, call, account)
-        path = _PATHS.get(call.operation, "/responses")
+        path = IMAGE_PATHS.get(call.dialect, _PATHS.get(call.operation, "/responses"))
         base = account.base_url or (BASE if login else "")
         return HttpRequest("POST", join(base, path), headers, body, account.proxy_url)
 
     def websocket(self, http: HttpRequest) -> HttpRequest | None:
         """Open one at the same address."""
         return handshake(http, _BETA)
+
+
+def _draw(body: Obj, about: About) -> None:
+    """Ask a model that converses to have the picture made by the model that was asked for."""
+    for tool in body.get("tools") or ():
+        if tool.get("type") == "image_generation":
+            tool["model"] = about.caps.model
+    body["model"] = about.account.draws_with
 
 
 def _is_login(account: Account) -> bool:

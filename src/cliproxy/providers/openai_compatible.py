@@ -15,16 +15,25 @@ from msgspec import structs
 from cliproxy.account.model import Account
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Obj
+from cliproxy.dialects import IMAGES
 from cliproxy.ir.caps import Caps
 from cliproxy.providers import quirks
-from cliproxy.providers.base import About, Call, Host, account_headers, base_headers, join
+from cliproxy.providers.base import (
+    IMAGE_PATHS,
+    About,
+    Call,
+    Host,
+    account_headers,
+    base_headers,
+    join,
+)
 
 
 class OpenAICompatible(Host):
-    """`POST {base}/chat/completions` with a bearer key, or none."""
+    """`POST {base}/chat/completions` with a bearer key, or none; pictures beside it."""
 
     name: str = "openai-compatible"
-    dialects = ("openai-chat",)
+    dialects = ("openai-chat", *IMAGES)
 
     def wants_session(self, account: Account) -> bool:
         """Name it where the owner says that the host takes it."""
@@ -41,7 +50,7 @@ class OpenAICompatible(Host):
 
     def verbatim(self, body: bytes, about: About) -> bytes | None:
         """Do the same to a client's own body, unless the client did."""
-        wanted = about.account.prompt_cache_key and about.session
+        wanted = about.account.prompt_cache_key and about.session and about.dialect not in IMAGES
         if not wanted or b'"prompt_cache_key"' in body:
             return body
         return quirks.with_field(body, "prompt_cache_key", cache_key(about))
@@ -54,7 +63,7 @@ class OpenAICompatible(Host):
         account_headers(headers, call, account)
         return HttpRequest(
             "POST",
-            join(account.base_url, "/chat/completions"),
+            join(account.base_url, IMAGE_PATHS.get(call.dialect, "/chat/completions")),
             headers,
             call.body,
             account.proxy_url,

@@ -19,9 +19,11 @@ from cliproxy.base import json
 from cliproxy.base.errors import UpstreamError, UpstreamRefused
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Json, Obj
+from cliproxy.dialects import IMAGES
 from cliproxy.ir.caps import Caps
 from cliproxy.providers import quirks
 from cliproxy.providers.base import (
+    IMAGE_PATHS,
     USER_AGENT,
     About,
     Call,
@@ -64,7 +66,7 @@ class XAI(Host):
     """`POST {base}/responses`."""
 
     name: str = "xai"
-    dialects = ("openai-responses",)
+    dialects = ("openai-responses", *IMAGES)
     several: bool = True
     abilities = frozenset({"whole", "compact"})
 
@@ -78,17 +80,21 @@ class XAI(Host):
 
     def caps(self, caps: Caps, account: Account) -> Caps:
         """Say that there are functions only."""
-        return structs.replace(caps, family="grok", freeform_tools=False, base_is_official=False)
+        return structs.replace(
+            caps, family="grok", freeform_tools=False, grok_images=True, base_is_official=False
+        )
 
     def adjust(self, body: Obj, about: About) -> None:
         """Leave out what xAI refuses, and name the conversation for its prompt cache."""
+        if about.dialect in IMAGES:
+            return
         _mend(body, about.caps)
         if about.session and about.operation == "generate":
             body.setdefault("prompt_cache_key", about.session)
 
     def verbatim(self, body: bytes, about: About) -> bytes | None:
         """Mend a client's own body; with tools that must be undone in the answer, translate it."""
-        if _needs_translation(body):
+        if about.dialect in IMAGES or _needs_translation(body):
             return None
         return quirks.mended(body, lambda value: _mend(value, about.caps))
 
@@ -116,6 +122,9 @@ class XAI(Host):
     def prepare(self, call: Call, account: Account) -> HttpRequest:
         """Address the call."""
         headers = base_headers(call, forward=True)
+        if call.dialect in IMAGES:
+            # Pictures come in one piece.
+            headers["accept"] = "application/json"
         if account.token:
             headers["authorization"] = f"Bearer {account.token}"
         session = call.session
@@ -130,6 +139,7 @@ class XAI(Host):
             headers.setdefault(VERSION, USER_AGENT)
         account_headers(headers, call, account)
         path = "/responses/compact" if call.operation == "compact" else "/responses"
+        path = IMAGE_PATHS.get(call.dialect, path)
         return HttpRequest("POST", join(base, path), headers, call.body, account.proxy_url)
 
     def websocket(self, http: HttpRequest) -> HttpRequest | None:
@@ -144,10 +154,14 @@ def base_of(call: Call, account: Account) -> str:
     if account.base_url and host not in _OWN:
         return account.base_url
     login = account.credential
-    if login is None or login.flag("using_api") or call.operation == "compact":
+    if login is None or login.flag("using_api") or _at_api_only(call):
         return BASE
     asked = "using_api" in login.fields or host == urlsplit(PROXY).hostname
     return PROXY if asked or any(h.lower() == VERSION for h in account.headers) else BASE
+
+
+def _at_api_only(call: Call) -> bool:
+    return call.operation == "compact" or call.dialect in IMAGES
 
 
 def _bad_credentials(err: UpstreamRefused) -> bool:

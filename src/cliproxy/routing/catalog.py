@@ -11,7 +11,7 @@ from msgspec import Struct, field, structs
 
 from cliproxy.account.model import Account, ModelFound, ModelRule
 from cliproxy.base import json
-from cliproxy.ir.caps import Caps, ThinkingCaps
+from cliproxy.ir.caps import Caps, Makes, ThinkingCaps
 from cliproxy.ir.request import Family
 
 
@@ -84,6 +84,24 @@ def info_of(account: Account, upstream: str) -> ModelInfo | None:
     if known is None and account.found:
         known = of_account(account).get(upstream)
     return known or by_id(upstream)
+
+
+_OWN_APIS: Final = frozenset({"codex", "xai"})
+"""Vendors whose models for pictures and films are asked in an API of their own. Google's are spoken
+to like all others."""
+
+
+def makes_of(account: Account, rule: ModelRule | None, upstream: str) -> Makes:
+    """Return what a model makes, which decides on which routes it is asked."""
+    if rule is not None and rule.image:
+        return "image"
+    if account.provider == "vertex":
+        return "text"
+    info = info_of(account, upstream)
+    made = info.modalities.get("output") if info is not None else None
+    if info is None or not made or "text" in made or info.provider not in _OWN_APIS:
+        return "text"
+    return "video" if "video" in made else "image"
 
 
 _PLANS: Final[dict[str, str]] = {

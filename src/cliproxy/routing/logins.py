@@ -63,6 +63,7 @@ def accounts_of(
         weight=weight,
         credential=credential,
         plan=plan_of(credential),
+        draws_with=config.gpt_image_2_base_model if provider == "codex" else "",
         found=found,
         websockets=credential.flag("websockets"),
     )

@@ -9,22 +9,28 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from msgspec import Struct, structs
 
 from cliproxy.account.model import Account, ModelRule
-from cliproxy.base.errors import BadRequest, NotFound
+from cliproxy.base.errors import BadRequest, GatewayError, NotFound, Unavailable
 from cliproxy.base.wildcard import matches
 from cliproxy.config.fallback import Fallbacks, Step
 from cliproxy.config.schema import Config
-from cliproxy.ir.caps import Caps, ThinkingCaps
+from cliproxy.ir.caps import Caps, Makes, ThinkingCaps
 from cliproxy.ir.thinking import split_suffix
 from cliproxy.routing import catalog
 
 _NAMED: Final = 10
 """How many models a "no such model" message names."""
 _HOSTED: Final = "openai-compatible-"
+_ROUTES: Final[dict[Makes, str]] = {
+    "image": "/v1/images/generations and /v1/images/edits",
+    "video": "/v1/videos and /openai/v1/videos",
+}
+"""Where models are asked with which one cannot converse."""
 _AUTO: Final = "auto"
 """The name that means the newest model there is."""
 
@@ -65,6 +71,7 @@ class _Offer(Struct, frozen=True):
     caps: Caps
     suffix: str = ""
     force_name: bool = False
+    makes: Makes = "text"
 
 
 _Made = tuple[Account, tuple[tuple[str, _Offer], ...]]
@@ -93,22 +100,37 @@ class Registry:
         self._previews = config.quota_exceeded.switch_preview_model
         self._everywhere = _flat_aliases(config.oauth_model_alias)
         self._offers: dict[str, list[_Offer]] = {}
+        self._by_use: Final[dict[Makes, dict[str, list[_Offer]]]] = {
+            "text": self._offers, "image": {}, "video": {}
+        }  # fmt: skip
+        self._draws: Final = config.disable_image_generation is not True
         for _, offers in self._made.values():
             for name, offer in offers:
-                self._offers.setdefault(name, []).append(offer)
+                if offer.makes == "image" and not self._draws:
+                    continue
+                self._by_use[offer.makes].setdefault(name, []).append(offer)
 
     def made(self, config: Config) -> Mapping[str, _Made]:
         """Return what was made of each account, where another configuration changes nothing."""
         return self._made if config is self._config else {}
 
     def resolve(
-        self, model: str, *, provider: str | None = None, account: str | None = None
+        self,
+        model: str,
+        *,
+        provider: str | None = None,
+        account: str | None = None,
+        makes: Makes = "text",
     ) -> list[Candidate]:
         """Return the candidates for a model name as the client wrote it.
 
-        `provider` and `account` pin. Raises `NotFound` naming models that exist, `BadRequest` for
-        a pin that names nothing.
+        `provider` and `account` pin; `makes` is what the route is for. Raises `NotFound` naming
+        models that exist, `BadRequest` for a pin that names nothing, `Unavailable` for a model
+        that is asked elsewhere.
         """
+        if makes == "image" and not self._draws:
+            raise NotFound("Making images is switched off here (disable-image-generation).")
+        table = self._by_use[makes]
         if provider is not None and not self._pinnable(provider):
             raise BadRequest(
                 f"There is no provider {provider!r}; there are {', '.join(self._providers())}.",
@@ -116,21 +138,21 @@ class Registry:
             )
         # A name may literally hold parentheses, so the whole of it is looked up first.
         base, suffix = model, ""
-        offers = self._offers.get(model)
+        offers = table.get(model)
         if offers is None:
             base, _ = split_suffix(model)
             suffix = model[len(base) :]
-            offers = self._offers.get(base)
+            offers = table.get(base)
         pins = [provider] if provider is not None else []
         wanted = base
         if offers is None:
             pin, slash, rest = base.partition("/")
             if slash and self._pinnable(pin):
                 pins.append(pin)
-                wanted, offers = rest, self._offers.get(rest)
+                wanted, offers = rest, table.get(rest)
         if offers is None and (meant := self._everywhere.get(wanted.lower())) is not None:
             name, asks = split_suffix(meant)
-            offers = self._offers.get(meant) or self._offers.get(name)
+            offers = table.get(meant) or table.get(name)
             suffix = meant[len(name) :] if asks is not None else suffix
 
         def allowed(offer: _Offer) -> bool:
@@ -139,10 +161,12 @@ class Registry:
             )
 
         if offers is None and wanted == _AUTO:
-            offers = self._newest(allowed)
+            offers = self._newest(table, allowed)
         offers = [offer for offer in offers or () if allowed(offer)]
         if not offers:
-            raise self.unknown_model_error(base, pins[0] if pins else None)
+            raise self._elsewhere(model, wanted, makes) or self.unknown_model_error(
+                base, pins[0] if pins else None
+            )
         return [
             Candidate(o.account, o.upstream, base, o.caps, o.suffix or suffix, o.force_name)
             for o in offers
@@ -165,8 +189,10 @@ class Registry:
     def list_models(self, provider: str | None = None) -> list[ListedModel]:
         """Return every model once, in a stable order."""
         found: list[ListedModel] = []
-        for offers in self._offers.values():
-            for offer in offers:
+        # One name may stand for a model that converses and, elsewhere, for one that draws.
+        named = list(dict.fromkeys(chain.from_iterable(self._by_use.values())))
+        for name in named:
+            for offer in chain.from_iterable(t.get(name, ()) for t in self._by_use.values()):
                 if provider is None or _is(offer.account, provider) or not self._pinnable(provider):
                     found.append(offer.listed)
                     break
@@ -202,8 +228,29 @@ class Registry:
         names = [name for a in self.accounts for name in (a.names or (a.provider,))]
         return list(dict.fromkeys(names))
 
-    def _newest(self, allowed: Callable[[_Offer], bool]) -> list[_Offer]:
-        possible = [[o for o in offers if allowed(o)] for offers in self._offers.values()]
+    def _elsewhere(self, model: str, wanted: str, makes: Makes) -> GatewayError | None:
+        """Return the error for a model that there is, for other routes than the one asked on."""
+        for use, table in self._by_use.items():
+            if use == makes or (model not in table and wanted not in table):
+                continue
+            if makes == "text":
+                return Unavailable(
+                    f"model {wanted} is only supported on {_ROUTES[use]}",
+                    code="internal_server_error",
+                )
+            some = ", ".join(list(self._by_use[makes])[:_NAMED])
+            there = f"; there are: {some}" if some else f", and no account has one for {makes}s"
+            return BadRequest(
+                f"The model {wanted!r} is not supported on {_ROUTES[makes]}{there}.",
+                param="model",
+                code="unsupported_model",
+            )
+        return None
+
+    def _newest(
+        self, table: Mapping[str, list[_Offer]], allowed: Callable[[_Offer], bool]
+    ) -> list[_Offer]:
+        possible = [[o for o in offers if allowed(o)] for offers in table.values()]
         return max(possible, key=lambda o: o[0].listed.created if o else -1, default=[])
 
 
@@ -245,15 +292,18 @@ def _offers(account: Account, config: Config) -> Iterable[tuple[str, _Offer]]:
             names = (
                 [prefixed] if force_prefix and visible != account.prefix else [visible, prefixed]
             )
+        makes = catalog.makes_of(account, rule, upstream)
         for name in names:
             yield name, _Offer(
                 account, upstream, _listed(account, name, upstream, rule),
                 structs.replace(
                     catalog.caps_of(account, rule, upstream),
                     cache_breakpoints=caching.ttl if caching.breakpoints else "",
+                    draws=makes == "image",
                 ),
                 written[len(upstream) :],
                 rule is not None and rule.force_mapping,
+                makes,
             )  # fmt: skip
 
 

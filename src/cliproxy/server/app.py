@@ -85,6 +85,8 @@ ENDPOINTS: Final = (
     "GET, POST, DELETE /v1/conversations/{id}",
     "GET, POST /v1/conversations/{id}/items",
     "GET, DELETE /v1/conversations/{id}/items/{item}",
+    "POST /v1/images/generations",
+    "POST /v1/images/edits",
     "POST /v1/messages",
     "POST /v1/messages/count_tokens",
     "POST /v1beta/models/{model}:generateContent",

@@ -8,8 +8,10 @@ from urllib.parse import parse_qsl
 from msgspec import UNSET
 
 from cliproxy.base.errors import BadRequest
+from cliproxy.base.multipart import Form
 from cliproxy.pipeline.context import Request
 from cliproxy.pipeline.peek import peek
+from cliproxy.pipeline.pictures import opened
 from cliproxy.server.access import Access, Client
 from cliproxy.server.accounting import Asked
 from cliproxy.server.asgi import Scope
@@ -24,7 +26,11 @@ _GEMINI: Final = frozenset({"gemini", "code-assist"})
 def read_request(asked: Asked, query: dict[str, str], body: bytes) -> Request:
     """Read what was asked. Raises `BadRequest`."""
     route, headers = asked.route, asked.headers
-    peeked = peek(body)
+    form: Form | None = None
+    if route.makes == "text":
+        peeked = peek(body)
+    else:
+        body, form, peeked = opened(body, headers.get("content-type", ""), route.makes)
     model = route.model if route.model is not None else peeked.model
     if model is None and route.dialect == "code-assist" and peeked.request is not UNSET:
         model = peek(bytes(peeked.request)).model
@@ -51,6 +57,8 @@ def read_request(asked: Asked, query: dict[str, str], body: bytes) -> Request:
         framing=framing_of(route, query),
         query=_forwarded_query(query),
         model_in_path=route.model is not None,
+        makes=route.makes,
+        form=form,
         pin_provider=route.pin_provider
         or headers.get("x-cliproxy-provider")
         or headers.get("x-provider"),

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 from cliproxy.dialects import Framing, Operation
+from cliproxy.ir.caps import Makes
 
 Name = Literal[
     "generate", "models", "model", "functions", "gemini_models", "gemini_model", "health", "root",
@@ -42,6 +43,7 @@ class Route(Struct, frozen=True):
     model: str | None = None
     stream: bool | None = None
     pin_provider: str | None = None
+    makes: Makes = "text"
     resource: str | None = None
     """Id of a kept response or conversation."""
     item: str | None = None
@@ -59,6 +61,7 @@ class Route(Struct, frozen=True):
         )  # fmt: skip
 
 
+_IMAGES: Final = {"images/generations": "openai-images", "images/edits": "openai-image-edits"}
 _GENERATE: Final[dict[str, tuple[str, Operation]]] = {
     "chat/completions": ("openai-chat", "generate"),
     "completions": ("openai-completions", "generate"),
@@ -120,6 +123,8 @@ def match(path: str) -> Route | None:
     generate = _GENERATE.get(path)
     if generate is not None and not gemini:
         return Route("generate", ("POST",), generate[0], generate[1], pin_provider=pin)
+    if (images := _IMAGES.get(path)) is not None and not gemini:
+        return Route("generate", ("POST",), images, pin_provider=pin, makes="image")
     if path == "models":
         name = "gemini_models" if gemini else "models"
         return Route(name, _GET, "gemini" if gemini else "openai-chat", pin_provider=pin)

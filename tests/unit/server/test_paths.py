@@ -26,6 +26,9 @@ from cliproxy.server.paths import framing_of, guess_dialect, match
         ("/v1beta/v1beta/models/m:countTokens", "gemini", "count"),
         ("/models/m:countTokens", "gemini", "count"),
         ("/api/provider/claude/v1/messages", "anthropic", "generate"),
+        ("/v1/images/generations", "openai-images", "generate"),
+        ("/images/generations/", "openai-images", "generate"),
+        ("/openai/v1/images/edits", "openai-image-edits", "generate"),
     ],
 )
 def test_every_spelling_of_a_route_is_one_route(path, dialect, operation):

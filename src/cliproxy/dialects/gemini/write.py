@@ -26,6 +26,7 @@ from cliproxy.ir.events import (
     Event,
     Finish,
     MediaDelta,
+    Preview,
     RefusalDelta,
     Signature,
     Start,
@@ -207,7 +208,7 @@ class _Serial:
             match event:
                 case TextDelta() | ThinkingDelta() | ArgsDelta():  # hot
                     out += self._blocks[event.index].feed((event,))
-                case Start() | Usage() | Finish():
+                case Start() | Usage() | Preview() | Finish():
                     out.append(event)
                 case Error() | End():
                     for serial in self._choices.values():

@@ -13,6 +13,7 @@ from cliproxy.dialects.openai_responses import errors
 from cliproxy.dialects.openai_responses.build import build
 from cliproxy.dialects.openai_responses.parse import parse
 from cliproxy.dialects.openai_responses.read import ResponsesReader
+from cliproxy.dialects.openai_responses.read_drawing import DrawingReader
 from cliproxy.dialects.openai_responses.write import ResponsesWriter, render
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.fold import Answer
@@ -41,7 +42,7 @@ class Responses:
 
     def reader(self, caps: Caps) -> ResponsesReader:
         """Return a reader for one answer."""
-        return ResponsesReader(caps)
+        return DrawingReader(caps) if caps.draws else ResponsesReader(caps)
 
     def writer(self, req: IRRequest, framing: Framing = "sse") -> ResponsesWriter:  # noqa: ARG002
         """Return a writer for one streaming client; this dialect streams SSE only."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
+from cliproxy.base.errors import Unsupported
 from cliproxy.base.json import Obj
 from cliproxy.dialects import where
 from cliproxy.dialects._declaring import Declaring
@@ -13,6 +16,7 @@ from cliproxy.ir.request import Custom, Function, IRRequest, ServerTool, Tool, T
 from cliproxy.ir.schema_clean import for_openai, satisfies_openai_strict
 
 _FAMILY = frozenset({"openai-chat", "openai-responses", "openai-completions"})
+DRAWING = "image_generation"
 _NATIVE = {"code_execution": {"type": "code_interpreter", "container": {"type": "auto"}}}
 
 
@@ -116,6 +120,9 @@ class _Tools(Declaring):
         if tool.kind == "web_search":
             self.wire.append(self._search(tool, path))
             return
+        if tool.kind == DRAWING and tool.native is None:
+            self.wire.append(self._drawing(tool))
+            return
         if self._as_function(tool, path):
             return
         if tool.kind in _NATIVE:
@@ -123,6 +130,12 @@ class _Tools(Declaring):
             self.wire.append(dict(_NATIVE[tool.kind]))
         else:
             self._losses.add(path, f"the Responses API has no {tool.kind} tool", "error")
+
+    def _drawing(self, tool: ServerTool) -> Obj:
+        count = self._req.sampling.n
+        if count is not UNSET and count != 1:
+            raise Unsupported("This upstream makes one picture per request.", param="n")
+        return {"type": DRAWING, **tool.config}
 
     def _search(self, tool: ServerTool, path: str) -> Obj:
         wire: Obj = {"type": "web_search"}
@@ -191,7 +204,7 @@ class _Tools(Declaring):
         """Return the wire type of a declared tool that the client knows by this name."""
         for tool in self._req.tools:
             if isinstance(tool, ServerTool) and name in (tool.name, tool.kind):
-                if tool.kind == "web_search":
-                    return "web_search"
+                if tool.kind == "web_search" or (tool.kind == DRAWING and tool.native is None):
+                    return tool.kind
                 return _NATIVE[tool.kind]["type"] if tool.kind in _NATIVE else None  # type: ignore[return-value]
         return None
