@@ -1,6 +1,6 @@
 """A simulated provider on a loopback port, serving all four dialects and their envelopes.
 
-Pictures are made by OpenAI's image API, or by the tool of the Responses API.
+Pictures are made by OpenAI's image API, or by the tool of the Responses API; films by xAI's.
 
     with Sim() as sim:
         sim.script(Answer("Hello"), Failure(429, retry_after=3))
@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.sim import (
+    films,
     render_anthropic,
     render_chat,
     render_gemini,
@@ -93,6 +94,7 @@ class Sim:
         self.handshakes: list[Recorded] = []  # of websockets
         self.handshake_headers: dict[str, str] = {}
         self.memory = Memory()
+        self.films = films.Films()
         self.url = ""
         self.connections = 0  # accepted so far
         self._ssl = ssl
@@ -203,6 +205,7 @@ class Sim:
             self._queue.clear()
             self.requests.clear()
             self.memory = Memory()
+            self.films = films.Films()
             self.strict = self.only_models = False
             self.keys = set()
             self.models = list(MODELS)
@@ -343,13 +346,16 @@ class Sim:
 
     def _refusal(self, record: Recorded) -> Failure | None:
         """Return what is refused before anything is answered: path, key, model, form."""
-        if record.method in ("GET", "HEAD") and record.endpoint != "models":
+        asked = record.endpoint in ("models", "film", "film file")
+        if record.method in ("GET", "HEAD") and not asked:
             return Failure(404, f"Invalid URL ({record.method} {record.path})")
         if not record.endpoint:
             return Failure(404, f"Invalid URL ({record.method} {record.path})")
+        if record.endpoint == "film file":
+            return None
         if self.keys and not (strict.presented(record) & self.keys):
             return strict.unauthorised(record)
-        if record.endpoint == "models":
+        if asked:
             return None
         if not isinstance(record.body, dict):
             return Failure(400, "We could not parse the JSON body of your request.")
@@ -362,6 +368,8 @@ class Sim:
             return self._models(record)
         if record.endpoint == "count":
             return _counted(record)
+        if record.endpoint == "film file":
+            return films.file()
         with self._changed:
             head = self._queue[0] if self._queue else None
             if head is not None and not callable(head):
@@ -369,6 +377,10 @@ class Sim:
         reply = head(record) if callable(head) else head
         if reply is not None:
             return reply
+        if record.endpoint == "film":
+            return self.films.ask(record, self.url)
+        if record.endpoint == "films":
+            return self.films.begin(record)
         drawn = record.dialect in render_images.KINDS
         return Answer() if drawn else Answer(f"You said: {record.said}")
 
@@ -406,6 +418,14 @@ def _classify(record: Recorded) -> None:
             record.model = str(body.get("model") or "")
             record.stream = body.get("stream") in (True, "true")
             return
+    if record.method == "POST" and films.BEGIN.search(record.path):
+        record.dialect, record.endpoint = "xai-videos", "films"
+        record.model = str(body.get("model") or "")
+        return
+    if record.method == "GET" and (record.path == films.FILE or films.ASK.search(record.path)):
+        record.dialect = "xai-videos"
+        record.endpoint = "film file" if record.path == films.FILE else "film"
+        return
     if "/v1beta" in record.path or "x-goog-api-key" in headers:
         record.dialect = "gemini"
     elif "anthropic-version" in headers:

@@ -33,6 +33,7 @@ from cliproxy.observe.files import Keep, directory
 from cliproxy.observe.request_log import RequestLog
 from cliproxy.pipeline.commit import CommitPolicy
 from cliproxy.pipeline.gateway import Gateway, Settings
+from cliproxy.pipeline.jobs import Jobs
 from cliproxy.pipeline.kept import ResponseStore
 from cliproxy.pipeline.patience import Patience
 from cliproxy.routing.accounts import accounts_from_config, limits_from_config, local_account
@@ -52,6 +53,9 @@ from cliproxy.usage.store import Store
 _log: Final = logging.getLogger(__name__)
 _SHARE: Final = 100.0
 """How much longer than a look at the logins the pause until the next one is, at least."""
+_FILM_SIZE: Final = 256 * 1024 * 1024
+_FILM_PATIENCE: Final = 120.0
+"""How large a film may be, and how long fetching it may take."""
 _AT_START: Final = ("host", "port", "tls", "local_model")
 """What a running process cannot change."""
 
@@ -74,6 +78,7 @@ class Runtime:
         self.logins = Logins(lambda: self.keeper, self._transport, clock)
         self.usage = Usage(config, clock=clock)
         self._failures_heard = Channel()
+        self._jobs = Jobs(self._clock)
         self._ending: set[asyncio.Task[None]] = set()
         """What lets go of a folder that is no longer used."""
         self.app = App(self._generation(config))
@@ -134,10 +139,15 @@ class Runtime:
                 whole_keepalive=config.nonstream_keepalive_interval,
                 bootstrap_retries=config.streaming.bootstrap_retries,
                 payload=rules_of(config),
+                job_ttl=config.video_result_auth_cache_ttl,
                 checked=self._checked,
             ),
             clock=self._clock,
             guard=_guard(config),
+            films=Guard(
+                config.media.allow_hosts, max_bytes=_FILM_SIZE, patience=_FILM_PATIENCE, setting=""
+            ),
+            jobs=self._jobs,
             keeper=self.keeper,
             failures=self._failures_heard,
             responses=ResponseStore(

@@ -334,7 +334,6 @@ BY_DESIGN: Final = {
 NOT_BUILT: Final[dict[type[Section], frozenset[str]]] = {
     Config: frozenset(
         {"ws-auth",
-         "video-result-auth-cache-ttl",
          "codex", "xai", "antigravity-signature-cache-enabled",
          "antigravity-signature-bypass-strict",
          "ampcode",

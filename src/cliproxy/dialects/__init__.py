@@ -29,7 +29,8 @@ from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import DialectId, IRRequest
 from cliproxy.ir.restore import Restore
 
-Operation = Literal["generate", "count", "compact", "search"]
+Operation = Literal["generate", "count", "compact", "search", "poll"]
+"""`poll`: ask how far a job is."""
 Framing = Literal["sse", "array"]
 
 
@@ -149,12 +150,18 @@ _TABLE: Final[dict[str, str]] = {
     "code-assist": "cliproxy.dialects.gemini.code_assist:DIALECT",
     "openai-images": "cliproxy.dialects.openai_images:GENERATIONS",
     "openai-image-edits": "cliproxy.dialects.openai_images:EDITS",
+    "openai-videos": "cliproxy.dialects.openai_videos:DIALECT",
+    "xai-videos": "cliproxy.dialects.xai_videos:GENERATIONS",
+    "xai-video-edits": "cliproxy.dialects.xai_videos:EDITS",
+    "xai-video-extensions": "cliproxy.dialects.xai_videos:EXTENSIONS",
 }
 _loaded: Final[dict[str, Dialect]] = {}
 
 IMAGES: Final[tuple[DialectId, ...]] = ("openai-images", "openai-image-edits")
 """Dialects that ask for pictures and nothing else."""
-DIALECTS: Final = tuple(name for name in _TABLE if name not in IMAGES)
+VIDEOS: Final[tuple[DialectId, ...]] = ("xai-videos", "xai-video-edits", "xai-video-extensions")
+"""Dialects in which a host is asked for films."""
+DIALECTS: Final = tuple(name for name in _TABLE if name not in (*IMAGES, *VIDEOS, "openai-videos"))
 """Dialects in which one can converse."""
 
 

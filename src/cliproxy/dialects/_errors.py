@@ -18,8 +18,10 @@ from cliproxy.dialects.sse import frame
 from cliproxy.ir.events import Error
 
 SAME_BODY: Final = frozenset(
-    {"openai-chat", "openai-completions", "openai-responses", "openai-images", "openai-image-edits"}
-)
+    {"openai-chat", "openai-completions", "openai-responses", "openai-images",
+     "openai-image-edits", "openai-videos", "xai-videos", "xai-video-edits",
+     "xai-video-extensions"}
+)  # fmt: skip
 """Dialects whose error bodies are interchangeable."""
 
 MESSAGE_LIMIT: Final = 2000

@@ -16,10 +16,11 @@ from cliproxy.base import json
 DialectId = Literal[
     "openai-chat", "openai-responses", "anthropic", "gemini", "openai-completions", "code-assist",
     "openai-images", "openai-image-edits",
+    "openai-videos", "xai-videos", "xai-video-edits", "xai-video-extensions",
 ]  # fmt: skip
 """Who wrote or will read the wire form. `openai-completions` exists on the client side only;
-`code-assist` is Gemini in an envelope, and a request's source is then `gemini`. The last two ask
-for pictures."""
+`code-assist` is Gemini in an envelope, and a request's source is then `gemini`. In those with
+images and videos in their names nobody converses."""
 
 Family = Literal["claude", "gemini", "gpt", "grok", "kimi", "qwen", "unknown", "dummy"]
 """Which line of models issued an artefact that only its issuer understands."""

@@ -140,6 +140,14 @@ async def counted(request: Request, call: Prepared, response: Answer) -> Reply:
     return Reply(200, JSON, request.dialect.render_count(call.dialect.read_count(body)))
 
 
+async def of_job(response: UpstreamResponse) -> Reply:
+    """Read what is said of a job, which may be that it failed."""
+    body = await response.read()
+    if not looks_like_json(body[:64]):
+        raise not_the_protocol(body)
+    return Reply(response.status, JSON, body)
+
+
 async def _translated(
     gateway: Gateway,
     request: Request,

@@ -113,11 +113,13 @@ def target_of(request: Request, candidate: Candidate, *, counts: bool = True) ->
         session=request.session.name if request.session is not None else "",
     )
     verbatim = None
+    if request.makes == "video" and own is None:
+        raise Unsupported("This account's upstream makes no videos.", code="unsupported_model")
     if request.operation in ("compact", "search"):
         verbatim = request.body
     elif (
         own is not None
-        and not candidate.suffix
+        and (not candidate.suffix or request.makes == "video")
         # Signatures of other vendors, from earlier turns elsewhere, would be refused.
         and not may_hold(request.body)
         and (request.continued is None or request.continued.account == account.id)
@@ -192,6 +194,7 @@ def prepare(
         client_headers=request.headers,
         query=request.query,
         session=about.session,
+        resource=request.resource,
     )
     renamed = None
     own_name = provider.model_name(candidate.upstream_model)

@@ -98,6 +98,8 @@ class Request(Hidden, Struct):
     """What kind of model may answer on its route."""
     form: Form | None = None
     """Its body, where that is a form and not JSON."""
+    resource: str = ""
+    """The job that it asks about."""
     pin_provider: str | None = None
     pin_account: str | None = None
     strict: bool = False

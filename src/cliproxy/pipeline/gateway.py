@@ -12,6 +12,7 @@ from cliproxy.base.redact import Hidden
 from cliproxy.config.payload import Rules
 from cliproxy.keeper.keeper import Keeper
 from cliproxy.pipeline.commit import CommitPolicy
+from cliproxy.pipeline.jobs import Jobs
 from cliproxy.pipeline.kept import ResponseStore
 from cliproxy.pipeline.ledger import Ledger
 from cliproxy.pipeline.patience import Patience
@@ -40,6 +41,8 @@ class Settings(Hidden, Struct, frozen=True):
     """How often a stream that failed before its first byte is begun anew."""
     payload: Rules = Rules()
     """What the owner sets or removes in upstream requests."""
+    job_ttl: float = 10800.0
+    """Seconds that it is remembered which account a job was begun at."""
     checked: bool = False
     """Assert the event grammar on every stream (tests, debug mode)."""
 
@@ -54,6 +57,10 @@ class Gateway(Struct):
     clock: Clock = SYSTEM_CLOCK
     guard: Guard | None = None
     """How files named by address are fetched; None when they are not."""
+    films: Guard = field(default_factory=Guard)
+    """How films are fetched from where their makers put them."""
+    jobs: Jobs = field(default_factory=Jobs)
+    """Which account was asked for which film."""
     ledger: Ledger = field(default_factory=Ledger)
     keeper: Keeper | None = None
     """Who keeps the logins' tokens fresh; None when there are only keys."""

@@ -267,6 +267,29 @@ async def _round(
     raise failure
 
 
+async def ask(gateway: Gateway, request: Request, candidates: list[Candidate]) -> Reply:
+    """Ask about what one of some accounts has begun, until one knows of it.
+
+    Limits on what an account may be given to do are no matter, and nothing is learnt of them.
+    """
+    failure: GatewayError | None = None
+    for candidate in candidates:
+        request.attempts.append(
+            Attempt(candidate.account.provider, candidate.account.id, candidate.upstream_model)
+        )
+        turn = gateway.pool.begin(candidate)
+        try:
+            return await _attempt(gateway, request, candidate, turn)
+        except GatewayError as err:
+            if failure is None or failure.status == 404:
+                failure = err
+            if not err.next_account:
+                raise
+        finally:
+            turn.end()
+    raise failure or Unavailable("There is no account to ask.")
+
+
 async def _attempt(
     gateway: Gateway, request: Request, candidate: Candidate, turn: Turn, *, renewed: bool = False
 ) -> Reply:
@@ -359,6 +382,8 @@ async def _read(
         return await answering.counted(request, call, response)
     if request.operation == "search":
         return await searching.found(request, call, response)
+    if request.operation == "poll":
+        return await answering.of_job(response)
     if request.stream:
         return await answering.stream(gateway, request, candidate, call, response)
     return await answering.whole(gateway, request, candidate, call, response)

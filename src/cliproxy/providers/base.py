@@ -67,6 +67,8 @@ class Call(Hidden, Struct, frozen=True):
     query: str = ""
     session: str = ""
     """What stands for the conversation, stable over its turns; "" when nothing does."""
+    resource: str = ""
+    """What is asked about, by its id."""
 
 
 class About(Struct, frozen=True):
@@ -260,6 +262,14 @@ IMAGE_PATHS: Final[dict[str, str]] = {
     "openai-image-edits": "/images/edits",
 }
 """Where a host that speaks OpenAI's image API is asked for pictures."""
+
+
+VIDEO_PATHS: Final[dict[str, str]] = {
+    "xai-videos": "/videos/generations",
+    "xai-video-edits": "/videos/edits",
+    "xai-video-extensions": "/videos/extensions",
+}
+"""The same for films, in xAI's API."""
 
 
 def join(base: str, path: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import uuid
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from msgspec import structs
 
@@ -19,12 +19,13 @@ from cliproxy.base import json
 from cliproxy.base.errors import UpstreamError, UpstreamRefused
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Json, Obj
-from cliproxy.dialects import IMAGES
+from cliproxy.dialects import IMAGES, VIDEOS
 from cliproxy.ir.caps import Caps
 from cliproxy.providers import quirks
 from cliproxy.providers.base import (
     IMAGE_PATHS,
     USER_AGENT,
+    VIDEO_PATHS,
     About,
     Call,
     Host,
@@ -54,6 +55,8 @@ _HOSTED: Final = frozenset(
     {"web_search", "x_search", "code_interpreter", "code_execution", "file_search", "mcp",
      "image_generation"}
 )  # fmt: skip
+_BESIDE: Final = {**IMAGE_PATHS, **VIDEO_PATHS}
+"""What is at the public API alone, and where."""
 _VERSION: Final = re.compile(r"grok-(\d+)\.(\d+)")
 _DAY: Final = 86400.0
 _OUTDATED: Final = (
@@ -66,7 +69,7 @@ class XAI(Host):
     """`POST {base}/responses`."""
 
     name: str = "xai"
-    dialects = ("openai-responses", *IMAGES)
+    dialects = ("openai-responses", *IMAGES, *VIDEOS)
     several: bool = True
     abilities = frozenset({"whole", "compact"})
 
@@ -94,6 +97,8 @@ class XAI(Host):
 
     def verbatim(self, body: bytes, about: About) -> bytes | None:
         """Mend a client's own body; with tools that must be undone in the answer, translate it."""
+        if about.dialect in VIDEOS:
+            return quirks.mended(body, _addresses) if b'"image_url"' in body else body
         if about.dialect in IMAGES or _needs_translation(body):
             return None
         return quirks.mended(body, lambda value: _mend(value, about.caps))
@@ -122,8 +127,8 @@ class XAI(Host):
     def prepare(self, call: Call, account: Account) -> HttpRequest:
         """Address the call."""
         headers = base_headers(call, forward=True)
-        if call.dialect in IMAGES:
-            # Pictures come in one piece.
+        if call.dialect in _BESIDE:
+            # Neither pictures nor jobs are streamed.
             headers["accept"] = "application/json"
         if account.token:
             headers["authorization"] = f"Bearer {account.token}"
@@ -139,7 +144,11 @@ class XAI(Host):
             headers.setdefault(VERSION, USER_AGENT)
         account_headers(headers, call, account)
         path = "/responses/compact" if call.operation == "compact" else "/responses"
-        path = IMAGE_PATHS.get(call.dialect, path)
+        path = _BESIDE.get(call.dialect, path)
+        if call.operation == "poll":
+            headers.pop("content-type", None)
+            url = join(base, f"/videos/{quote(call.resource, safe='')}")
+            return HttpRequest("GET", url, headers, proxy=account.proxy_url)
         return HttpRequest("POST", join(base, path), headers, call.body, account.proxy_url)
 
     def websocket(self, http: HttpRequest) -> HttpRequest | None:
@@ -161,7 +170,7 @@ def base_of(call: Call, account: Account) -> str:
 
 
 def _at_api_only(call: Call) -> bool:
-    return call.operation == "compact" or call.dialect in IMAGES
+    return call.operation == "compact" or call.dialect in _BESIDE
 
 
 def _bad_credentials(err: UpstreamRefused) -> bool:
@@ -192,6 +201,16 @@ def _mend(body: Obj, caps: Caps) -> None:
     if "tools" in body:
         _tools(body, caps.model)
     _choice(body)
+
+
+def _addresses(body: Obj) -> None:
+    """Call the address of a picture what xAI calls it."""
+    for name in ("image", "images", "reference_images"):
+        value = body.get(name)
+        for one in [value] if isinstance(value, dict) else quirks.objects(value):
+            if "url" not in one and "image_url" in one:
+                inner = one.pop("image_url")
+                one["url"] = inner.get("url") if isinstance(inner, dict) else inner
 
 
 def _reasoning(item: Obj) -> None:

@@ -172,6 +172,14 @@ class Registry:
             for o in offers
         ]
 
+    def makers(self, makes: Makes) -> list[Candidate]:
+        """Return one candidate of each account that makes something."""
+        found: dict[str, Candidate] = {}
+        for name, offers in self._by_use[makes].items():
+            for o in offers:
+                found.setdefault(o.account.id, Candidate(o.account, o.upstream, name, o.caps))
+        return list(found.values())
+
     def instead_of(self, model: str) -> list[Step]:
         """Return what its owner wants tried where a model, pinned or not, can serve nobody."""
         pin, slash, rest = model.partition("/")

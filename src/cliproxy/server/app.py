@@ -23,8 +23,9 @@ from cliproxy.base.errors import (
 )
 from cliproxy.observe.logs import REQUEST, say
 from cliproxy.observe.request_log import Entry, RequestLog
+from cliproxy.pipeline import films
 from cliproxy.pipeline.compacting import compact
-from cliproxy.pipeline.context import Request
+from cliproxy.pipeline.context import Peeked, Request
 from cliproxy.pipeline.gateway import Gateway
 from cliproxy.pipeline.run import run
 from cliproxy.server import bodies, models, stored
@@ -87,6 +88,14 @@ ENDPOINTS: Final = (
     "GET, DELETE /v1/conversations/{id}/items/{item}",
     "POST /v1/images/generations",
     "POST /v1/images/edits",
+    "POST /v1/videos",
+    "POST /v1/videos/generations",
+    "POST /v1/videos/edits",
+    "POST /v1/videos/extensions",
+    "GET /v1/videos/{id}",
+    "POST /openai/v1/videos",
+    "GET /openai/v1/videos/{id}",
+    "GET /openai/v1/videos/{id}/content",
     "POST /v1/messages",
     "POST /v1/messages/count_tokens",
     "POST /v1beta/models/{model}:generateContent",
@@ -234,6 +243,17 @@ class App:
                     reply_headers=reply_headers,
                     entry=entry,
                 )
+            elif route.makes == "video":
+                await self._film(
+                    scope,
+                    receive,
+                    send,
+                    route=route,
+                    headers=headers,
+                    request_id=request_id,
+                    reply_headers=reply_headers,
+                )
+                status = 200
             elif route.name in KEPT:
                 body = await self._kept(scope, receive, route, headers)
                 await answer(send, 200, body, [*reply_headers, JSON_TYPE], head=method == "HEAD")
@@ -299,6 +319,8 @@ class App:
 
         async def work(request: Request) -> None:
             answering = compact if route.operation == "compact" else run
+            if route.makes == "video":
+                answering = films.begin
             nonlocal status
             reply = await answering(generation.gateway, request)
             status = reply.status
@@ -390,6 +412,49 @@ class App:
         if asked.method == "POST":
             asked.body = await bodies.receive_body(receive, headers, generation.max_body)
         return stored.serve(generation.gateway.responses, asked)
+
+    async def _film(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        route: Route,
+        headers: dict[str, str],
+        request_id: str,
+        reply_headers: RawHeaders,
+    ) -> None:
+        """Tell how far a film is, or give it. Clients ask every few seconds: it leaves no row."""
+        gateway = self.generation.gateway
+        query = query_of(scope)
+        client = client_of(self.generation.access, scope, route, headers, query)
+        request = Request(
+            id=request_id,
+            dialect_id=route.dialect,
+            operation="poll",
+            body=b"",
+            headers=headers,
+            model="",
+            stream=False,
+            model_in_path=True,
+            makes=route.makes,
+            resource=route.resource or "",
+            client=client.label,
+            peeked=Peeked(),
+        )
+
+        async def work() -> None:
+            if route.name == "film":
+                reply = await films.told(gateway, request)
+            else:
+                reply = await films.content(gateway, request, query.get("variant", ""))
+            if scope["method"] == "HEAD":
+                kind = (b"content-type", reply.content_type.encode())
+                await answer(send, reply.status, reply.body, [*reply_headers, kind], head=True)
+                return
+            await send_reply(send, reply, reply_headers, dialect=route.dialect)
+
+        await watching(receive, work)
 
     async def _get(
         self, scope: Scope, send: Send, route: Route, headers: dict[str, str], reply: RawHeaders

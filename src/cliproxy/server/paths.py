@@ -20,7 +20,7 @@ Name = Literal[
     "generate", "models", "model", "functions", "gemini_models", "gemini_model", "health", "root",
     "response", "response_items", "response_cancel",
     "conversations", "conversation", "conversation_items", "conversation_item",
-    "code_assist",
+    "code_assist", "film", "film_content",
 ]  # fmt: skip
 KEPT: Final[frozenset[Name]] = frozenset(
     {"response", "response_items", "response_cancel",
@@ -45,7 +45,7 @@ class Route(Struct, frozen=True):
     pin_provider: str | None = None
     makes: Makes = "text"
     resource: str | None = None
-    """Id of a kept response or conversation."""
+    """Id of a kept response or conversation, or of a film."""
     item: str | None = None
 
     @property
@@ -62,6 +62,13 @@ class Route(Struct, frozen=True):
 
 
 _IMAGES: Final = {"images/generations": "openai-images", "images/edits": "openai-image-edits"}
+_VIDEOS: Final = {
+    "videos": "xai-videos",
+    "videos/generations": "xai-videos",
+    "videos/edits": "xai-video-edits",
+    "videos/extensions": "xai-video-extensions",
+}
+_FILM: Final = re.compile("videos/([^/]{1,256})(/content)?")
 _GENERATE: Final[dict[str, tuple[str, Operation]]] = {
     "chat/completions": ("openai-chat", "generate"),
     "completions": ("openai-completions", "generate"),
@@ -110,10 +117,11 @@ def match(path: str) -> Route | None:
         path = path[found.end() :]
     elif path.startswith(_CODEX):
         path = path[len(_CODEX) :].lstrip("/")
-    gemini = False
+    gemini = openai = False
     # A base URL that already ends in /v1 makes clients ask for /v1/v1/…, and so on.
     while version := _VERSION.match(path):
         gemini = version.group() not in ("v1", "openai/v1")
+        openai = openai or version.group() == "openai/v1"
         path = path[version.end() :].lstrip("/")
     if path.startswith(_CODE_ASSIST):
         method = path.removeprefix(_CODE_ASSIST)
@@ -125,6 +133,8 @@ def match(path: str) -> Route | None:
         return Route("generate", ("POST",), generate[0], generate[1], pin_provider=pin)
     if (images := _IMAGES.get(path)) is not None and not gemini:
         return Route("generate", ("POST",), images, pin_provider=pin, makes="image")
+    if path.startswith("videos") and not gemini:
+        return _video(path, openai=openai, pin=pin)
     if path == "models":
         name = "gemini_models" if gemini else "models"
         return Route(name, _GET, "gemini" if gemini else "openai-chat", pin_provider=pin)
@@ -135,6 +145,32 @@ def match(path: str) -> Route | None:
     if path in ("healthz", "health"):
         return Route("health", _GET, "openai-chat")
     return None
+
+
+def _video(path: str, *, openai: bool, pin: str | None) -> Route | None:
+    """Return the route of a film: in xAI's words, below `/openai/v1` in OpenAI's."""
+    dialect = _VIDEOS.get(path)
+    if dialect is not None and (not openai or path == "videos"):
+        return Route(
+            "generate",
+            ("POST",),
+            "openai-videos" if openai else dialect,
+            stream=False,
+            pin_provider=pin,
+            makes="video",
+        )
+    found = _FILM.fullmatch(path)
+    if found is None or (found[2] and not openai):
+        return None
+    return Route(
+        "film_content" if found[2] else "film",
+        _GET,
+        "openai-videos" if openai else "xai-videos",
+        "poll",
+        pin_provider=pin,
+        makes="video",
+        resource=found[1],
+    )
 
 
 def _kept(path: str) -> Route | None:

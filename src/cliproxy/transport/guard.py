@@ -92,10 +92,12 @@ class Guard:
         *,
         max_bytes: int = 20 * 1024 * 1024,
         patience: float = 20.0,
+        setting: str = "media.max-size-mb",
     ) -> None:
         self._allowed = frozenset(host.lower() for host in allowed)
         self._max_bytes = max_bytes
         self._patience = patience
+        self._setting = setting
 
     async def fetch(self, url: str, *, proxy: str | None = None) -> Fetched:
         """Return what an http(s) address gives. Raises `FetchError`."""
@@ -157,7 +159,7 @@ class Guard:
             found: dict[str, list[str]] = {}
             for name, value in response.headers.items():
                 found.setdefault(name.title(), []).append(value)
-            return Called(response.status, found, await _body(response, self._max_bytes))
+            return Called(response.status, found, await self._body(response))
 
     async def _hop(self, url: str, proxy: str | None) -> Fetched | str:
         async with self._answer("GET", url, {"user-agent": _AGENT}, b"", proxy) as response:
@@ -166,8 +168,20 @@ class Guard:
                 return location
             if response.status != 200:
                 raise FetchError(f"its server answered {response.status}")
-            data = await _body(response, self._max_bytes)
+            data = await self._body(response)
             return Fetched(data, response.headers.get("content-type", ""))
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > self._max_bytes:
+                limit = f"{self._max_bytes / 1048576:g} MiB"
+                where = f" ({self._setting})" if self._setting else ""
+                raise FetchError(f"it is larger than {limit}{where}")
+            parts.append(chunk)
+        return b"".join(parts)
 
     @asynccontextmanager
     async def _answer(
@@ -195,17 +209,6 @@ class Guard:
             ) as response,
         ):
             yield response
-
-
-async def _body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > max_bytes:
-            raise FetchError(f"it is larger than {max_bytes / 1048576:g} MiB (media.max-size-mb)")
-        parts.append(chunk)
-    return b"".join(parts)
 
 
 def _host(url: str) -> str:

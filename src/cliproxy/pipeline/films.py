@@ -1,0 +1,113 @@
+"""Films: a request begins a job at one account, and that account is asked about it later.
+
+Which one it was is remembered for a while (`video-result-auth-cache-ttl`). After that, or after a
+restart, every account that makes films is asked until one knows the job.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import structs
+
+from cliproxy import providers
+from cliproxy.base import json
+from cliproxy.base.errors import BadRequest, NotFound, UpstreamBroken
+from cliproxy.dialects import openai_videos, xai_videos
+from cliproxy.dialects.openai_videos import About
+from cliproxy.ir.film import FilmJob
+from cliproxy.ir.loss import Loss
+from cliproxy.pipeline.context import Reply, Request, decode_object
+from cliproxy.pipeline.gateway import Gateway
+from cliproxy.pipeline.run import ask, run
+from cliproxy.transport.guard import FetchError
+
+_NATIVE: Final = "xai-videos"
+_OPENAI: Final = "openai-videos"
+_JSON: Final = "application/json"
+_FILM: Final = "video/mp4"
+
+
+async def begin(gateway: Gateway, request: Request) -> Reply:
+    """Begin to make a film. Raises a `GatewayError`."""
+    about: About | None = None
+    lost: list[str] = []
+    # Its answer is read here, so nothing may be written before it is whole.
+    asked = structs.replace(request, pinged=True)
+    if request.dialect_id == _OPENAI:
+        body = request.form.values() if request.form is not None else decode_object(request.body)
+        film, about, lost = openai_videos.parse(body, request.model)
+        asked = structs.replace(
+            asked, dialect_id=_NATIVE, body=json.dumps(xai_videos.build(film)), form=None
+        )
+    elif request.form is not None:
+        raise BadRequest("This route takes JSON, and no forms.", code="invalid_json")
+    asked.peeked = None
+    reply = await run(gateway, asked)
+    request.fidelity = asked.fidelity
+    name = xai_videos.read_begun(reply.body)
+    if about is not None:
+        about = structs.replace(about, created=int(gateway.clock.now()))
+        reply.body = openai_videos.render(name, FilmJob("queued"), about)
+        reply.losses = tuple(Loss(field, "this upstream has no such field") for field in lost)
+        reply.fidelity = request.fidelity = "lossy" if lost else "exact"
+    gateway.jobs.bind(name, asked.attempts[-1].account, gateway.settings.job_ttl, about)
+    return reply
+
+
+async def told(gateway: Gateway, request: Request) -> Reply:
+    """Tell how far a film is. Raises a `GatewayError`."""
+    if request.dialect_id != _OPENAI:
+        return await _asked(gateway, request)
+    asked = structs.replace(request, dialect_id=_NATIVE)
+    reply = await _asked(gateway, asked)
+    job = xai_videos.read_job(reply.body)
+    reply.status = 200
+    reply.body = openai_videos.render(request.resource, job, _about(gateway, request, job))
+    reply.fidelity = "exact"
+    return reply
+
+
+async def content(gateway: Gateway, request: Request, variant: str) -> Reply:
+    """Return a film itself. Raises a `GatewayError`."""
+    if variant not in ("", "video"):
+        raise BadRequest("Only the variant 'video' can be had.", param="variant")
+    reply = await _asked(gateway, structs.replace(request, dialect_id=_NATIVE))
+    job = xai_videos.read_job(reply.body)
+    if job.progress == "failed":
+        raise BadRequest(job.message, code=job.code or None)
+    if job.progress != "done" or not job.url:
+        raise NotFound("The video is not ready yet; ask how far it is.", code="video_not_ready")
+    try:
+        found = await gateway.films.fetch(job.url, proxy=gateway.settings.proxy_url)
+    except FetchError as err:
+        raise UpstreamBroken(f"The video could not be fetched: {err}.") from err
+    kind = found.content_type.partition(";")[0].strip().lower()
+    return Reply(200, kind if kind.startswith("video/") else _FILM, found.data)
+
+
+async def _asked(gateway: Gateway, request: Request) -> Reply:
+    """Ask the account that a job belongs to, else all that may know it."""
+    name = request.resource
+    known = gateway.jobs.find(name)
+    makers = [
+        candidate
+        for candidate in gateway.registry.makers("video")
+        if _NATIVE in providers.get(candidate.account.provider).speaks(candidate.account)
+    ]
+    own = [c for c in makers if known is not None and c.account.id == known.account]
+    if not makers:
+        raise NotFound("No account makes videos.", code="video_not_found")
+    reply = await ask(gateway, request, own or makers)
+    if not own:
+        about = known.about if known is not None else None
+        account = request.attempts[-1].account
+        gateway.jobs.bind(name, account, gateway.settings.job_ttl, about)
+    return reply
+
+
+def _about(gateway: Gateway, request: Request, job: FilmJob) -> About:
+    known = gateway.jobs.find(request.resource)
+    if known is not None and isinstance(known.about, About):
+        return known.about
+    return About(job.model)
