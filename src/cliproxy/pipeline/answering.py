@@ -140,7 +140,7 @@ async def counted(request: Request, call: Prepared, response: Answer) -> Reply:
     return Reply(200, JSON, request.dialect.render_count(call.dialect.read_count(body)))
 
 
-async def of_job(response: UpstreamResponse) -> Reply:
+async def of_job(response: Answer) -> Reply:
     """Read what is said of a job, which may be that it failed."""
     body = await response.read()
     if not looks_like_json(body[:64]):
