@@ -358,6 +358,16 @@ def test_a_film_on_a_private_host_is_not_fetched_unless_its_owner_allows(start_p
     assert [r.endpoint for r in sim.requests[asked:]] == ["film"]
 
 
+def test_what_players_ask_of_files_is_not_asked_of_jobs(start, sim):
+    proxy = start()
+    post(proxy, "/v1/videos", ASKED)
+    sim.films.told = {"status": "done"}
+    asked = {"range": "bytes=0-1", "if-none-match": '"x"'}
+    assert get(proxy, "/openai/v1/videos/job-0/content", asked).content == DATA
+    poll = next(r for r in reversed(sim.requests) if r.endpoint == "film")
+    assert not {name.lower() for name, _ in poll.headers.fields} & {*asked, "content-type"}
+
+
 def test_fields_without_a_meaning_are_told(start, sim):
     answer = post(start(), "/openai/v1/videos", {**ASKED, "future": 1})
     assert answer.headers["x-cliproxy-dropped"] == "future"

@@ -47,6 +47,24 @@ def test_used_and_unused_ones_have_the_same_fields(managed):
     assert set(a) == set(b)
 
 
+def test_models_for_pictures_and_films_are_shown_and_rest_like_others(manage, sim):
+    managed = manage(f"""
+codex-api-key: [{{api-key: k, base-url: "{sim.url}/v1"}}]
+xai-api-key: [{{api-key: x, base-url: "{sim.url}/v1"}}]
+""")
+    found = {m["id"]: m for m in managed.get("/models")["models"]}
+    for model in ("gpt-image-2", "grok-imagine-image", "grok-imagine-video"):
+        assert [a["model"] for a in found[model]["accounts"]] == [model]
+    sim.script(Failure(429, retry_after=600))
+    headers = {"key": CLIENT_KEY, "content_type": "application/json"}
+    body = {"model": "gpt-image-2", "prompt": "A sea"}
+    assert managed.ask("POST", "//v1/images/generations", body, **headers).status_code == 429
+    (rest,) = managed.get("/cooldowns")["cooldowns"]
+    assert rest["model"] == "gpt-image-2"
+    (told,) = [r for r in managed.get("/requests")["requests"] if r["status"] == 429]
+    assert told["dialect"] == "openai-images"
+
+
 def test_an_account_that_rests_tells_until_when(manage, sim):
     managed = manage(f"""
 openai-compatibility:

@@ -137,7 +137,7 @@ def _names(runtime: Runtime) -> list[Finding]:
     found = []
     for listed in registry.list_models():
         meant: dict[str, list[str]] = defaultdict(list)
-        for candidate in registry.resolve(listed.id):
+        for candidate in registry.serving(listed.id):
             meant[candidate.upstream_model].append(candidate.account.label)
         if len(meant) > 1:
             told = "; ".join(f"{model} at {', '.join(who)}" for model, who in meant.items())

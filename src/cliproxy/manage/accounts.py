@@ -101,7 +101,7 @@ async def models(request: Request) -> Response:
     control = control_of(request)
     registry, found = control.gateway.registry, []
     for model in registry.list_models():
-        candidates = registry.resolve(model.id)
+        candidates = registry.serving(model.id)
         serving: list[Json] = [
             {"id": c.account.id, "label": c.account.label, "provider": c.account.provider,
              "model": c.upstream_model}

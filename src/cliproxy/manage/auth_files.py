@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 from typing import Any, Final
 
@@ -15,7 +14,6 @@ from starlette.responses import Response
 from cliproxy.account.credential import Credential
 from cliproxy.account.model import Account
 from cliproxy.base import json
-from cliproxy.base.errors import GatewayError
 from cliproxy.base.json import Obj, text_in
 from cliproxy.keeper.keeper import Keeper, refreshable
 from cliproxy.manage import shapes
@@ -80,11 +78,7 @@ async def models_of(request: Request) -> Response:
 def _models(control: Control, accounts: list[Account]) -> list[Obj]:
     registry, found = control.gateway.registry, []
     for model in registry.list_models():
-        served = False
-        for account in accounts:
-            with contextlib.suppress(GatewayError):
-                served = served or bool(registry.resolve(model.id, account=account.id))
-        if served:
+        if any(registry.serving(model.id, account=account.id) for account in accounts):
             entry = {"id": model.id, "display_name": model.display_name, "type": model.type,
                      "owned_by": model.owned_by}  # fmt: skip
             found.append({k: v for k, v in entry.items() if v})

@@ -114,7 +114,7 @@ def _fates(control: Control) -> dict[tuple[str, str], Fate]:
     return {
         (fate.candidate.account.id, fate.candidate.upstream_model): fate
         for listed in gateway.registry.list_models()
-        for fate in gateway.pool.preview(gateway.registry.resolve(listed.id)).fates
+        for fate in gateway.pool.preview(gateway.registry.serving(listed.id)).fates
     }
 
 

@@ -119,11 +119,11 @@ def target_of(request: Request, candidate: Candidate, *, counts: bool = True) ->
         verbatim = request.body
     elif (
         own is not None
-        and (not candidate.suffix or request.makes == "video")
+        and not candidate.suffix
         # Signatures of other vendors, from earlier turns elsewhere, would be refused.
         and not may_hold(request.body)
         and (request.continued is None or request.continued.account == account.id)
-    ):
+    ) or request.makes == "video":
         verbatim = provider.verbatim(request.body, about)
     return Target(candidate, provider, dialects.get(about.dialect), about, verbatim)
 

@@ -57,6 +57,11 @@ _HOSTED: Final = frozenset(
 )  # fmt: skip
 _BESIDE: Final = {**IMAGE_PATHS, **VIDEO_PATHS}
 """What is at the public API alone, and where."""
+_OF_FILES: Final = (
+    "content-type", "range", "if-range", "if-none-match", "if-modified-since", "if-match",
+    "if-unmodified-since",
+)  # fmt: skip
+"""What a client may say of a film that it fetches, and means nothing to the job behind it."""
 _VERSION: Final = re.compile(r"grok-(\d+)\.(\d+)")
 _DAY: Final = 86400.0
 _OUTDATED: Final = (
@@ -146,7 +151,8 @@ class XAI(Host):
         path = "/responses/compact" if call.operation == "compact" else "/responses"
         path = _BESIDE.get(call.dialect, path)
         if call.operation == "poll":
-            headers.pop("content-type", None)
+            for name in _OF_FILES:
+                headers.pop(name, None)
             url = join(base, f"/videos/{quote(call.resource, safe='')}")
             return HttpRequest("GET", url, headers, proxy=account.proxy_url)
         return HttpRequest("POST", join(base, path), headers, call.body, account.proxy_url)

@@ -167,9 +167,15 @@ class Registry:
             raise self._elsewhere(model, wanted, makes) or self.unknown_model_error(
                 base, pins[0] if pins else None
             )
+        return [_candidate(o, base, suffix) for o in offers]
+
+    def serving(self, name: str, *, account: str | None = None) -> list[Candidate]:
+        """Return the candidates for a listed name, on whatever routes it is asked."""
         return [
-            Candidate(o.account, o.upstream, base, o.caps, o.suffix or suffix, o.force_name)
-            for o in offers
+            _candidate(o, name)
+            for table in self._by_use.values()
+            for o in table.get(name, ())
+            if account is None or o.account.id == account
         ]
 
     def makers(self, makes: Makes) -> list[Candidate]:
@@ -177,7 +183,7 @@ class Registry:
         found: dict[str, Candidate] = {}
         for name, offers in self._by_use[makes].items():
             for o in offers:
-                found.setdefault(o.account.id, Candidate(o.account, o.upstream, name, o.caps))
+                found.setdefault(o.account.id, _candidate(o, name))
         return list(found.values())
 
     def instead_of(self, model: str) -> list[Step]:
@@ -260,6 +266,10 @@ class Registry:
     ) -> list[_Offer]:
         possible = [[o for o in offers if allowed(o)] for offers in table.values()]
         return max(possible, key=lambda o: o[0].listed.created if o else -1, default=[])
+
+
+def _candidate(o: _Offer, name: str, suffix: str = "") -> Candidate:
+    return Candidate(o.account, o.upstream, name, o.caps, o.suffix or suffix, o.force_name)
 
 
 def _flat_aliases(written: Mapping[str, Any]) -> dict[str, str]:
@@ -361,6 +371,7 @@ def _listed(account: Account, name: str, upstream: str, rule: ModelRule | None) 
         input_modalities=(rule.input_modalities if rule else ())
         or tuple(modalities.get("input", ())),
         output_modalities=(rule.output_modalities if rule else ())
+        or (("image",) if rule is not None and rule.image else ())
         or tuple(modalities.get("output", ())),
         type=info.type if info else account.provider,
     )

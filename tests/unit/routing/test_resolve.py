@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cliproxy.base.errors import BadRequest, NotFound
+from cliproxy.base.errors import BadRequest, GatewayError, NotFound
 from cliproxy.config.load import load_text
 from cliproxy.config.schema import STRATEGIES
 from cliproxy.routing.accounts import accounts_from_config
@@ -402,3 +402,62 @@ def test_policies_have_several_names(name, kind):
 
 def test_the_configuration_knows_every_name_of_a_policy():
     assert set(_NAMES) == STRATEGIES
+
+
+# ---- pictures and films -----------------------------------------------------------------------
+MAKERS = registry(
+    "xai-api-key: [{api-key: X, base-url: 'http://x'}]\n"
+    "codex-api-key: [{api-key: C, base-url: 'http://c'}]\nvertex-api-key: [V]\n"
+    "openai-compatibility:\n"
+    + host("own", "[{name: up, alias: pic, image: true}, {name: up, alias: both, image: true}]")
+    + host("two", "[{name: talks, alias: both}, {name: imagen-4.0-generate-001}]")
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "makes", "keys"),
+    [
+        ("gpt-image-2", "image", ["C"]),
+        ("gpt-image-1.5", "image", ["C"]),
+        ("grok-imagine-image", "image", ["X"]),
+        ("xai/grok-imagine-image", "image", ["X"]),
+        ("grok-imagine-video", "video", ["X"]),
+        ("pic", "image", ["own"]),
+        ("own/pic", "image", ["own"]),
+        ("both", "image", ["own"]),
+        ("both", "text", ["two"]),
+        ("imagen-4.0-generate-001", "text", ["V", "two"]),
+        ("grok-4.5", "text", ["X"]),
+    ],
+)
+def test_a_model_is_asked_on_the_routes_of_what_it_makes(model, makes, keys):
+    assert [key for key, _ in served(MAKERS, model, makes=makes)] == keys
+    name = model.partition("/")[2] or model
+    assert {c.account.secret.reveal() for c in MAKERS.serving(name)} >= set(keys)
+
+
+@pytest.mark.parametrize(
+    ("model", "makes", "status"),
+    [
+        ("gpt-image-2", "text", 503),
+        ("grok-imagine-video", "text", 503),
+        ("xai/grok-imagine-video", "text", 503),
+        ("pic", "text", 503),
+        ("gpt-image-2", "video", 400),
+        ("grok-4.5", "image", 400),
+        ("nothing", "image", 404),
+        ("nothing", "video", 404),
+    ],
+)
+def test_on_other_routes_it_is_said_where(model, makes, status):
+    with pytest.raises(GatewayError) as caught:
+        MAKERS.resolve(model, makes=makes)
+    assert caught.value.status == status
+
+
+def test_a_listed_name_is_listed_once_and_can_be_looked_up():
+    listed = [m.id for m in MAKERS.list_models()]
+    assert len(listed) == len(set(listed))
+    assert all(MAKERS.serving(name) for name in listed)
+    pictures = {m.id: m.output_modalities for m in MAKERS.list_models()}
+    assert pictures["pic"] == pictures["gpt-image-2"] == ("image",)
