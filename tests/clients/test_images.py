@@ -247,6 +247,16 @@ def test_a_login_edits_with_a_mask_and_another_base_model(world):
     assert sim.last.body["model"] == "gpt-5.5"
 
 
+def test_what_a_login_has_no_field_for_is_told_by_the_client_s_name(world):
+    sim, asked, model, _ = world("login")
+    sim.script(DRAWN)
+    raw = asked.images.with_raw_response.generate(
+        model=model, prompt="A sea", user="me", style="vivid", n=1
+    )
+    assert set(raw.headers["x-cliproxy-dropped"].split(",")) == {"user", "style"}
+    assert not {"user", "safety_identifier", "style", "n"} & set(sim.last.body)
+
+
 def test_several_pictures_of_a_login_are_refused_by_name(world):
     sim, asked, model, _ = world("login")
     with pytest.raises(openai.BadRequestError) as caught:

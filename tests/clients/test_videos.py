@@ -144,7 +144,13 @@ def test_without_accounts_that_make_films_there_are_none(start_proxy):
 
 def test_an_id_cannot_lead_elsewhere(start, sim):
     proxy = start()
-    for path in ("/v1/videos/..%2Fmodels", "/v1/videos/a%3Fb=c", "/v1/videos/a%23b"):
+    for path in (
+        "/v1/videos/%2e%2e",
+        "/v1/videos/%2e",
+        "/v1/videos/..%2Fmodels",
+        "/v1/videos/a%3Fb=c",
+        "/v1/videos/a%23b",
+    ):
         assert get(proxy, path).status_code == 404
     assert all(record.path.startswith("/v1/videos/") for record in sim.requests)
     assert not any(record.query for record in sim.requests)

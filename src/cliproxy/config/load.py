@@ -39,6 +39,8 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?")
 _WHOLE: Final = re.compile(r"[+-]?\d+")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_KEYS: Final = frozenset(Config.__struct_encode_fields__)
+"""Names that are no secrets, whatever they look like."""
 _TRUE: Final = frozenset({"true", "yes", "on", "y", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "n", "0"})
 _MAX_WEIGHT: Final = 1_000_000
@@ -162,11 +164,14 @@ class _Loader:
             )  # fmt: skip
             values["gpt_image_2_base_model"] = BASE_MODEL
         images = values.get("disable_image_generation", False)
-        if not isinstance(images, bool) and images not in IMAGE_WORDS:
-            self._note(
-                "disable-image-generation", f"is {shown(images)}, which is not known",
-                cure=f"write true, false, {' or '.join(sorted(IMAGE_WORDS))}", error=True,
-            )  # fmt: skip
+        if isinstance(images, str):
+            word = images.strip().lower()
+            values["disable_image_generation"] = word in _TRUE or (word not in _FALSE and word)
+            if word not in _TRUE | _FALSE | IMAGE_WORDS:
+                self._note(
+                    "disable-image-generation", f"is {shown(images)}, which is not known",
+                    cure=f"write true, false, {' or '.join(sorted(IMAGE_WORDS))}", error=True,
+                )  # fmt: skip
         for wrong in fallback.problems(values.get("fallback")):
             self._note("fallback", wrong, cure="it is left out")
         for fault in payload.compile_rules(values.get("payload")).faults:
@@ -358,7 +363,7 @@ class _Loader:
             # A key that is not in the file (a missing one) is shown where its parent stands.
             place = place[: max(place.rfind("."), place.rfind("["), 0)]
         severity: Literal["error", "warning"] = "error" if error else "warning"
-        path = _STEP.sub(lambda step: shown_key(step[0]), path)
+        path = _STEP.sub(lambda step: step[0] if step[0] in _KEYS else shown_key(step[0]), path)
         self.problems.append(Problem(path, message, severity, line, cure, self._file))
 
 

@@ -48,6 +48,8 @@ _NAMES: Final[dict[str, dict[DialectId, str]]] = {
         "openai-chat": "user",
         "openai-responses": "user",
         "openai-completions": "user",
+        "openai-images": "user",
+        "openai-image-edits": "user",
         "anthropic": "metadata.user_id",
     },
     "metadata": {"gemini": "labels"},

@@ -68,7 +68,7 @@ _VIDEOS: Final = {
     "videos/edits": "xai-video-edits",
     "videos/extensions": "xai-video-extensions",
 }
-_FILM: Final = re.compile("videos/([^/]{1,256})(/content)?")
+_FILM: Final = re.compile(r"videos/(?!\.{1,2}(?:/|$))([^/]{1,256})(/content)?")
 _GENERATE: Final[dict[str, tuple[str, Operation]]] = {
     "chat/completions": ("openai-chat", "generate"),
     "completions": ("openai-completions", "generate"),

@@ -370,6 +370,35 @@ def test_a_key_that_is_not_built_yet_says_so(text):
 
 
 @pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("true", True), ("false", False), ("yes", True), ('"true"', True), ('"False"', False),
+        ("chat", "chat"), ("Passthrough", "passthrough"),
+    ],
+)  # fmt: skip
+def test_making_images_is_switched_off_in_one_of_three_ways(written, value):
+    assert config(f"disable-image-generation: {written}").disable_image_generation == value
+
+
+def test_an_unknown_way_to_switch_images_off_is_an_error():
+    with pytest.raises(ConfigError, match="disable-image-generation"):
+        read("disable-image-generation: sometimes")
+
+
+def test_pictures_are_made_with_models_of_openai_s():
+    assert config("gpt-image-2-base-model: gpt-5.5").gpt_image_2_base_model == "gpt-5.5"
+    loaded = read("gpt-image-2-base-model: claude-opus-5")
+    (problem,) = loaded.problems
+    assert problem.path == "gpt-image-2-base-model"
+    assert loaded.config.gpt_image_2_base_model == "gpt-5.4-mini"
+
+
+def test_jobs_are_remembered_for_as_long_as_is_written():
+    assert config("debug: no").video_result_auth_cache_ttl == 10800
+    assert config("video-result-auth-cache-ttl: 90m").video_result_auth_cache_ttl == 5400
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "save-cooldown-status: no", "ws-auth: true", "payload: {}", "fallback: []", "commercial-mode: no",
