@@ -163,6 +163,19 @@ def test_a_host_that_does_not_stream_gives_the_picture_in_one_event(world):
 
 
 @pytest.mark.parametrize("kind", ["compatible", "key"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_host_may_stream_or_not_whatever_was_asked(world, kind, stream):
+    sim, asked, model, _ = world(kind)
+    sim.script(Answer(images=DRAWN.images, usage=TOLD, swap=True))
+    got = asked.images.generate(model=model, prompt="A sea", stream=stream)
+    if stream:
+        (last,) = got
+        assert (last.type, shown(last)) == ("image_generation.completed", PNG)
+    else:
+        assert [shown(one) for one in got.data] == [PNG]
+
+
+@pytest.mark.parametrize("kind", ["compatible", "key"])
 def test_a_request_passes_with_only_the_model_replaced(world, kind):
     sim, asked, model, _ = world(kind)
     sim.strict = False

@@ -258,6 +258,15 @@ def test_where_a_request_is_translated_the_field_at_fault_is_named(sim, start_pr
     assert sim.requests == []
 
 
+def test_a_name_for_the_prompt_cache_is_for_conversations_only(sim, start_proxy):
+    sim.strict = True
+    more = ", support-prompt-cache-key: true"
+    proxy = start_proxy(f"openai-compatibility:\n{host('a', sim, more=more)}")
+    answer = post(proxy, MADE, ASKED, {"x-session-id": "one"})
+    assert answer.status_code == 200, answer.text
+    assert "prompt_cache_key" not in sim.last.body
+
+
 # ---- who may ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("path", [MADE, EDITED])
 def test_a_key_is_needed(one, sim, path):
