@@ -9,12 +9,14 @@ FAMILIES = {
     "openai-responses": "gpt",
     "anthropic": "claude",
     "gemini": "gemini",
+    "interactions": "gemini",
 }
 MODELS = {
     "openai-chat": "some-model",
     "openai-responses": "gpt-5.5",
     "anthropic": "claude-sonnet-4-5-20250929",
     "gemini": "gemini-2.5-flash",
+    "interactions": "gemini-3-flash-preview",
 }
 
 
@@ -38,5 +40,9 @@ gemini-api-key:
   - api-key: gemini-key
     base-url: "{sim.url}"
     models: [{{name: {MODELS["gemini"]}, alias: to-gemini}}]
+interactions-api-key:
+  - api-key: interactions-key
+    base-url: "{sim.url}"
+    models: [{{name: {MODELS["interactions"]}, alias: to-interactions}}]
 {extra}
 """

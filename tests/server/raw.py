@@ -1,4 +1,4 @@
-"""Plain HTTP against a running proxy, and the four dialects' smallest good requests."""
+"""Plain HTTP against a running proxy, and the dialects' smallest good requests."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ PATHS = {
     "openai-responses": "/v1/responses",
     "anthropic": "/v1/messages",
     "gemini": "/v1beta/models/{model}:generateContent",
+    "interactions": "/v1beta/interactions",
 }
 BODIES: dict[str, dict[str, Any]] = {
     "openai-chat": {"messages": TURN},
@@ -25,6 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "openai-responses": {"input": "Hi"},
     "anthropic": {"messages": TURN, "max_tokens": 64},
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]},
+    "interactions": {"input": "Hi"},
 }
 SHAPES = tuple(PATHS)
 
@@ -82,6 +84,10 @@ def error_of(dialect: str, response: httpx.Response) -> tuple[str, str]:
         case "gemini":
             assert body["error"]["code"] == response.status_code
             found = body["error"]["message"], body["error"]["status"]
+        case "interactions":
+            assert set(body) == {"error"}
+            assert set(body["error"]) == {"message", "code"}
+            found = body["error"]["message"], body["error"]["code"]
         case _:
             assert set(body["error"]) >= {"message", "type", "param", "code"}
             found = body["error"]["message"], body["error"]["type"]

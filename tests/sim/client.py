@@ -1,4 +1,4 @@
-"""The plainest client of all four dialects, to test simulators and bytes with: stdlib sockets.
+"""The plainest client of all dialects, to test simulators and bytes with: stdlib sockets.
 
 It sends the smallest request a dialect has and hands back what came, undecoded but for chunks.
 """
@@ -13,7 +13,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 Json = Any
-DIALECTS = ("openai-chat", "openai-responses", "anthropic", "gemini")
+DIALECTS = ("openai-chat", "openai-responses", "anthropic", "gemini", "interactions")
 
 
 @dataclass
@@ -45,6 +45,8 @@ def asked(
         case "anthropic":
             body = {"model": model, "max_tokens": 64, "messages": [message], "stream": stream}
             return "/v1/messages", body
+        case "interactions":
+            return "/v1beta/interactions", {"model": model, "input": text, "stream": stream}
         case _:
             method = "streamGenerateContent?alt=sse" if stream else "generateContent"
             contents = [{"role": "user", "parts": [{"text": text}]}]

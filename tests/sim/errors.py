@@ -1,4 +1,4 @@
-"""The error objects of the four dialects, in an HTTP body and inside a running stream."""
+"""The error objects of the dialects, in an HTTP body and inside a running stream."""
 
 from __future__ import annotations
 
@@ -50,6 +50,18 @@ GEMINI_STATUS = {
 }
 
 
+INTERACTIONS_CODES = {
+    400: "invalid_request",
+    401: "unauthenticated",
+    403: "permission_denied",
+    404: "not_found",
+    409: "conflict",
+    429: "rate_limit_exceeded",
+    503: "service_unavailable",
+    504: "gateway_timeout",
+}
+
+
 def body(dialect: str, failure: Failure) -> Json:
     """Return the body of an HTTP error."""
     match dialect:
@@ -60,6 +72,9 @@ def body(dialect: str, failure: Failure) -> Json:
         case "gemini":
             shape = {"error": _google(failure)}
             return [shape] if failure.wrapped else shape
+        case "interactions":
+            code = failure.code or INTERACTIONS_CODES.get(failure.status, "internal_error")
+            return {"error": {"message": failure.message, "code": code}}
         case _:
             return {"error": _openai(failure)}
 
@@ -93,6 +108,8 @@ def events(dialect: str, failure: Failure, *, sent: int, response: Json) -> list
             }
             data = {"type": "response.failed", "response": failed, "sequence_number": sent}
             return [Event(data, "response.failed")]
+        case "interactions":
+            return [Event({**body(dialect, failure), "event_type": "error"}, "error")]
         case _:
             return [Event(body(dialect, failure))]
 

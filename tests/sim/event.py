@@ -41,7 +41,7 @@ class Memory:
 
     def keep(self, dialect: str, signature: str, text: str) -> str:
         """Remember a signature as this provider's own."""
-        self.issued[dialect, signature] = text
+        self.issued[_issuer(dialect), signature] = text
         return signature
 
     def signed(self, dialect: str, signature: str) -> str | None:
@@ -49,9 +49,15 @@ class Memory:
 
         Google's SDKs read bytes and write them in base64's other alphabet, which is the same.
         """
-        if dialect == "gemini":
+        issuer = _issuer(dialect)
+        if issuer == "gemini":
             signature = signature.replace("-", "+").replace("_", "/")
-        return self.issued.get((dialect, signature))
+        return self.issued.get((issuer, signature))
+
+
+def _issuer(dialect: str) -> str:
+    """Name who signs: behind both of Google's APIs are the same models."""
+    return "gemini" if dialect == "interactions" else dialect
 
 
 def count(text: str) -> int:

@@ -16,6 +16,7 @@ from tests.sim import (
     grammar_chat,
     grammar_gemini,
     grammar_images,
+    grammar_interactions,
     grammar_responses,
 )
 from tests.sim.summary import GrammarError, Summary, expect, whole_summary
@@ -126,5 +127,7 @@ def _checked(
             return grammar_images.check(found, "image_generation")
         case "openai-image-edits":
             return grammar_images.check(found, "image_edit")
+        case "interactions":
+            return grammar_interactions.check(found)
         case _:
             raise ValueError(dialect)

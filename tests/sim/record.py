@@ -1,6 +1,6 @@
 """A request as a simulator received it, and how its answer went.
 
-The neutral readings (`system`, `turns`, `results` …) exist so that one test can say, for all four
+The neutral readings (`system`, `turns`, `results` …) exist so that one test can say, for all
 dialects, what the provider was asked. They read; what is wrong with a request is for `strict`.
 """
 
@@ -119,6 +119,8 @@ class Recorded:
                 ]
             case "anthropic":
                 found = [_plain(request.get("system"))]
+            case "interactions":
+                found = [request.get("system_instruction") or ""]
             case _:
                 given = request.get("systemInstruction") or request.get("system_instruction")
                 found = [_plain(given.get("parts") if isinstance(given, dict) else given)]
@@ -132,6 +134,7 @@ class Recorded:
             "openai-responses": _responses_turns,
             "anthropic": _anthropic_turns,
             "gemini": _gemini_turns,
+            "interactions": _interactions_turns,
         }[self.dialect]
         merged: list[tuple[str, list[Piece]]] = []
         for role, found in reading(self.request):
@@ -321,6 +324,45 @@ def _anthropic_turns(request: Json) -> list[tuple[str, list[Piece]]]:
                     found.append(("other", other))
         turns.append((message.get("role"), found))
     return turns
+
+
+def _interactions_turns(request: Json) -> list[tuple[str, list[Piece]]]:
+    given = request.get("input")
+    if isinstance(given, str):
+        return [("user", [("text", given)])]
+    turns: list[tuple[str, list[Piece]]] = []
+    for step in [given] if isinstance(given, dict) else given or []:
+        match step.get("type"):
+            case "user_input" | "model_output":
+                role = "user" if step["type"] == "user_input" else "assistant"
+                turns.append((role, [_content(item) for item in step.get("content") or []]))
+            case "thought":
+                text = _plain(step.get("summary") or [])
+                turns.append(("assistant", [("thinking", text, step.get("signature") or "")]))
+            case "function_call":
+                call = ("call", step["id"], step["name"], step["arguments"])
+                turns.append(("assistant", [call]))
+            case "function_result":
+                result = step.get("result")
+                if isinstance(result, dict):
+                    wrapped = result.keys() == {"content"}
+                    result = result["content"] if wrapped else json.dumps(result)
+                turns.append(("user", [("result", step["call_id"], _plain(result))]))
+            case "text" | "image" | "audio" | "document" | "video":
+                turns.append(("user", [_content(step)]))
+            case other:
+                turns.append(("assistant", [("other", other)]))
+    return turns
+
+
+def _content(item: Json) -> Piece:
+    match item.get("type"):
+        case "text":
+            return ("text", item.get("text") or "")
+        case "image":
+            return ("image", item.get("mime_type") if "data" in item else item.get("uri"))
+        case other:
+            return ("other", other)
 
 
 def _gemini_turns(request: Json) -> list[tuple[str, list[Piece]]]:

@@ -1,4 +1,4 @@
-"""A simulated provider on a loopback port, serving all four dialects and their envelopes.
+"""A simulated provider on a loopback port, serving all dialects and their envelopes.
 
 Pictures are made by OpenAI's image API, or by the tool of the Responses API; films by xAI's.
 
@@ -29,6 +29,7 @@ from tests.sim import (
     render_chat,
     render_gemini,
     render_images,
+    render_interactions,
     render_responses,
     strict,
     websocket,
@@ -56,6 +57,7 @@ ENDINGS = (
     ("/messages/count_tokens", "anthropic", "count"),
     ("/images/generations", "openai-images", "generate"),
     ("/images/edits", "openai-image-edits", "generate"),
+    ("/interactions", "interactions", "generate"),
 )
 RENDERERS: dict[str, Callable[[Answer, Recorded, Memory], Rendered]] = {
     "openai-chat": render_chat.Rendered,
@@ -64,6 +66,7 @@ RENDERERS: dict[str, Callable[[Answer, Recorded, Memory], Rendered]] = {
     "gemini": render_gemini.Rendered,
     "openai-images": render_images.Rendered,
     "openai-image-edits": render_images.Rendered,
+    "interactions": render_interactions.Rendered,
 }
 
 
@@ -415,7 +418,8 @@ def _classify(record: Recorded) -> None:
     for ending, dialect, endpoint in ENDINGS:
         if record.path.endswith(ending):
             record.dialect, record.endpoint = dialect, endpoint
-            record.model = str(body.get("model") or "")
+            model = str(body.get("model") or body.get("agent") or "")
+            record.model = model.removeprefix("models/")
             record.stream = body.get("stream") in (True, "true")
             return
     if record.method == "POST" and films.BEGIN.search(record.path):

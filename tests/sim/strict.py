@@ -11,6 +11,7 @@ from tests.sim import (
     strict_chat,
     strict_gemini,
     strict_images,
+    strict_interactions,
     strict_responses,
 )
 from tests.sim.event import Memory
@@ -25,6 +26,7 @@ CHECKS = {
     "gemini": strict_gemini.check,
     "openai-images": strict_images.check,
     "openai-image-edits": strict_images.check,
+    "interactions": strict_interactions.check,
 }
 
 
@@ -37,7 +39,7 @@ def presented(record: Recorded) -> set[str]:
         found.add(token.strip())
     if record.dialect == "anthropic":
         found.add(headers.get("x-api-key"))
-    if record.dialect == "gemini":
+    if record.dialect in ("gemini", "interactions"):
         found |= {headers.get("x-goog-api-key"), record.query.get("key", "")}
     return found - {""}
 
@@ -46,7 +48,7 @@ def unauthorised(record: Recorded) -> Failure:
     match record.dialect:
         case "anthropic":
             return Failure(401, "invalid x-api-key")
-        case "gemini":
+        case "gemini" | "interactions":
             return Failure(401, "API key not valid.", reason="API_KEY_INVALID")
         case _:
             shown = next(iter(presented(record)), "")
@@ -57,7 +59,7 @@ def unknown_model(record: Recorded) -> Failure:
     match record.dialect:
         case "anthropic":
             return Failure(404, f"model: {record.model}")
-        case "gemini":
+        case "gemini" | "interactions":
             text = f"models/{record.model} is not found for API version v1beta"
             return Failure(404, text)
         case _:

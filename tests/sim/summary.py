@@ -24,6 +24,7 @@ STOP_REASONS = {
     "refusal": "content_filter",
     "pause_turn": "pause",
 }
+STATUSES = {"completed": "stop", "requires_action": "tool_calls", "incomplete": "length"}
 FINISH_REASONS = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
@@ -95,6 +96,7 @@ def whole_summary(dialect: str, body: bytes | Json) -> Summary:
         "openai-responses": responses_object,
         "anthropic": _anthropic,
         "gemini": _gemini,
+        "interactions": _interactions,
     }[dialect]
     return read(value)
 
@@ -386,4 +388,67 @@ def _gemini(value: Json) -> Summary:
         need(candidate, "finishReason")
         gemini_finish(found, candidate["finishReason"])
     found.usage = gemini_usage(value.get("usageMetadata"))
+    return found
+
+
+def interactions_usage(usage: Json) -> Usage | None:
+    if usage is None:
+        return None
+    need(usage, "total_input_tokens", "total_output_tokens", "total_tokens")
+    thoughts = usage.get("total_thought_tokens") or 0
+    asked = usage["total_input_tokens"] + (usage.get("total_tool_use_tokens") or 0)
+    total = asked + usage["total_output_tokens"] + thoughts
+    expect(usage["total_tokens"] == total, "total is the sum", usage)
+    return Usage(
+        input=asked,
+        output=usage["total_output_tokens"] + thoughts,
+        cached=usage.get("total_cached_tokens") or 0,
+        reasoning=thoughts,
+    )
+
+
+def interactions_step(found: Summary, step: Json) -> None:
+    """Add a finished step."""
+    need(step, "type")
+    match step["type"]:
+        case "model_output":
+            for item in step.get("content") or []:
+                if item["type"] == "text":
+                    found.text += item["text"]
+                else:
+                    need(item, "mime_type", "data")
+                    found.images.append((item["mime_type"], item["data"]))
+        case "thought":
+            found.thinking += "".join(item["text"] for item in step.get("summary") or [])
+            if step.get("signature"):
+                found.signatures.append(step["signature"])
+        case "function_call":
+            need(step, "id", "name", "arguments")
+            found.calls.append((step["id"], step["name"], step["arguments"]))
+        case kind if kind.endswith("_call"):
+            need(step, "id")
+            found.ran.add(step["id"])
+        case kind if kind.endswith("_result"):
+            need(step, "call_id")
+            expect(step["call_id"] in found.ran, "a result follows its call", step)
+
+
+def interactions_end(found: Summary, value: Json) -> None:
+    """Add how an interaction ended."""
+    found.model = value.get("model") or value.get("agent") or ""
+    found.native_finish = value["status"]
+    expect(value["status"] in STATUSES, "a status of a finished interaction", value)
+    found.finish = STATUSES[value["status"]]
+    called(found)
+    found.usage = interactions_usage(value.get("usage"))
+
+
+def _interactions(value: Json) -> Summary:
+    need(value, "id", "object", "status", "steps", "created", "updated")
+    expect(value["object"] == "interaction", "object is interaction", value)
+    expect("output_text" not in value, "output_text is the SDK's, not the wire's")
+    found = Summary(id=value["id"])
+    for step in value["steps"]:
+        interactions_step(found, step)
+    interactions_end(found, value)
     return found

@@ -21,6 +21,7 @@ SAMPLES: dict[str, json.Obj] = {
     "openai-responses": {"input": "Hello"},
     "anthropic": {"max_tokens": 1024, "messages": [{"role": "user", "content": "Hello"}]},
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
+    "interactions": {"input": "Hello"},
     "code-assist": {"request": {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}},
 }
 """The smallest request of each dialect, for when nobody gave one."""

@@ -28,7 +28,6 @@ from cliproxy.config.schema import (
     BY_DESIGN,
     IMAGE_WORDS,
     NOT_BUILT,
-    NOT_SERVED,
     STRATEGIES,
     Config,
     Section,
@@ -222,8 +221,6 @@ class _Loader:
                 self._note(path, f"is the same as {self._origin(twin)} and is left out")
                 continue
             kept.append(entry)
-        if kept and key in NOT_SERVED:
-            self._note(key, "is understood but not served yet")
         return tuple(kept)
 
     def _check_entry(self, key: str, entry: Any, path: str) -> None:

@@ -319,9 +319,6 @@ STRATEGIES: Final = frozenset(
 )  # fmt: skip
 """Words for `routing.strategy`."""
 
-NOT_SERVED: Final = ("interactions-api-key",)
-"""Lists of credentials that load and are not used yet."""
-
 BY_DESIGN: Final = {
     "plugins": "there are no plugins",
     "credential-concurrency": "it belongs to clusters of CLIProxyAPI",

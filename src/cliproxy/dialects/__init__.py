@@ -154,6 +154,7 @@ _TABLE: Final[dict[str, str]] = {
     "xai-videos": "cliproxy.dialects.xai_videos:GENERATIONS",
     "xai-video-edits": "cliproxy.dialects.xai_videos:EDITS",
     "xai-video-extensions": "cliproxy.dialects.xai_videos:EXTENSIONS",
+    "interactions": "cliproxy.dialects.interactions:DIALECT",
 }
 _loaded: Final[dict[str, Dialect]] = {}
 

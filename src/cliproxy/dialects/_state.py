@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cliproxy.base.errors import NotFound, Unsupported
+from cliproxy.dialects import where
 from cliproxy.ir.request import IRRequest, Opaque
 
 _ELSEWHERE = (
@@ -22,15 +23,30 @@ def refuse_foreign_state(req: IRRequest) -> None:
     """
     for name in ("previous_response_id", "conversation"):
         if getattr(req.meta, name):
-            raise Unsupported(_ELSEWHERE.format(name), param=name)
+            path = where.field(req, name)
+            raise Unsupported(_ELSEWHERE.format(path), param=path)
     if req.source == "openai-responses" and req.extras.get("prompt"):
         raise Unsupported(_ELSEWHERE.format("prompt"), param="prompt")
+    if req.source == "interactions":
+        _refuse_agency(req)
     if req.source == "anthropic":
         _refuse_thread(req)
     for message in req.messages:
         for part in message.parts:
             if isinstance(part, Opaque) and part.kind in _ELSEWHERE_KEPT:
                 raise Unsupported(_ELSEWHERE.format(part.kind), param="input")
+
+
+def _refuse_agency(req: IRRequest) -> None:
+    if req.extras.get("agent"):
+        raise Unsupported("An agent runs at its provider only; ask a model instead.", param="agent")
+    if req.extras.get("background"):
+        raise Unsupported(
+            "This upstream does not work in the background; send the request without 'background'.",
+            param="background",
+        )
+    if req.extras.get("continuation_token"):
+        raise Unsupported(_ELSEWHERE.format("continuation_token"), param="continuation_token")
 
 
 def _refuse_thread(req: IRRequest) -> None:

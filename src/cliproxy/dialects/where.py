@@ -17,13 +17,21 @@ _NAMES: Final[dict[str, dict[DialectId, str]]] = {
         "openai-responses": "max_output_tokens",
         "anthropic": "max_tokens",
         "gemini": "generationConfig.maxOutputTokens",
+        "interactions": "generation_config.max_output_tokens",
     },
-    "messages": {"openai-responses": "input", "gemini": "contents"},
-    "temperature": {"gemini": "generationConfig.temperature"},
-    "top_p": {"gemini": "generationConfig.topP"},
+    "messages": {"openai-responses": "input", "gemini": "contents", "interactions": "input"},
+    "temperature": {
+        "gemini": "generationConfig.temperature",
+        "interactions": "generation_config.temperature",
+    },
+    "top_p": {"gemini": "generationConfig.topP", "interactions": "generation_config.top_p"},
     "top_k": {"gemini": "generationConfig.topK"},
-    "stop": {"anthropic": "stop_sequences", "gemini": "generationConfig.stopSequences"},
-    "seed": {"gemini": "generationConfig.seed"},
+    "stop": {
+        "anthropic": "stop_sequences",
+        "gemini": "generationConfig.stopSequences",
+        "interactions": "generation_config.stop_sequences",
+    },
+    "seed": {"gemini": "generationConfig.seed", "interactions": "generation_config.seed"},
     "n": {"gemini": "generationConfig.candidateCount"},
     "presence_penalty": {"gemini": "generationConfig.presencePenalty"},
     "frequency_penalty": {"gemini": "generationConfig.frequencyPenalty"},
@@ -37,12 +45,14 @@ _NAMES: Final[dict[str, dict[DialectId, str]]] = {
         "openai-responses": "text.format",
         "anthropic": "output_config.format",
         "gemini": "generationConfig.responseSchema",
+        "interactions": "response_format",
     },
     "verbosity": {"openai-responses": "text.verbosity"},
     "thinking": {
         "openai-chat": "reasoning_effort",
         "openai-responses": "reasoning.effort",
         "gemini": "generationConfig.thinkingConfig",
+        "interactions": "generation_config.thinking_level",
     },
     "end_user": {
         "openai-chat": "user",
@@ -52,11 +62,19 @@ _NAMES: Final[dict[str, dict[DialectId, str]]] = {
         "openai-image-edits": "user",
         "anthropic": "metadata.user_id",
     },
-    "metadata": {"gemini": "labels"},
+    "metadata": {"gemini": "labels", "interactions": "labels"},
     "service_tier": {"gemini": "serviceTier"},
-    "modalities": {"gemini": "generationConfig.responseModalities"},
-    "tool_choice": {"gemini": "toolConfig.functionCallingConfig"},
+    "modalities": {
+        "gemini": "generationConfig.responseModalities",
+        "interactions": "response_format",
+    },
+    "tool_choice": {
+        "gemini": "toolConfig.functionCallingConfig",
+        "interactions": "generation_config.tool_choice",
+    },
     "parallel_tool_calls": {"anthropic": "tool_choice.disable_parallel_tool_use"},
+    "previous_response_id": {"interactions": "previous_interaction_id"},
+    "safetySettings": {"interactions": "safety_settings"},
 }
 
 
@@ -66,6 +84,9 @@ def field(req: IRRequest, name: str) -> str:
         return "safety_identifier"
     if name == "format" and req.source == "gemini" and req.output.schema is None:
         return "generationConfig.responseMimeType"
+    if name in ("format", "modalities") and req.source == "interactions":
+        old = "response_mime_type" if name == "format" else "response_modalities"
+        return old if req.raw.get("response_format") is None else "response_format"
     return _NAMES.get(name, {}).get(req.source, name)
 
 
@@ -99,6 +120,9 @@ def _base(req: IRRequest, index: int, items: list[int]) -> str:
             if isinstance(req.raw.get("input"), str):
                 return "input"
             return f"input[{items[index] if index < len(items) else index}]"
+        case "interactions":
+            turns = _turns(req)
+            return turns[index] if index < len(turns) else "input"
         case _:
             return "prompt"
 
@@ -114,6 +138,28 @@ def _items(req: IRRequest) -> list[int]:
             continue
         places.append(place)
     return places if len(places) == len(req.messages) else []
+
+
+_CONTENTS: Final = frozenset({"text", "image", "audio", "document", "video"})
+
+
+def _turns(req: IRRequest) -> list[str]:
+    """Return where each message of an interaction stands.
+
+    Contents in a row, without a step around them, are one message.
+    """
+    given = req.raw.get("input")
+    if not isinstance(given, list):
+        return ["input"]
+    turns: list[str] = []
+    before = False
+    for place, item in enumerate(given):
+        bare = isinstance(item, str) or (isinstance(item, dict) and item.get("type") in _CONTENTS)
+        if not (bare and before):
+            turns.append(f"input[{place}]")
+        before = bare
+    # A signature that came on its own is no message; then no place can be told.
+    return turns if len(turns) == len(req.messages) else []
 
 
 def _parts(req: IRRequest, base: str, parts: tuple[Part, ...]) -> Iterator[str]:
@@ -136,6 +182,8 @@ def _parts(req: IRRequest, base: str, parts: tuple[Part, ...]) -> Iterator[str]:
                     content += 1
         case "openai-responses" if not _has_content(req, base):
             yield from (base for _ in parts)
+        case "interactions":
+            yield from _of_turn(req, base, parts)
         case "openai-completions":
             yield from (base for _ in parts)
         case "openai-images" | "openai-image-edits":
@@ -143,6 +191,22 @@ def _parts(req: IRRequest, base: str, parts: tuple[Part, ...]) -> Iterator[str]:
             yield from ("image" if number else base for number in range(len(parts)))
         case _:
             yield from (f"{base}.content[{number}]" for number in range(len(parts)))
+
+
+def _of_turn(req: IRRequest, base: str, parts: tuple[Part, ...]) -> Iterator[str]:
+    given = req.raw.get("input")
+    place = base.removeprefix("input[").removesuffix("]")
+    if base == "input" or not isinstance(given, list) or not place.isdecimal():
+        yield from (base for _ in parts)
+        return
+    item = given[int(place)] if int(place) < len(given) else None
+    kind = item.get("type") if isinstance(item, dict) else "text"
+    if kind in _CONTENTS:
+        yield from (f"input[{int(place) + number}]" for number in range(len(parts)))
+    elif kind in ("user_input", "model_output"):
+        yield from (f"{base}.content[{number}]" for number in range(len(parts)))
+    else:
+        yield from (base for _ in parts)
 
 
 def _has_content(req: IRRequest, base: str) -> bool:
@@ -160,9 +224,10 @@ _MEMBERS: Final[dict[str, dict[DialectId, str]]] = {
         "openai-chat": "extra_content",
         "openai-responses": "encrypted_content",
         "gemini": "thoughtSignature",
+        "interactions": "signature",
     },
     "is_error": {"gemini": "functionResponse.response.error"},
-    "citations": {"openai-responses": "annotations"},
+    "citations": {"openai-responses": "annotations", "interactions": "annotations"},
     "title": {
         "openai-chat": "file.filename",
         "openai-responses": "filename",
@@ -297,6 +362,8 @@ class Paths:
                 return f"{path}.functionResponse.parts[{number}]"
             case "openai-responses":
                 return f"{path}.output[{number}]"
+            case "interactions":
+                return f"{path}.result[{number}]"
             case _:
                 return f"{path}.content[{number}]"
 

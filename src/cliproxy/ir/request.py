@@ -17,6 +17,7 @@ DialectId = Literal[
     "openai-chat", "openai-responses", "anthropic", "gemini", "openai-completions", "code-assist",
     "openai-images", "openai-image-edits",
     "openai-videos", "xai-videos", "xai-video-edits", "xai-video-extensions",
+    "interactions",
 ]  # fmt: skip
 """Who wrote or will read the wire form. `openai-completions` exists on the client side only;
 `code-assist` is Gemini in an envelope, and a request's source is then `gemini`. In those with

@@ -35,6 +35,9 @@ class Peeked(Hidden, Struct):
     stream: Any = None
     prompt_cache_key: Any = None
     previous_response_id: Any = None
+    previous_interaction_id: Any = None
+    background: Any = None
+    agent: Any = None
     conversation: Any = None
     store: Any = None
     session_id: Any = None
@@ -59,6 +62,8 @@ class Continued(Hidden, Struct):
     previous: str | None = None
     conversation: str | None = None
     session: Session | None = None
+    only: bool = False
+    """Nobody else can be told what came before: only that account knows it."""
 
 
 class Attempt(Struct):
@@ -102,6 +107,8 @@ class Request(Hidden, Struct):
     """The job that it asks about."""
     pin_provider: str | None = None
     pin_account: str | None = None
+    agent: bool = False
+    """`model` names an agent, which is in no list of models."""
     strict: bool = False
     connection: str = ""
     """A name for the websocket that it came by: one conversation, if nothing says more."""

@@ -1,4 +1,6 @@
-"""Requests of the Responses API that lean on an earlier one, and keeping what they will lean on.
+"""Requests that lean on an earlier one, and keeping what later ones will lean on.
+
+Here is what the Responses API says of that; `interacting.py` has the Interactions API's words.
 
 A response is remembered by the proxy and, maybe, by the account that gave it. The account that
 remembers gets the client's own short request; every other one gets the conversation in full.
@@ -18,15 +20,31 @@ from cliproxy.base import json
 from cliproxy.base.errors import BadRequest
 from cliproxy.base.json import Obj
 from cliproxy.dialects.sse import SseDecoder
+from cliproxy.pipeline import interacting
 from cliproxy.pipeline.context import Continued, Request, decode_object
 from cliproxy.pipeline.gateway import Gateway
-from cliproxy.pipeline.kept import REFERENCE, Kept, finished_id, gone, input_items, no_conversation
+from cliproxy.pipeline.kept import (
+    INTERACTIONS,
+    REFERENCE,
+    RESPONSES,
+    Kept,
+    any_id,
+    finished_id,
+    gone,
+    input_items,
+    no_conversation,
+)
 from cliproxy.pipeline.peek import peek
 from cliproxy.routing.resolve import Candidate
 
-DIALECT: Final = "openai-responses"
+DIALECTS: Final = frozenset({RESPONSES, INTERACTIONS})
+"""Those whose clients may lean on what came before."""
 _BACKGROUND: Final = b'"background"'
-_TERMINAL: Final = (b"response.completed", b"response.incomplete")
+_TERMINAL: Final = {
+    RESPONSES: (b"response.completed", b"response.incomplete"),
+    INTERACTIONS: (b"interaction.completed", b"interaction.created"),
+}
+"""Events that hold the answer; an interaction is known from its first one on."""
 
 
 def continue_from(gateway: Gateway, request: Request) -> None:
@@ -35,6 +53,9 @@ def continue_from(gateway: Gateway, request: Request) -> None:
     Raises `BadRequest` when it names something that is kept nowhere; a response that only an
     upstream may know is left to the accounts that keep responses.
     """
+    if request.dialect_id == INTERACTIONS:
+        interacting.continue_from(gateway, request)
+        return
     if _BACKGROUND in request.body and decode_object(request.body).get("background"):
         raise BadRequest(
             "Background responses are not served; send the request without 'background'.",
@@ -120,6 +141,8 @@ def _conversation(value: Any) -> str | None:
 
 def able(request: Request, candidates: list[Candidate]) -> list[Candidate]:
     """Return who can answer a request that leans on what this proxy does not keep."""
+    if request.dialect_id == INTERACTIONS:
+        return interacting.able(request, candidates)
     peeked = request.peeked
     if request.continued is not None or peeked is None:
         return candidates
@@ -150,9 +173,16 @@ def wants_keeping(gateway: Gateway, request: Request) -> bool:
 
 def keep_whole(gateway: Gateway, request: Request, response: bytes, account: str) -> None:
     """Keep a whole answer."""
-    response_id = finished_id(response)
+    response_id = _id_of(response, request.dialect_id, account)
     if response_id is not None:
         _keep(gateway, request, response_id, response, account)
+
+
+def _id_of(response: bytes, dialect: str, account: str) -> str | None:
+    """Return the id of what is to be kept: what has ended, or goes on where it can be asked for."""
+    if dialect == INTERACTIONS and account:
+        return any_id(response)
+    return finished_id(response, dialect)
 
 
 async def keep_stream(
@@ -162,36 +192,43 @@ async def keep_stream(
     account: str,
 ) -> AsyncGenerator[bytes, None]:
     """Pass a stream on and keep the response object of its last event."""
+    dialect = request.dialect_id
+    words = _TERMINAL[dialect]
     async with aclosing(chunks):
         async for chunk in chunks:
-            if any(word in chunk for word in _TERMINAL):
-                response = _terminal(chunk)
-                response_id = finished_id(response) if response else None
-                if response is not None and response_id is not None:
-                    # Before the client knows the id.
-                    _keep(gateway, request, response_id, response, account)
+            if any(word in chunk for word in words):
+                for response in _told(chunk, dialect):
+                    response_id = _id_of(response, dialect, account)
+                    if response_id is not None:
+                        # Before the client knows the id.
+                        _keep(gateway, request, response_id, response, account)
             yield chunk
 
 
 class _Event(Struct):
     type: str = ""
     response: Raw = Raw(b"null")
+    event_type: str = ""
+    interaction: Raw = Raw(b"null")
 
 
 _event: Final = msgspec.json.Decoder(_Event)
 
 
-def _terminal(chunk: bytes) -> bytes | None:
+def _told(chunk: bytes, dialect: str) -> list[bytes]:
+    """Return the answers that events of a chunk hold."""
+    words = [word.decode() for word in _TERMINAL[dialect]]
+    found: list[bytes] = []
     for frame in SseDecoder().feed(chunk):
-        if not any(word in frame.data[:256] for word in _TERMINAL):
-            continue
         try:
             event = _event.decode(frame.data)
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
-        if event.type in ("response.completed", "response.incomplete"):
-            return bytes(event.response)
-    return None
+        if event.type in words:
+            found.append(bytes(event.response))
+        elif event.event_type in words:
+            found.append(bytes(event.interaction))
+    return found
 
 
 def _keep(
@@ -213,8 +250,15 @@ def _keep(
         account=account,
         previous=continued.previous if continued is not None else None,
         session=request.session,
+        dialect=request.dialect_id,
     )
     peeked = request.peeked
+    if request.dialect_id == INTERACTIONS:
+        if continued is None and peeked is not None and peeked.previous_interaction_id:
+            # Only the account knows what came before.
+            entry.previous = str(peeked.previous_interaction_id)
+        store.put(entry)
+        return
     if continued is not None and continued.conversation is not None:
         kept = store.conversation(request.client, continued.conversation)
         if kept is not None:

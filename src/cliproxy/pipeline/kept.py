@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +29,21 @@ _OVERHEAD: Final = 512
 """Bytes counted for an entry beside its contents."""
 _LONGEST_CHAIN: Final = 4096
 REFERENCE: Final = b'"item_reference"'
+RESPONSES: Final = "openai-responses"
+INTERACTIONS: Final = "interactions"
+
+
+class Form(Struct, frozen=True):
+    """How one of the APIs that remember writes what is kept."""
+
+    output: str
+    """Where an answer holds its items."""
+    finished: frozenset[str]
+    """Statuses of an answer that can be leant on."""
+    items: Callable[[Obj], list[Any]]
+    """Returns the items of a request's input."""
+    repeats: frozenset[str] = frozenset()
+    """Types of items in an answer that only repeat what was sent."""
 
 
 class Kept(Struct):
@@ -45,20 +60,29 @@ class Kept(Struct):
     """Whose upstream keeps it too; empty when none does."""
     previous: str | None = None
     session: Session | None = None
+    dialect: str = RESPONSES
 
     @property
     def size(self) -> int:
         """Bytes this entry accounts for."""
         return len(self.request) + len(self.response) + _OVERHEAD
 
+    @property
+    def whole(self) -> bool:
+        """Whether the answer is here; else only its account has it."""
+        return isinstance(json.loads(self.response).get(FORMS[self.dialect].output), list)
+
     def input(self) -> list[Any]:
         """Return the input items as the client sent them."""
-        return input_items(json.loads(self.request))
+        return FORMS[self.dialect].items(json.loads(self.request))
 
     def output(self) -> list[Any]:
         """Return the output items as the client got them."""
-        output = json.loads(self.response).get("output")
-        return output if isinstance(output, list) else []
+        form = FORMS[self.dialect]
+        output = json.loads(self.response).get(form.output)
+        if not isinstance(output, list):
+            return []
+        return [o for o in output if not (isinstance(o, dict) and o.get("type") in form.repeats)]
 
 
 class Conversation(Struct):
@@ -120,10 +144,10 @@ class ResponseStore:
         self._bytes += entry.size
         self._trim()
 
-    def response(self, client: str, response_id: str) -> Kept | None:
-        """Return a client's response."""
+    def response(self, client: str, response_id: str, dialect: str = RESPONSES) -> Kept | None:
+        """Return a client's response, in the dialect in which it was asked for."""
         found = self._find(client, response_id)
-        return found if isinstance(found, Kept) else None
+        return found if isinstance(found, Kept) and found.dialect == dialect else None
 
     def conversation(self, client: str, conversation_id: str) -> Conversation | None:
         """Return a client's conversation."""
@@ -158,9 +182,9 @@ class ResponseStore:
         """
         chain = [last]
         while (previous := chain[-1].previous) is not None:
-            before = self.response(last.client, previous)
-            if before is None or len(chain) > _LONGEST_CHAIN:
-                raise gone(previous)
+            before = self.response(last.client, previous, last.dialect)
+            if before is None or not before.whole or len(chain) > _LONGEST_CHAIN:
+                raise gone(previous, last.dialect)
             chain.append(before)
         items: list[Any] = []
         for entry in reversed(chain):
@@ -176,6 +200,8 @@ class ResponseStore:
                 continue
             if isinstance(entry, Conversation):
                 candidates: list[Any] = entry.items
+            elif entry.dialect != RESPONSES:
+                continue
             elif needle in entry.response:
                 candidates = entry.output()
             elif needle in entry.request:
@@ -229,13 +255,21 @@ class _Head(Struct):
 _head: Final = msgspec.json.Decoder(_Head)
 
 
-def finished_id(response: bytes) -> str | None:
+def finished_id(response: bytes, dialect: str = RESPONSES) -> str | None:
     """Return the id of a response object that came to its end, None for any other."""
     try:
         head = _head.decode(response)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return head.id if head.id and head.status in ("completed", "incomplete") else None
+    return head.id if head.id and head.status in FORMS[dialect].finished else None
+
+
+def any_id(response: bytes) -> str | None:
+    """Return the id of a response object, however far it came."""
+    try:
+        return _head.decode(response).id or None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def input_items(body: Obj) -> list[Any]:
@@ -244,6 +278,39 @@ def input_items(body: Obj) -> list[Any]:
     if isinstance(given, str):
         return [{"type": "message", "role": "user", "content": given}]
     return given if isinstance(given, list) else []
+
+
+def input_steps(body: Obj) -> list[Any]:
+    """Return the input of an interaction as a list of steps."""
+    given = body.get("input")
+    if isinstance(given, str):
+        given = [{"type": "text", "text": given}]
+    elif isinstance(given, dict):
+        given = [given]
+    steps: list[Any] = []
+    turn: list[Any] | None = None
+    for item in given if isinstance(given, list) else ():
+        if not (isinstance(item, dict) and item.get("type") in _CONTENTS):
+            steps.append(item)
+            turn = None
+            continue
+        if turn is None:
+            turn = []
+            steps.append({"type": "user_input", "content": turn})
+        turn.append(item)
+    return steps
+
+
+_CONTENTS: Final = frozenset({"text", "image", "audio", "document", "video"})
+FORMS: Final = {
+    RESPONSES: Form("output", frozenset({"completed", "incomplete"}), input_items),
+    INTERACTIONS: Form(
+        "steps",
+        frozenset({"completed", "incomplete", "requires_action"}),
+        input_steps,
+        frozenset({"user_input", "function_result"}),
+    ),
+}
 
 
 def shown(items: list[Any], seed: str) -> Iterator[Obj]:
@@ -285,8 +352,17 @@ def new_conversation(client: str, now: float, metadata: Obj) -> Conversation:
     return Conversation(ids.with_prefix("conv_"), client, now, metadata)
 
 
-def gone(response_id: str) -> BadRequest:
+def gone(response_id: str, dialect: str = RESPONSES) -> BadRequest:
     """Return the error for a previous response that is not kept."""
+    if dialect == INTERACTIONS:
+        return NotFound(
+            f"The previous interaction '{response_id[:128]}' was not found. This proxy keeps "
+            "interactions in memory for a bounded time (responses.store), and no account of this "
+            "model keeps it either; send the whole conversation in 'input' instead of "
+            "'previous_interaction_id'.",
+            code="previous_interaction_not_found",
+            param="previous_interaction_id",
+        )
     return BadRequest(
         f"Previous response with id '{response_id[:128]}' not found. This proxy keeps responses in "
         "memory for a bounded time (responses.store), and no upstream account of this model keeps "

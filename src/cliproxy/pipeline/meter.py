@@ -17,6 +17,7 @@ from cliproxy.base.json import Obj
 from cliproxy.dialects._openai_usage import usage_from as chat_usage
 from cliproxy.dialects.anthropic.usage import usage_from as anthropic_usage
 from cliproxy.dialects.gemini.usage import usage_from as gemini_usage
+from cliproxy.dialects.interactions.usage import usage_from as interactions_usage
 from cliproxy.dialects.openai_responses.usage import usage_from as responses_usage
 from cliproxy.dialects.sse import SseDecoder
 from cliproxy.ir.events import Event, Usage
@@ -33,6 +34,7 @@ class _Told(Struct):
     metadata: Any = msgspec.field(default=None, name="usageMetadata")
     message: Raw = _EMPTY
     response: Raw = _EMPTY
+    interaction: Raw = _EMPTY
 
 
 class _Inner(Struct):
@@ -96,7 +98,7 @@ def counts(payload: bytes) -> list[Obj]:
     try:
         told = _told.decode(payload)
         values = [told.usage, told.metadata]
-        for inside in map(bytes, (told.message, told.response)):
+        for inside in map(bytes, (told.message, told.response, told.interaction)):
             if inside[:1] == b"{":
                 inner = _inner.decode(inside)
                 values += [inner.usage, inner.metadata]
@@ -114,7 +116,9 @@ def usage_of(dialect: str, found: Sequence[Obj]) -> IRUsage:
         return anthropic_usage(seen) if dialect == "anthropic" else gemini_usage(seen or None)
     usage = NOTHING
     for value in found:
-        if dialect == "openai-responses":
+        if dialect == "interactions":
+            usage = usage.merge(interactions_usage(value))
+        elif dialect == "openai-responses":
             usage = usage.merge(responses_usage(value))
         else:
             usage = usage.merge(chat_usage(value))

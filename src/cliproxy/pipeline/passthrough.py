@@ -41,12 +41,14 @@ _TERMINAL: Final[dict[str, tuple[bytes, ...]]] = {
     "openai-image-edits": (b'"image_edit.completed"', b"event: error"),
     "gemini": (b'"finishReason"', b'"blockReason"'),
     "code-assist": (b'"finishReason"', b'"blockReason"'),
+    "interactions": (b'"interaction.completed"', b"event: error"),
 }
 """Bytes that prove a stream came to its end. Inside JSON text a quote is escaped, so the quoted
 forms cannot be the model's own words."""
 _FINAL: Final = {
     "openai-chat": (b"[DONE]", b"data: [DONE]\n\n"),
     "anthropic": (b"message_stop", b'event: message_stop\ndata: {"type":"message_stop"}\n\n'),
+    "interactions": (b"[DONE]", b"event: done\ndata: [DONE]\n\n"),
 }
 """What stands last in a stream, and the frame that holds it."""
 _TAIL: Final = 512

@@ -27,6 +27,7 @@ _PROTOCOLS: Final = {
     "anthropic": ("claude",),
     "gemini": ("gemini",),
     "code-assist": ("gemini-cli", "gemini"),
+    "interactions": ("interactions",),
 }
 """What rules call each dialect."""
 _ENVELOPED: Final = frozenset({"gemini-cli", "antigravity"})

@@ -31,11 +31,21 @@ from cliproxy.base.tasks import cancel, own
 from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import IRRequest
 from cliproxy.ir.thinking import split_suffix
-from cliproxy.pipeline import answering, continuing, failures, lines, media, searching, unasked
+from cliproxy.pipeline import (
+    answering,
+    continuing,
+    failures,
+    interacting,
+    lines,
+    media,
+    searching,
+    unasked,
+)
 from cliproxy.pipeline.calls import Prepared, Target, prepare, target_of
 from cliproxy.pipeline.context import Attempt, Reply, Request, reason_of
 from cliproxy.pipeline.gateway import Gateway
 from cliproxy.pipeline.headers import passed
+from cliproxy.pipeline.kept import INTERACTIONS
 from cliproxy.pipeline.ledger import WITHOUT
 from cliproxy.pipeline.patient import COMMENT, SPACE, alive_until
 from cliproxy.pipeline.peek import session_of
@@ -143,16 +153,21 @@ def _falls_back(err: GatewayError) -> bool:
 
 
 async def _served(gateway: Gateway, request: Request, model: str, provider: str | None) -> Reply:
-    candidates = gateway.registry.resolve(
-        model, provider=provider, account=request.pin_account, makes=request.makes
-    )
+    if request.agent:
+        candidates = gateway.registry.running(
+            model, provider=interacting.AGENTS, account=request.pin_account
+        )
+    else:
+        candidates = gateway.registry.resolve(
+            model, provider=provider, account=request.pin_account, makes=request.makes
+        )
     pool = gateway.pool
     session = None
     if request.operation == "compact":
         candidates = [c for c in candidates if providers.able(c.account, "compact")]
     if request.operation == "search":
         candidates = searching.able(request, candidates)
-    elif request.dialect_id == continuing.DIALECT:
+    elif request.dialect_id in continuing.DIALECTS:
         continuing.continue_from(gateway, request)
         candidates = continuing.able(request, candidates)
         request.kept = continuing.wants_keeping(gateway, request)
@@ -511,7 +526,10 @@ def _forgotten(request: Request, candidate: Candidate, err: GatewayError) -> boo
     continued = request.continued
     if continued is None or continued.account != candidate.account.id:
         return False
-    if err.code != "previous_response_not_found":
+    if continued.only or not (
+        err.code == "previous_response_not_found"
+        or (request.dialect_id == INTERACTIONS and err.status == 404)
+    ):
         return False
     continued.account = ""
     return True

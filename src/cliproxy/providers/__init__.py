@@ -18,6 +18,7 @@ _TABLE: Final[dict[str, str]] = {
     "codex": "cliproxy.providers.codex:PROVIDER",
     "gemini": "cliproxy.providers.gemini:PROVIDER",
     "gemini-cli": "cliproxy.providers.gemini_cli:PROVIDER",
+    "gemini-interactions": "cliproxy.providers.gemini_interactions:PROVIDER",
     "iflow": "cliproxy.providers.iflow:PROVIDER",
     "kimi": "cliproxy.providers.kimi:PROVIDER",
     "local": "cliproxy.providers.local:PROVIDER",

@@ -72,6 +72,7 @@ def _written(
 ) -> Iterator[tuple[Account, _Own]]:
     for provider, entries in (
         ("gemini", config.gemini_api_key),
+        ("gemini-interactions", config.interactions_api_key),
         ("claude", config.claude_api_key),
         ("codex", config.codex_api_key),
         ("xai", config.xai_api_key),

@@ -41,9 +41,14 @@ def models() -> tuple[ModelInfo, ...]:
     return tuple(json.loads_as(data, list[ModelInfo]))
 
 
+_LISTED_AS: Final = {"gemini-interactions": "gemini"}
+"""Providers that serve the models of another one's list."""
+
+
 @cache
 def of_provider(provider: str) -> dict[str, ModelInfo]:
     """Return a provider's models by id; for several plans the widest row of each wins."""
+    provider = _LISTED_AS.get(provider, provider)
     found: dict[str, ModelInfo] = {}
     for model in models():
         if model.provider == provider:
@@ -152,7 +157,12 @@ _FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
     ("kimi", "kimi"),
     ("qwen", "qwen"),
 )
-_BY_PROVIDER: Final[dict[str, Family]] = {"claude": "claude", "gemini": "gemini", "codex": "gpt"}
+_BY_PROVIDER: Final[dict[str, Family]] = {
+    "claude": "claude",
+    "gemini": "gemini",
+    "gemini-interactions": "gemini",
+    "codex": "gpt",
+}
 _NO_SAMPLING: Final = re.compile(r"claude-(opus-4-[78]|(opus|sonnet|fable|haiku)-5)")
 """Claude models that refuse temperature, top_p and top_k."""
 _EXCLUSIVE: Final = re.compile(r"claude-[a-z]+-4")

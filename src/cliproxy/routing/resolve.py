@@ -186,6 +186,27 @@ class Registry:
                 found.setdefault(o.account.id, _candidate(o, name))
         return list(found.values())
 
+    def running(self, agent: str, *, provider: str, account: str | None = None) -> list[Candidate]:
+        """Return the candidates for an agent, which no list of models names.
+
+        Raises `NotFound` when no account of the provider may be asked for it.
+        """
+        found = [
+            Candidate(a, agent, agent, catalog.caps_of(a, None, agent))
+            for a in self.accounts
+            if a.provider == provider
+            and (account is None or a.id == account)
+            and not any(matches(p, agent, ignore_case=True) for p in a.excluded)
+        ]
+        if not found:
+            raise NotFound(
+                f"The agent {agent!r} cannot be asked: agents run at {provider}, and no account of "
+                "it is configured for this one.",
+                code="agent_not_found",
+                param="agent",
+            )
+        return found
+
     def instead_of(self, model: str) -> list[Step]:
         """Return what its owner wants tried where a model, pinned or not, can serve nobody."""
         pin, slash, rest = model.partition("/")

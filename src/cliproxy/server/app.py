@@ -28,7 +28,7 @@ from cliproxy.pipeline.compacting import compact
 from cliproxy.pipeline.context import Peeked, Request
 from cliproxy.pipeline.gateway import Gateway
 from cliproxy.pipeline.run import run
-from cliproxy.server import bodies, models, stored
+from cliproxy.server import bodies, interaction, models, stored
 from cliproxy.server.access import Access
 from cliproxy.server.accounting import LEFT, Accounting, Asked
 from cliproxy.server.asgi import (
@@ -104,6 +104,9 @@ ENDPOINTS: Final = (
     "POST /v1internal:generateContent",
     "POST /v1internal:streamGenerateContent",
     "POST /v1internal:countTokens",
+    "POST /v1beta/interactions",
+    "GET, DELETE /v1beta/interactions/{id}",
+    "POST /v1beta/interactions/{id}/cancel",
     "GET /v1/models",
     "GET /v1beta/models",
     "GET /healthz",
@@ -253,6 +256,17 @@ class App:
                     request_id=request_id,
                     reply_headers=reply_headers,
                 )
+            elif route.dialect == "interactions":
+                about = self._about(scope, route, headers)
+                gateway = self.generation.gateway
+
+                async def tell() -> None:
+                    told = await interaction.serve(gateway, about, headers)
+                    await send_reply(
+                        send, told, reply_headers, dialect="interactions", framing="sse"
+                    )
+
+                await watching(receive, tell)
                 status = 200
             elif route.name in KEPT:
                 body = await self._kept(scope, receive, route, headers)
@@ -402,13 +416,17 @@ class App:
             return 500
         return status or LEFT
 
+    def _about(self, scope: Scope, route: Route, headers: dict[str, str]) -> stored.Asked:
+        """Return who asks for what is kept. Raises a `GatewayError` for who may not."""
+        query = query_of(scope)
+        client = client_of(self.generation.access, scope, route, headers, query)
+        return stored.Asked(route, scope["method"], client.label, query)
+
     async def _kept(
         self, scope: Scope, receive: Receive, route: Route, headers: dict[str, str]
     ) -> bytes:
         generation = self.generation
-        query = query_of(scope)
-        client = client_of(generation.access, scope, route, headers, query)
-        asked = stored.Asked(route, scope["method"], client.label, query)
+        asked = self._about(scope, route, headers)
         if asked.method == "POST":
             asked.body = await bodies.receive_body(receive, headers, generation.max_body)
         return stored.serve(generation.gateway.responses, asked)

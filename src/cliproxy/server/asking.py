@@ -20,7 +20,7 @@ from cliproxy.transport.proxy import is_loopback
 
 LONGEST_NAME: Final = 512
 """Characters of a model's name."""
-_GEMINI: Final = frozenset({"gemini", "code-assist"})
+_GEMINI: Final = frozenset({"gemini", "code-assist", "interactions"})
 
 
 def read_request(asked: Asked, query: dict[str, str], body: bytes) -> Request:
@@ -34,9 +34,19 @@ def read_request(asked: Asked, query: dict[str, str], body: bytes) -> Request:
     model = route.model if route.model is not None else peeked.model
     if model is None and route.dialect == "code-assist" and peeked.request is not UNSET:
         model = peek(bytes(peeked.request)).model
+    agent = peeked.agent if route.dialect == "interactions" else None
+    if agent is not None:
+        if model is not None:
+            raise BadRequest(
+                "An interaction is with a model or with an agent, not both; send one of the "
+                "fields 'model' and 'agent'.",
+                param="agent",
+            )
+        model = agent
     if not isinstance(model, str) or not model:
+        what = "model" if agent is None else "agent"
         raise BadRequest(
-            "The field 'model' is missing or not a string.", param="model", code="missing_model"
+            f"The field '{what}' is missing or not a string.", param=what, code=f"missing_{what}"
         )
     if len(model) > LONGEST_NAME:
         # It is remembered with the request, and a client could fill the memory with names.
@@ -63,6 +73,7 @@ def read_request(asked: Asked, query: dict[str, str], body: bytes) -> Request:
         or headers.get("x-cliproxy-provider")
         or headers.get("x-provider"),
         pin_account=headers.get("x-cliproxy-account"),
+        agent=agent is not None,
         strict=headers.get("x-cliproxy-fidelity", "").lower() == "strict",
         client=asked.client.label,
         peeked=peeked,

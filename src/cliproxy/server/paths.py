@@ -21,6 +21,7 @@ Name = Literal[
     "response", "response_items", "response_cancel",
     "conversations", "conversation", "conversation_items", "conversation_item",
     "code_assist", "film", "film_content",
+    "interaction", "interaction_cancel",
 ]  # fmt: skip
 KEPT: Final[frozenset[Name]] = frozenset(
     {"response", "response_items", "response_cancel",
@@ -79,6 +80,7 @@ _GENERATE: Final[dict[str, tuple[str, Operation]]] = {
     "messages": ("anthropic", "generate"),
     "messages/count_tokens": ("anthropic", "count"),
 }
+_INTERACTIONS: Final = "interactions"
 _METHODS: Final[dict[str, tuple[Operation, bool]]] = {
     "generateContent": ("generate", False),
     "streamGenerateContent": ("generate", True),
@@ -135,6 +137,10 @@ def match(path: str) -> Route | None:
         return Route("generate", ("POST",), images, pin_provider=pin, makes="image")
     if path.startswith("videos") and not gemini:
         return _video(path, openai=openai, pin=pin)
+    if path == _INTERACTIONS:
+        return Route("generate", ("POST",), "interactions", pin_provider=pin)
+    if path.startswith(f"{_INTERACTIONS}/"):
+        return _interaction(path[len(_INTERACTIONS) + 1 :])
     if path == "models":
         name = "gemini_models" if gemini else "models"
         return Route(name, _GET, "gemini" if gemini else "openai-chat", pin_provider=pin)
@@ -182,6 +188,16 @@ def _kept(path: str) -> Route | None:
     return None
 
 
+def _interaction(rest: str) -> Route | None:
+    """Return the route of one interaction."""
+    name, slash, action = rest.partition("/")
+    if not slash:
+        return Route("interaction", ("GET", "DELETE"), "interactions", resource=name)
+    if action != "cancel":
+        return None
+    return Route("interaction_cancel", ("POST",), "interactions", resource=name)
+
+
 def _model(rest: str, *, gemini: bool, pin: str | None) -> Route | None:
     model, colon, method = rest.rpartition(":")
     if colon and method in _METHODS:
@@ -199,6 +215,8 @@ def guess_dialect(path: str, headers: dict[str, str]) -> str:
     """Say in which dialect an unknown path is to be refused."""
     if "v1internal" in path:
         return "code-assist"
+    if "interactions" in path:
+        return "interactions"
     if "anthropic-version" in headers or "messages" in path:
         return "anthropic"
     if "x-goog-api-key" in headers or "v1beta" in path or "generateContent" in path.lower():

@@ -423,12 +423,6 @@ def test_it_is_said_once_however_many_entries_have_it():
     assert (problem.path, problem.line) == ("codex-api-key[0].models[0].is-compat", 2)
 
 
-@pytest.mark.parametrize("key", ["interactions-api-key"])
-def test_a_list_that_is_not_served_yet_says_so(key):
-    (problem,) = read(f"{key}: [{{api-key: k, base-url: 'http://h'}}]").problems
-    assert (problem.path, problem.message) == (key, "is understood but not served yet")
-
-
 @pytest.mark.parametrize(
     "text",
     [

@@ -11,7 +11,7 @@ import pytest
 from cliproxy.config import schema
 from cliproxy.config.legacy import IGNORED, NO_EFFECT, OLD
 from cliproxy.config.load import PLACEHOLDER, load_text
-from cliproxy.config.schema import NOT_BUILT, NOT_SERVED, Config, Section
+from cliproxy.config.schema import NOT_BUILT, Config, Section
 from cliproxy.config.tree import parse
 
 TEXT = Path(__file__, "../../../../config.example.yaml").resolve().read_text("utf-8")
@@ -108,7 +108,6 @@ def marked(word: str) -> set[str]:
 
 def test_it_says_of_every_unbuilt_key_that_it_is_not_built():
     assert marked("# not built yet") == NOT_BUILT[Config]
-    assert marked("# not served yet") == set(NOT_SERVED)
 
 
 @pytest.mark.parametrize(
