@@ -1,4 +1,4 @@
-"""The official SDKs behind one small face, so that one test can be told in four dialects.
+"""The official SDKs behind one small face, so that one test can be told in all dialects.
 
 `ask` runs a neutral `Scenario` through one SDK, streamed or whole, and returns what the SDK itself
 made of the answer: its own accumulators and types, not our reading of the wire.
@@ -16,8 +16,9 @@ import httpx2 as httpx
 import openai
 from google import genai
 from google.genai import types
+from google.genai._interactions.core.error import APIError as InteractionsError
 
-DIALECTS = ("openai-chat", "openai-responses", "anthropic", "gemini")
+DIALECTS = ("openai-chat", "openai-responses", "anthropic", "gemini", "interactions")
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -86,6 +87,7 @@ FINISH = {
         "refusal": "content_filter",
     },
     "gemini": {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter"},
+    "interactions": {"completed": "stop", "incomplete": "length", "requires_action": "tool_calls"},
 }
 
 
@@ -425,11 +427,129 @@ def _gemini(url, key, model, s, stream):
     return result
 
 
+def _interactions(url, key, model, s, stream):
+    steps: list[Any] = []
+    for turn in s.turns:
+        steps.append(_said("user_input", turn.user))
+        if turn.assistant:
+            steps.append(_said("model_output", turn.assistant))
+        steps += [
+            {"type": "function_call", "id": i, "name": n, "arguments": a} for i, n, a in turn.calls
+        ]
+        steps += [
+            {"type": "function_result", "call_id": i, "name": n, "result": result}
+            for (i, n, _), result in zip(turn.calls, turn.results, strict=True)
+        ]
+    if s.question:
+        steps.append(_said("user_input", s.question))
+        if s.image:
+            data = base64.b64encode(s.image).decode()
+            image = {"type": "image", "data": data, "mime_type": "image/png"}
+            steps[-1]["content"].append(image)
+    config: dict[str, Any] = {"max_output_tokens": s.max_tokens}
+    if s.temperature is not None:
+        config["temperature"] = s.temperature
+    if s.top_p is not None:
+        config["top_p"] = s.top_p
+    if s.stop:
+        config["stop_sequences"] = s.stop
+    args: dict[str, Any] = {"model": model, "input": steps, "store": False}
+    if s.system:
+        args["system_instruction"] = s.system
+    if s.tools:
+        args["tools"] = [
+            {"type": "function", "name": n, "description": d, "parameters": WEATHER}
+            for n, d in TOOLS
+        ]
+    if s.tool_choice:
+        modes = {"auto": "auto", "none": "none", "required": "any"}
+        named = {"allowed_tools": {"mode": "any", "tools": [s.tool_choice]}}
+        config["tool_choice"] = modes.get(s.tool_choice, named)
+    result = Result()
+    with google_client(url, key) as client:
+        if stream:
+            _listen(
+                result, client.interactions.create(**args, generation_config=config, stream=True)
+            )
+        else:
+            _read(result, client.interactions.create(**args, generation_config=config))
+    return result
+
+
+def google_client(url, key):
+    once = types.HttpRetryOptions(attempts=1)
+    options = types.HttpOptions(base_url=url, timeout=60_000, retry_options=once)
+    return genai.Client(api_key=key, http_options=options)
+
+
+def _said(kind, text):
+    return {"type": kind, "content": [{"type": "text", "text": text}]}
+
+
+def _listen(result, events):
+    """Add a stream up, as the API's guide does."""
+    calls: dict[int, list[Any]] = {}
+    for event in events:
+        match event.event_type:
+            case "step.start":
+                if event.step.type == "function_call":
+                    calls[event.index] = [event.step.id, event.step.name, ""]
+            case "step.delta":
+                match event.delta.type:
+                    case "text":
+                        result.text += event.delta.text
+                    case "thought_summary":
+                        result.thinking += event.delta.content.text
+                    case "arguments_delta":
+                        calls[event.index][2] += event.delta.arguments
+            case "interaction.completed":
+                _ended(result, event.interaction)
+            case "error":
+                raise InStream(event.error.message)
+    result.calls = [(i, n, json.loads(text or "{}")) for i, n, text in calls.values()]
+    if not result.finish:
+        raise InStream("the stream ended early")
+
+
+class InStream(Exception):
+    """The API's way to fail in mid-stream; the SDK leaves it to its user."""
+
+
+def _read(result, interaction):
+    for step in interaction.steps:
+        match step.type:
+            case "model_output":
+                result.text += "".join(c.text for c in step.content if c.type == "text")
+            case "thought":
+                result.thinking += "".join(c.text for c in step.summary or [])
+            case "function_call":
+                result.calls.append((step.id, step.name, step.arguments))
+    _ended(result, interaction)
+
+
+def _ended(result, interaction):
+    result.finish = FINISH["interactions"][interaction.status]
+    result.model = interaction.model
+    result.raw = interaction
+    if usage := interaction.usage:
+        result.input = usage.total_input_tokens
+        result.output = usage.total_output_tokens + (usage.total_thought_tokens or 0)
+        result.cached = usage.total_cached_tokens
+
+
 ASK = {
     "openai-chat": _chat,
     "openai-responses": _responses,
     "anthropic": _anthropic,
     "gemini": _gemini,
+    "interactions": _interactions,
 }
 CUT_SHORT = (openai.LengthFinishReasonError, openai.ContentFilterFinishReasonError)
-ERRORS = (openai.APIError, anthropic.APIError, genai.errors.APIError, httpx.HTTPError)
+ERRORS = (
+    openai.APIError,
+    anthropic.APIError,
+    genai.errors.APIError,
+    InteractionsError,
+    InStream,
+    httpx.HTTPError,
+)

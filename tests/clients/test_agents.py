@@ -39,7 +39,9 @@ def run(program, arguments, home, **variables):
 
 @pytest.fixture
 def strict(start_sim):
-    return start_sim(strict=True, keys={"chat-key", "codex-key", "claude-key", "gemini-key"})
+    return start_sim(
+        strict=True, keys={"chat-key", "codex-key", "claude-key", "gemini-key", "interactions-key"}
+    )
 
 
 @every

@@ -18,7 +18,7 @@ from tests.proxy import KEY, Proxy
 from tests.server.raw import post, request
 from tests.sim import Answer, Call, Sim
 
-KEYS = {"chat-key", "codex-key", "claude-key", "gemini-key"}
+KEYS = {"chat-key", "codex-key", "claude-key", "gemini-key", "interactions-key"}
 TURNS = 40
 LAST = 5
 """Turns of a conversation that switches."""

@@ -26,7 +26,9 @@ class Weather(BaseModel):
 
 @pytest.fixture
 def strict(start_sim):
-    return start_sim(strict=True, keys={"chat-key", "codex-key", "claude-key", "gemini-key"})
+    return start_sim(
+        strict=True, keys={"chat-key", "codex-key", "claude-key", "gemini-key", "interactions-key"}
+    )
 
 
 @pytest.fixture

@@ -22,7 +22,9 @@ USAGE = Usage(input=100, output=30, cached=60, reasoning=10)
 
 @pytest.fixture
 def strict(start_sim):
-    return start_sim(strict=True, keys={"chat-key", "codex-key", "claude-key", "gemini-key"})
+    return start_sim(
+        strict=True, keys={"chat-key", "codex-key", "claude-key", "gemini-key", "interactions-key"}
+    )
 
 
 @pytest.fixture
@@ -112,6 +114,10 @@ def test_tool_choice(go, strict, client, upstream, stream, choice):
         case "anthropic":
             wire = {"none": {"type": "none"}, "required": {"type": "any"}}
             assert body["tool_choice"] == wire.get(choice, {"type": "tool", "name": "get_news"})
+        case "interactions":
+            named = {"allowed_tools": {"mode": "any", "tools": ["get_news"]}}
+            wire = {"none": "none", "required": "any"}
+            assert body["generation_config"]["tool_choice"] == wire.get(choice, named)
         case _:
             calling = body["toolConfig"]["functionCallingConfig"]
             assert calling["mode"] == {"none": "NONE"}.get(choice, "ANY")
@@ -140,16 +146,22 @@ def test_sampling_and_stop_parameters(go, strict, client, upstream, stream):
     scenario = Scenario(max_tokens=77, temperature=0.5, stop=["END"])
     go(client, upstream, scenario, stream)
     body = strict.last.body
-    config = body.get("generationConfig", body)
+    config = body.get("generationConfig") or body.get("generation_config") or body
     limit = {
         "openai-chat": "max_tokens",
         "openai-responses": "max_output_tokens",
         "anthropic": "max_tokens",
         "gemini": "maxOutputTokens",
+        "interactions": "max_output_tokens",
     }
     assert config[limit[upstream]] == 77
     assert config["temperature"] == 0.5
-    stops = {"openai-chat": "stop", "anthropic": "stop_sequences", "gemini": "stopSequences"}
+    stops = {
+        "openai-chat": "stop",
+        "anthropic": "stop_sequences",
+        "gemini": "stopSequences",
+        "interactions": "stop_sequences",
+    }
     if client != "openai-responses" and upstream != "openai-responses":
         assert config[stops[upstream]] == ["END"]
 
@@ -161,7 +173,9 @@ def test_finish_reasons(go, strict, client, upstream, stream, finish):
     strict.script(Answer("Half an answ", finish=finish))
     result = go(client, upstream, Scenario(), stream)
     assert result.text == "Half an answ"
-    assert result.finish == finish
+    # An interaction that was cut off says no more than that.
+    plain = "interactions" in (client, upstream)
+    assert result.finish == ("length" if plain else finish)
 
 
 @clients

@@ -95,7 +95,9 @@ def follow(client, history, answer, word):
 
 @pytest.fixture
 def strict(start_sim):
-    return start_sim(strict=True, keys={"chat-key", "codex-key", "claude-key", "gemini-key"})
+    return start_sim(
+        strict=True, keys={"chat-key", "codex-key", "claude-key", "gemini-key", "interactions-key"}
+    )
 
 
 @pytest.mark.parametrize("first", DIALECTS)

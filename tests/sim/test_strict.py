@@ -93,11 +93,25 @@ GEMINI: Json = {
         },
     ],
 }
+INTERACTIONS: Json = {
+    "model": "m",
+    "system_instruction": "be kind",
+    "tools": [{"type": "function", "name": "f", "parameters": SCHEMA}],
+    "generation_config": {"temperature": 1, "thinking_level": "low", "tool_choice": "auto"},
+    "input": [
+        {"type": "user_input", "content": [{"type": "text", "text": "weather?"}]},
+        {"type": "function_call", "id": "a", "name": "f", "arguments": {}},
+        {"type": "function_call", "id": "b", "name": "f", "arguments": {}},
+        {"type": "function_result", "call_id": "a", "name": "f", "result": "5C"},
+        {"type": "function_result", "call_id": "b", "name": "f", "result": {"degrees": 7}},
+    ],
+}
 GOOD = {
     "openai-chat": CHAT,
     "openai-responses": RESPONSES,
     "anthropic": ANTHROPIC,
     "gemini": GEMINI,
+    "interactions": INTERACTIONS,
 }
 
 
@@ -186,6 +200,21 @@ BAD: list[tuple[str, str, Any]] = [
     ("anthropic", "unique", lambda b: b["tools"].append(b["tools"][0])),
     ("anthropic", "input_schema", lambda b: b["tools"][0].update(input_schema={"anyOf": [], "type": "object"})),
     ("anthropic", "tool_choice", lambda b: b.update(tools=[], tool_choice={"type": "auto"})),
+    ("interactions", "Exactly one", lambda b: b.update(agent="a")),
+    ("interactions", "Unknown parameter 'messages'", lambda b: b.update(messages=[])),
+    ("interactions", "previous interaction", lambda b: b.update(previous_interaction_id="v1_x")),
+    ("interactions", "must be a string", lambda b: b.update(system_instruction=["be kind"])),
+    ("interactions", "have no result", lambda b: b["input"].pop()),
+    ("interactions", "answers no function call", lambda b: b["input"].pop(1)),
+    ("interactions", "must be an object", lambda b: m(b, 1).update(arguments="{}")),
+    ("interactions", "not be empty", lambda b: m(b, 0).update(content=[])),
+    ("interactions", "contents or steps", lambda b: b["input"].append({"type": "text", "text": "x"})),
+    ("interactions", "data or uri", lambda b: m(b, 0)["content"].append({"type": "image"})),
+    ("interactions", "Corrupted", lambda b: b["input"].insert(1, {"type": "thought", "signature": "eHh4"})),
+    ("interactions", "own step", lambda b: b["input"].append({"type": "model_output", "content": [{"type": "text", "text": "x"}]})),
+    ("interactions", "invalid, or taken", lambda b: b["tools"].append(b["tools"][0])),
+    ("interactions", "Unknown parameter 'top_k'", lambda b: b["generation_config"].update(top_k=1)),
+    ("interactions", "not declared", lambda b: b["generation_config"].update(tool_choice={"allowed_tools": {"tools": ["g"]}})),
     ("gemini", "contents is not specified", lambda b: b.update(contents=[])),
     ("gemini", 'Unknown name "id" at \'contents[0]\'', lambda b: m(b, 0).update(id="x")),
     ("gemini", 'Unknown name "messages"', lambda b: b.update(messages=[])),
