@@ -43,7 +43,7 @@ def ask(proxy, client, upstream, history, *, tools, thinking):
         body["tools"] = TOOLS[client]
     if thinking:
         body |= EXTRA[client]
-    elif client == "openai-responses":
+    elif client in ("openai-responses", "interactions"):
         body["store"] = False
     body[FIELD.get(client, "messages")] = history
     return post(proxy, path, body)
@@ -56,6 +56,9 @@ def say(client, history, text):
             history.append({"role": "user", "parts": [{"text": text}]})
         case "openai-responses":
             history.append({"type": "message", "role": "user", "content": text})
+        case "interactions":
+            content = [{"type": "text", "text": text}]
+            history.append({"type": "user_input", "content": content})
         case _:
             history.append({"role": "user", "content": text})
 

@@ -81,7 +81,20 @@ async def _gemini(proxy, model):
     return text
 
 
-ASYNC = dict(zip(DIALECTS, (_chat, _responses, _anthropic, _gemini), strict=True))
+async def _interactions(proxy, model):
+    client = google_client(proxy)
+    stream = await client.aio.interactions.create(model=model, input="Hi", stream=True)
+    text = ""
+    async for event in stream:
+        if event.event_type == "step.delta" and event.delta.type == "text":
+            text += event.delta.text
+    await client.aio.aclose()
+    client.close()
+    return text
+
+
+ASKED = (_chat, _responses, _anthropic, _gemini, _interactions)
+ASYNC = dict(zip(DIALECTS, ASKED, strict=True))
 
 
 @every

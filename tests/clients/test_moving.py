@@ -26,6 +26,7 @@ TOOLS = {
     "openai-responses": [{"type": "function", "name": "get_weather", "parameters": PARAMETERS}],
     "anthropic": [{"name": "get_weather", "input_schema": PARAMETERS}],
     "gemini": [{"functionDeclarations": [{"name": "get_weather", "parameters": PARAMETERS}]}],
+    "interactions": [{"type": "function", "name": "get_weather", "parameters": PARAMETERS}],
 }
 EXTRA = {
     "openai-chat": {"reasoning_effort": "high"},
@@ -39,8 +40,9 @@ EXTRA = {
         "max_tokens": 8192,
     },
     "gemini": {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}},
+    "interactions": {"generation_config": {"thinking_summaries": "auto"}, "store": False},
 }
-FIELD = {"openai-responses": "input", "gemini": "contents"}
+FIELD = {"openai-responses": "input", "gemini": "contents", "interactions": "input"}
 
 
 def start(client):
@@ -50,6 +52,8 @@ def start(client):
             return [{"role": "user", "parts": [{"text": "Weather?"}]}]
         case "openai-responses":
             return [{"type": "message", "role": "user", "content": "Weather?"}]
+        case "interactions":
+            return [{"type": "user_input", "content": [{"type": "text", "text": "Weather?"}]}]
         case _:
             return [{"role": "user", "content": "Weather?"}]
 
@@ -68,6 +72,12 @@ def follow(client, history, answer, word):
                 if item["type"] == "function_call":
                     result = {"type": "function_call_output", "call_id": item["call_id"]}
                     history.append({**result, "output": word})
+        case "interactions":
+            history += answer["steps"]
+            for step in answer["steps"]:
+                if step["type"] == "function_call":
+                    result = {"type": "function_result", "call_id": step["id"]}
+                    history.append({**result, "name": step["name"], "result": word})
         case "anthropic":
             history.append({"role": "assistant", "content": answer["content"]})
             history.append(
@@ -120,7 +130,7 @@ def test_there_and_back_again(strict, start_proxy, client, first, second):
     assert [call[3] for call in calls] == [{"city": "A"}, {"city": "B"}] * 3
     assert [result[2] for result in results] == [f"result {n}" for n in (0, 0, 1, 1, 2, 2)]
     # Reasoning that this upstream issued comes back to it: from turn three on there is some.
-    if second in ("anthropic", "openai-responses"):
+    if second in ("anthropic", "openai-responses", "interactions"):
         kept = [p for _, pieces in seen.turns for p in pieces if p[0] == "thinking" and p[2]]
         assert kept
 

@@ -99,8 +99,10 @@ def _delta(step: Json, delta: Json) -> None:
         case "text_annotation_delta":
             step["content"][-1].setdefault("annotations", []).extend(delta["annotations"])
         case "thought_summary":
+            expect("signature" not in step, "a signature ends its thought", delta)
             step["said"] = step.get("said", "") + delta["content"]["text"]
         case "thought_signature":
+            expect("signature" not in step, "a thought is signed once", delta)
             step["signature"] = delta["signature"]
         case "arguments_delta":
             step["json"] = step.get("json", "") + delta["arguments"]

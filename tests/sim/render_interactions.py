@@ -64,7 +64,7 @@ class Rendered:
         part = parts[index]
         assert isinstance(part, Call)
         first = not any(isinstance(before, Call) for before in parts[:index])
-        thought = index > 0 and isinstance(parts[index - 1], Thinking)
+        thought = any(isinstance(before, Thinking) for before in parts[:index])
         if part.signature or (first and not thought and part.signature is None):
             return self._script.signature(index, part)
         return ""

@@ -203,7 +203,7 @@ BAD: list[tuple[str, str, Any]] = [
     ("interactions", "Exactly one", lambda b: b.update(agent="a")),
     ("interactions", "Unknown parameter 'messages'", lambda b: b.update(messages=[])),
     ("interactions", "previous interaction", lambda b: b.update(previous_interaction_id="v1_x")),
-    ("interactions", "must be a string", lambda b: b.update(system_instruction=["be kind"])),
+    ("interactions", "must be a string", lambda b: b.update(system_instruction={})),
     ("interactions", "have no result", lambda b: b["input"].pop()),
     ("interactions", "answers no function call", lambda b: b["input"].pop(1)),
     ("interactions", "must be an object", lambda b: m(b, 1).update(arguments="{}")),
