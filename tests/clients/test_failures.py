@@ -15,8 +15,9 @@ import httpx2
 import openai
 import pytest
 from google import genai
+from google.genai._interactions.core import error as interactions
 
-from tests.clients.sdk import DIALECTS, Scenario, ask
+from tests.clients.sdk import DIALECTS, InStream, Scenario, ask
 from tests.clients.upstreams import config
 from tests.sim import Answer, Failure, Raw, errors, html
 
@@ -26,6 +27,15 @@ clients = pytest.mark.parametrize("client", DIALECTS)
 streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 OA, AN = openai, anthropic
+INTERACTIONS = {
+    400: interactions.BadRequestError,
+    401: interactions.AuthenticationError,
+    403: interactions.PermissionDeniedError,
+    404: interactions.NotFoundError,
+    413: interactions.APIStatusError,
+    422: interactions.UnprocessableEntityError,
+    429: interactions.RateLimitError,
+}
 CLASSES = {
     400: (OA.BadRequestError, AN.BadRequestError),
     401: (OA.AuthenticationError, AN.AuthenticationError),
@@ -46,6 +56,8 @@ def expected(client, status):
     """Return the SDK's own exception class for a status."""
     if client == "gemini":
         return genai.errors.ServerError if status >= 500 else genai.errors.ClientError
+    if client == "interactions":
+        return INTERACTIONS.get(status, interactions.InternalServerError)
     return CLASSES[status][client == "anthropic"]
 
 
@@ -155,6 +167,8 @@ RAISED = (
     openai.APIError,
     anthropic.APIError,
     genai.errors.APIError,
+    interactions.APIError,
+    InStream,
     httpx2.RemoteProtocolError,
 )
 

@@ -153,12 +153,18 @@ def able(request: Request, candidates: list[Candidate]) -> list[Candidate]:
         found = request.lines.able(candidates, peeked.previous_response_id)
         if found is not None:
             return found
-    keeping = [c for c in candidates if providers.able(c.account, "keep")]
+    keeping = [c for c in candidates if _keeps(c)]
     if keeping:
         return keeping
     if conversation is not None:
         raise no_conversation(conversation)
     raise gone(str(peeked.previous_response_id))
+
+
+def _keeps(candidate: Candidate) -> bool:
+    account = candidate.account
+    spoken = providers.get(account.provider).speaks(account)
+    return RESPONSES in spoken and providers.able(account, "keep")
 
 
 def wants_keeping(gateway: Gateway, request: Request) -> bool:

@@ -360,7 +360,6 @@ def test_an_unknown_key_warns_and_the_rest_is_served(text, message):
         "ws-auth: false",
         "claude-api-key: [{api-key: k, models: [{name: m, is-compat: true}]}]",
         "ampcode: {upstream-url: x}",
-        "claude-api-key: [{api-key: k, models: [{name: m, is-compat: true}]}]",
     ],
 )  # fmt: skip
 def test_a_key_that_is_not_built_yet_says_so(text):
