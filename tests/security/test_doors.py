@@ -124,7 +124,9 @@ ROUTES = [
     ("POST", "/v1beta/models/m:streamGenerateContent"), ("POST", "/v1beta/models/m:countTokens"),
     ("POST", "/api/provider/openai/v1/chat/completions"), ("GET", "/backend-api/codex/models"),
     ("POST", "/backend-api/codex/responses"), ("POST", "/v1/alpha/search"),
-    ("POST", "/backend-api/codex/alpha/search"),
+    ("POST", "/backend-api/codex/alpha/search"), ("POST", "/v1beta/interactions"),
+    ("GET", "/v1beta/interactions/i"), ("DELETE", "/v1beta/interactions/i"),
+    ("POST", "/v1beta/interactions/i/cancel"),
 ]  # fmt: skip
 
 

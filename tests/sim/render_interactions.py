@@ -29,6 +29,8 @@ class Rendered:
         self._script = Script(answer, record, memory, "v1_")
         self._ids: dict[int, str] = {}
         self._index = 0
+        if record.body.get("store") is not False:
+            memory.responses.add(self._script.id)
 
     def _interaction(self, status: str, *, final: bool) -> Json:
         script = self._script

@@ -47,6 +47,7 @@ Responder = Callable[[Recorded], Reply | None]
 MODELS = ("gpt-5", "claude-sonnet-4-5", "gemini-2.5-pro")
 GEMINI = re.compile(r"/models/(.+?):(generateContent|streamGenerateContent|countTokens)$")
 ENVELOPE = re.compile(r"/v1internal:(generateContent|streamGenerateContent|countTokens)$")
+INTERACTION = re.compile(r"/interactions/[^/]+(/cancel)?$")
 MODEL = re.compile(r"/models/([^:]+)$")
 ENDINGS = (
     ("/chat/completions", "openai-chat", "generate"),
@@ -349,7 +350,7 @@ class Sim:
 
     def _refusal(self, record: Recorded) -> Failure | None:
         """Return what is refused before anything is answered: path, key, model, form."""
-        asked = record.endpoint in ("models", "film", "film file")
+        asked = record.endpoint in ("models", "stored", "film", "film file")
         if record.method in ("GET", "HEAD") and not asked:
             return Failure(404, f"Invalid URL ({record.method} {record.path})")
         if not record.endpoint:
@@ -414,6 +415,9 @@ def _classify(record: Recorded) -> None:
         record.stream = method == "streamGenerateContent"
         named = body.get("model") if record.envelope else found[1]
         record.model = str(named or "").removeprefix("models/")
+        return
+    if INTERACTION.search(record.path):
+        record.dialect, record.endpoint = "interactions", "stored"
         return
     for ending, dialect, endpoint in ENDINGS:
         if record.path.endswith(ending):

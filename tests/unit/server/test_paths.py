@@ -29,6 +29,9 @@ from cliproxy.server.paths import framing_of, guess_dialect, match
         ("/v1/images/generations", "openai-images", "generate"),
         ("/images/generations/", "openai-images", "generate"),
         ("/openai/v1/images/edits", "openai-image-edits", "generate"),
+        ("/v1beta/interactions", "interactions", "generate"),
+        ("/v1/interactions/", "interactions", "generate"),
+        ("/api/provider/gemini/v1beta/interactions", "interactions", "generate"),
     ],
 )
 def test_every_spelling_of_a_route_is_one_route(path, dialect, operation):
