@@ -9,19 +9,26 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.sim import render_anthropic, render_chat, render_gemini, render_responses
+from tests.sim import (
+    render_anthropic,
+    render_chat,
+    render_gemini,
+    render_interactions,
+    render_responses,
+)
 from tests.sim.event import Event, Memory
 from tests.sim.record import Recorded
 from tests.sim.script import Answer, Call, Image, Part, Refusal, Text, Thinking, Usage
 from tests.sim.wire import Headers
 
 Json = Any
-DIALECTS = ("openai-chat", "openai-responses", "anthropic", "gemini")
+DIALECTS = ("openai-chat", "openai-responses", "anthropic", "gemini", "interactions")
 RENDERED = {
     "openai-chat": render_chat.Rendered,
     "openai-responses": render_responses.Rendered,
     "anthropic": render_anthropic.Rendered,
     "gemini": render_gemini.Rendered,
+    "interactions": render_interactions.Rendered,
 }
 ASKED: dict[str, Json] = {
     # What makes an upstream tell everything it can.
@@ -29,8 +36,9 @@ ASKED: dict[str, Json] = {
     "openai-responses": {"include": ["reasoning.encrypted_content"]},
     "anthropic": {},
     "gemini": {},
+    "interactions": {},
 }
-WITH_IMAGES = ("openai-chat", "openai-responses", "gemini")
+WITH_IMAGES = ("openai-chat", "openai-responses", "gemini", "interactions")
 WITH_REFUSALS = ("openai-chat", "openai-responses")
 PICTURE = b"\x89PNG\r\n\x1a\n"
 ODD = (
@@ -136,7 +144,7 @@ def answers(draw: Any, dialect: str) -> Said:
     usage = draw(usages())
     if not parts:
         usage = replace(usage, output=1, reasoning=0)  # more, and something would be missing
-    if dialect == "gemini":
+    if dialect in ("gemini", "interactions"):
         usage = Usage(usage.input, usage.output, usage.cached, 0, usage.reasoning)
     return Said(
         parts=parts,

@@ -100,7 +100,9 @@ def test_a_client_is_told_what_the_model_said(source, client):
     if client != "anthropic":
         assert heard.images == said.images
     if not said.calls and not said.refusal:
-        assert heard.finish == said.finish
+        # An interaction that was cut off says no more than that.
+        filtered = client == "interactions" and said.finish == "content_filter"
+        assert heard.finish == ("length" if filtered else said.finish)
     if said.usage and heard.usage:
         assert replace(heard.usage, cache_write=0) == replace(said.usage, cache_write=0)
 

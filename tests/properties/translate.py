@@ -34,6 +34,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "thinking": {"type": "adaptive"},
     },
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]},
+    "interactions": {"model": "m", "input": "Hi"},
 }
 
 
