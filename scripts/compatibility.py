@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from cliproxy.dialects._compat import TARGETS, Row, answer_rows, made_rows, rows
+from cliproxy.dialects._compat import TARGETS, TOLD, Row, answer_rows, made_rows, rows
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "compatibility.md"
 
@@ -19,6 +19,7 @@ TITLES = {
     "openai-responses": "OpenAI Responses",
     "anthropic": "Anthropic Messages",
     "gemini": "Gemini generateContent",
+    "interactions": "Gemini Interactions",
 }
 
 INTRO = """\
@@ -67,14 +68,15 @@ on its way.
 Fields without a prefix are those of a whole answer. `chunk` is a piece of a streamed one, `event`
 an event of a stream with its type in brackets, `failure` the body of an error. An answer, an item
 or a block that an event holds is one field here. A second table says what a client of the dialect
-is told that no upstream of another dialect has said.
+is told that no upstream of another dialect has said. Answers of and to the Interactions API are
+not in these tables yet.
 """
 
 
 def page() -> str:
     """Return the whole file."""
     requests = "".join(_section(source, "Requests from", rows(source)) for source in TARGETS)
-    return INTRO + requests + ANSWERS + "".join(_answers(source) for source in TARGETS)
+    return INTRO + requests + ANSWERS + "".join(_answers(source) for source in TOLD)
 
 
 def _answers(source: str) -> str:

@@ -20,7 +20,7 @@ from cliproxy.base.errors import GatewayError
 from cliproxy.dialects import ParseMeta, get
 from cliproxy.ir.caps import Caps
 
-TARGETS = ("openai-chat", "openai-responses", "anthropic", "gemini")
+TARGETS = ("openai-chat", "openai-responses", "anthropic", "gemini", "interactions")
 
 # An upstream that takes all its official API takes; nothing is known of the model.
 CAPS = Caps(
@@ -41,6 +41,8 @@ UNPROVEN = (
     re.compile(r"^tools\[(\w+_\d+|tool_search_tool_\w+)\]\.name$"),
     # Decides how the data beside it is read.
     re.compile(r"Data\.mimeType$"),
+    re.compile(r"^input.*\[(image|audio|video|document)\]\.(mime_type|uri)$"),
+    re.compile(r"^input\[function_(call|result)\]\.(id|call_id|name)$"),
 )
 """Fields whose rows stand on other tests: taking them away says nothing."""
 
@@ -48,7 +50,7 @@ OPAQUE = frozenset(
     {
         "parameters", "schema", "input_schema", "output_schema", "parametersJsonSchema",
         "responseJsonSchema", "responseSchema", "response", "args", "labels", "input_examples",
-        "logit_bias", "partMetadata",
+        "logit_bias", "partMetadata", "arguments", "result",
     }
 )  # fmt: skip
 """Values that are the user's own JSON: carried or not as a whole."""
@@ -170,6 +172,7 @@ _SAID_AS = {
     "name": ("name",),
     "n": ("candidateCount",),
     "stop": ("stop_sequences", "stopSequences"),
+    "safetySettings": ("safety_settings",),
     "top_logprobs": ("logprobs",),
     "user": ("safety_identifier",),
     "responseSchema": ("responseJsonSchema", "responseMimeType"),

@@ -44,6 +44,7 @@ BASE: dict[str, dict[str, Any]] = {
         "messages": [{"role": "user", "content": "hi"}],
     },
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+    "interactions": {"model": "m", "input": "hi"},
 }
 
 Case = tuple[str, Any, dict[str, Any]]
@@ -1231,9 +1232,112 @@ def _gemini() -> list[Case]:
     return cases
 
 
+def _interactions() -> list[Case]:
+    def config(name: str, value: Any, **more: Any) -> Case:
+        return ("generation_config", {name: value}, more)
+
+    def said(content: Any, kind: str = "user_input") -> Case:
+        return ("input", [{"type": kind, "content": [content]}, ask], {})
+
+    ask = {"type": "user_input", "content": [{"type": "text", "text": "where?"}]}
+    look = {"type": "function", "name": "look", "description": "Look.", "parameters": SCHEMA}
+    tools = {"tools": [look]}
+    call = {"type": "function_call", "id": "c1", "name": "look", "arguments": {"city": "Oslo"}}
+    result = {"type": "function_result", "call_id": "c1", "name": "look", "result": "5C"}
+    image = {"type": "image", "data": PNG, "mime_type": "image/png", "resolution": "low"}
+    return [
+        ("model", "other", {}),
+        ("input", "else", {}),
+        ("system_instruction", "Be brief.", {}),
+        ("labels", {"team": "red"}, {}),
+        ("service_tier", "flex", {}),
+        ("store", True, {}),
+        ("store", False, {}),
+        ("stream", True, {}),
+        ("background", True, {}),
+        ("agent", "deep-research", {"model": None}),
+        ("agent_config", {"type": "dynamic"}, {"model": None, "agent": "deep-research"}),
+        ("previous_interaction_id", "v1_1", {}),
+        ("continuation_token", "t", {}),
+        ("cached_content", "cachedContents/1", {}),
+        ("environment", {"type": "remote", "environment_id": "e"}, {}),
+        ("webhook_config", {"uris": ["https://a.example"], "user_metadata": {"a": 1}}, {}),
+        (
+            "safety_settings",
+            [{"type": "harassment", "threshold": "block_none", "method": "severity"}],
+            {},
+        ),
+        ("response_mime_type", "application/json", {}),
+        ("response_modalities", ["text", "image"], {}),
+        (
+            "response_format",
+            {"type": "text", "mime_type": "application/json", "schema": SCHEMA},
+            {},
+        ),
+        ("response_format", [{"type": "text"}, {"type": "image", "aspect_ratio": "1:1"}], {}),
+        config("temperature", 0.75),
+        config("top_p", 0.875),
+        config("max_output_tokens", 777),
+        config("stop_sequences", ["halt"]),
+        config("seed", 41),
+        config("thinking_level", "low"),
+        ("generation_config", {"thinking_level": "low", "thinking_summaries": "none"}, {}),
+        config("image_config", {"aspect_ratio": "1:1", "image_size": "1K"}),
+        config("speech_config", [{"language": "no", "voice": "v", "speaker": "s"}]),
+        config("transcription_config", {"language_codes": ["no"]}),
+        config("video_config", {"task": "edit"}),
+        config("tool_choice", "any", **tools),
+        config("tool_choice", {"allowed_tools": {"mode": "any", "tools": ["look"]}}, **tools),
+        ("tools", [{**look, "defer_loading": True, "short_description": "L"}], {}),
+        ("tools", [{"type": "google_search", "search_types": ["web_search"]}], {}),
+        ("tools", [{"type": "code_execution"}], {}),
+        ("tools", [{"type": "url_context"}], {}),
+        ("tools", [{"type": "file_search", "file_search_store_names": ["s"], "top_k": 3}], {}),
+        ("tools", [{"type": "google_maps", "latitude": 1.5, "longitude": 2.5}], {}),
+        ("tools", [{"type": "computer_use", "environment": "browser"}], {}),
+        ("tools", [{"type": "mcp_server", "name": "n", "url": "https://m.example"}], {}),
+        ("tools", [{"type": "retrieval", "retrieval_types": ["rag_store"]}], {}),
+        ("tools", [{"type": "tool_search", "execution": "server"}], {}),
+        said({"type": "text", "text": "where?"}),
+        said(image),
+        said({"type": "document", "data": PDF, "mime_type": "application/pdf"}),
+        said({"type": "audio", "data": WAV, "mime_type": "audio/wav", "sample_rate": 16000}),
+        said({"type": "video", "uri": "https://v.example/a.mp4", "mime_type": "video/mp4"}),
+        said({"type": "text", "text": "there"}, "model_output"),
+        ("input", [call, {**result, "is_error": True}, ask], tools),
+        (
+            "input",
+            [ask, {"type": "thought", "signature": SIGNATURE,
+                   "summary": [{"type": "text", "text": "Hm"}]}, call, result],
+            tools,
+        ),
+        (
+            "input",
+            [
+                {"type": "code_execution_call", "id": "x1",
+                 "arguments": {"code": "print(1)", "language": "python"}},
+                {"type": "code_execution_result", "call_id": "x1", "result": "1"},
+                ask,
+            ],
+            {},
+        ),
+        (
+            "input",
+            [
+                {"type": "google_search_call", "id": "g1", "arguments": {"queries": ["q"]}},
+                {"type": "google_search_result", "call_id": "g1", "result": []},
+                ask,
+            ],
+            {},
+        ),
+    ]  # fmt: skip
+
+
+SIGNATURE = "U2lnbmF0dXJl"
 CASES: dict[str, list[Case]] = {
     "openai-chat": _chat(),
     "openai-responses": _responses(),
     "anthropic": _anthropic(),
     "gemini": _gemini(),
+    "interactions": _interactions(),
 }

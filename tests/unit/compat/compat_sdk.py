@@ -108,6 +108,11 @@ def _paths(dialect: str) -> Iterator[str]:
 
             yield from _walk(plain.MessageCreateParamsStreaming, "", ())
             yield from _walk(beta.MessageCreateParamsStreaming, "", ())
+        case "interactions":
+            from google.genai import interactions  # noqa: PLC0415
+
+            yield from _walk(interactions.CreateAgentInteractionParam, "", ())
+            yield from _walk(interactions.CreateModelInteractionParam, "", ())
         case _:
             yield from _gemini()
 

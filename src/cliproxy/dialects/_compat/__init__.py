@@ -5,7 +5,7 @@ what tests hold against the official SDKs (no field is missing) and against the 
 (no row claims what does not happen).
 
 A row is `"path": "KDDM note"`, and the note is there where a letter needs one. For a request field
-there is one letter for each of `TARGETS`, in order; for an answer field (`answers_*.py`) one for
+there is one letter for each of `TARGETS`, in order (for the last one see `into_interactions`); for an answer field (`answers_*.py`) one for
 the client of each *other* dialect, in the same order, for an answer to a client of its own passes
 as it is. Paths are dotted; an object's `type` or `role` stands in brackets, may be left out
 (any) or hold alternatives (`[a|b]`, `[web_search_*]`). `x.**` is x and all in it, `**.x` is x
@@ -23,7 +23,11 @@ from typing import Final
 
 from msgspec import Struct
 
-TARGETS: Final = ("openai-chat", "openai-responses", "anthropic", "gemini")
+from cliproxy.dialects._compat import into_interactions
+
+TOLD: Final = ("openai-chat", "openai-responses", "anthropic", "gemini")
+"""Dialects whose answers have tables."""
+TARGETS: Final = (*TOLD, "interactions")
 
 WORDS: Final = {
     "K": "kept",
@@ -53,6 +57,7 @@ _MODULES: Final = {
     "openai-responses": "openai_responses",
     "anthropic": "anthropic",
     "gemini": "gemini",
+    "interactions": "interactions",
 }
 
 
@@ -76,7 +81,23 @@ class Row(Struct, frozen=True):
 def rows(source: str) -> tuple[Row, ...]:
     """Return the table of one client dialect."""
     module = import_module(f"{__name__}.{_MODULES[source]}")
-    return (*_read(module.FIELDS, listed=True), *_read(module.BEYOND, listed=False))
+    found = (*_read(module.FIELDS, listed=True), *_read(module.BEYOND, listed=False))
+    return found if source == "interactions" else tuple(_to_interactions(source, r) for r in found)
+
+
+def _to_interactions(source: str, row: Row) -> Row:
+    """Return a row with its last letter.
+
+    See `into_interactions` for the rule where its table has none.
+    """
+    said = into_interactions.FIELDS[source].get(row.path, "")
+    letter, _, note = said.partition(" ")
+    if not letter:
+        letter = row.letters[-1]
+        if source == "gemini":
+            letter = "D" if row.letters.startswith("DDD") else "M"
+    note = "; ".join(text for text in (row.note, note) if text)
+    return Row(row.path, row.letters + letter, note, row.listed, row.targets)
 
 
 @cache
@@ -96,7 +117,7 @@ def made_rows(client: str) -> tuple[Row, ...]:
 
 def others(source: str) -> tuple[str, ...]:
     """Return the dialects a client may speak where an upstream's answer is translated."""
-    return tuple(target for target in TARGETS if target != source)
+    return tuple(target for target in TOLD if target != source)
 
 
 def _read(

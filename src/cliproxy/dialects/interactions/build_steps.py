@@ -228,11 +228,12 @@ class _Writer(Telling):
     def _answer(self, part: ToolResult, path: str) -> Json:
         if not self._own:
             part = unlisted(part)
-        content = [
-            wire
-            for n, inner in enumerate(part.parts)
-            for wire in self._content(inner, self._paths.inside(path, n))
-        ]
+        content: list[Obj] = []
+        for number, inner in enumerate(part.parts):
+            here = self._paths.inside(path, number)
+            if not self._own:
+                self._report(inner, here)
+            content += self._content(inner, here)
         texts = [c["text"] for c in content if c["type"] == "text"]
         plain = len(texts) == len(content)
         if self._own:
