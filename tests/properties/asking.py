@@ -555,11 +555,124 @@ GEMINI_OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "cachedContent": words.map(lambda word: f"cachedContents/{word}"),
 }
 
+
+# ---- interactions -----------------------------------------------------------------------------
+def _interactions_part(part: Any) -> Json:
+    match part:
+        case Text():
+            return {"type": "text", "text": part.text}
+        case Picture():
+            return {"type": "image", "data": part.data, "mime_type": part.mime}
+        case Document():
+            return {"type": "document", "data": part.data, "mime_type": "application/pdf"}
+        case Call():
+            args = {"input": part.args} if part.name == CUSTOM else part.args
+            call = {"type": "function_call", "id": part.id, "name": part.name}
+            return {**call, "arguments": args}
+        case Result():
+            found: Json = {"type": "function_result", "call_id": part.call.id}
+            found["name"] = part.call.name
+            plain = len(part.parts) == 1 and isinstance(part.parts[0], Text)
+            content = [_interactions_part(one) for one in part.parts]
+            found["result"] = part.parts[0].text if plain else content
+            return {**found, "is_error": True} if part.error else found
+    raise TypeError(part)
+
+
+def _interactions_turn(turn: Turn) -> list[Json]:
+    steps: list[Json] = []
+    kind = "model_output" if turn.role == "assistant" else "user_input"
+    for part in turn.parts:
+        written = _interactions_part(part)
+        if isinstance(part, Call | Result):
+            steps.append(written)
+        elif steps and steps[-1]["type"] == kind:
+            steps[-1]["content"].append(written)
+        else:
+            steps.append({"type": kind, "content": [written]})
+    return steps
+
+
+@st.composite
+def _interactions(draw: Draw, talk: Talk, dressed: bool) -> Json:  # noqa: FBT001
+    steps = [step for turn in talk.turns for step in _interactions_turn(turn)]
+    body: Json = {"model": "m", "input": steps}
+    if talk.system:
+        body["system_instruction"] = "\n\n".join(talk.system)
+    if talk.tools:
+        body["tools"] = [
+            {
+                "type": "function",
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": tool.schema,
+            }
+            for tool in talk.tools
+        ]
+    config: Json = {}
+    if talk.choice:
+        modes = {"auto": "auto", "none": "none", "required": "any"}
+        named = {"allowed_tools": {"mode": "any", "tools": [talk.choice]}}
+        config["tool_choice"] = modes.get(talk.choice, named)
+    if dressed:
+        for step in steps:
+            if step["type"] == "user_input" and draw(maybe):
+                step["content"].append(draw(INTERACTIONS_PARTS))
+        places = [n for n, step in enumerate(steps) if step["type"] == "model_output"]
+        if places and draw(maybe):
+            thought = {"type": "thought", "signature": "c2lnbmVk"}
+            thought["summary"] = [{"type": "text", "text": draw(texts)}]
+            steps.insert(draw(st.sampled_from(places)), thought)
+        some(draw, config, INTERACTIONS_CONFIG)
+        some(draw, body, INTERACTIONS_OPTIONS)
+    if config:
+        body["generation_config"] = config
+    return body
+
+
+def _uri(kind: str, mime: str, ending: str) -> st.SearchStrategy[Json]:
+    return words.map(
+        lambda word: {
+            "type": kind,
+            "uri": f"https://example.com/{word}.{ending}",
+            "mime_type": mime,
+        }
+    )
+
+
+INTERACTIONS_PARTS = st.one_of(
+    _uri("image", "image/png", "png"),
+    _uri("document", "application/pdf", "pdf"),
+    _uri("video", "video/mp4", "mp4"),
+    st.just({"type": "audio", "data": "UklGRg==", "mime_type": "audio/wav"}),
+)
+INTERACTIONS_CONFIG: dict[str, st.SearchStrategy[Any]] = {
+    "temperature": st.sampled_from([0, 0.25, 1, 1.5]),
+    "top_p": st.sampled_from([0.125, 0.5, 1]),
+    "max_output_tokens": st.integers(2000, 4000),
+    "stop_sequences": st.lists(words, min_size=1, max_size=3),
+    "seed": st.integers(100, 2**31 - 1),
+    "thinking_level": st.sampled_from(["minimal", "low", "high"]),
+    "thinking_summaries": st.just("auto"),
+}
+INTERACTIONS_OPTIONS: dict[str, st.SearchStrategy[Any]] = {
+    "labels": st.builds(lambda a: {"team": a}, words),
+    "safety_settings": st.just([{"type": "harassment", "threshold": "block_none"}]),
+    "cached_content": words.map(lambda word: f"cachedContents/{word}"),
+    "service_tier": st.sampled_from(["flex", "priority"]),
+    "store": st.booleans(),
+    "response_format": st.builds(
+        lambda schema: {"type": "text", "mime_type": "application/json", "schema": schema},
+        schemas(),
+    ),
+}
+
 WRITTEN = {
     "openai-chat": _chat,
     "openai-responses": _responses,
     "anthropic": _claude,
     "gemini": _gemini,
+    "interactions": _interactions,
 }
 
 

@@ -104,9 +104,23 @@ def _lone_text(content: Json, kind: str) -> Json:
     return content
 
 
+def interactions(body: Json) -> Json:
+    """Write an interaction the one way of several that mean the same.
+
+    - A text alone is a string, not a list of one content, in results.
+    - Input and output of the same turn are one step, or several.
+    """
+    body = copy.deepcopy(body)
+    for step in body["input"]:
+        if "result" in step:
+            step["result"] = _lone_text(step["result"], "text")
+    return body
+
+
 CANONICAL = {
     "openai-chat": chat,
     "openai-responses": responses,
     "anthropic": claude,
     "gemini": gemini,
+    "interactions": interactions,
 }
