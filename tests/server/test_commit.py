@@ -43,6 +43,7 @@ def entries(first, second):
         "codex": ("openai-responses", "/v1"),
         "claude": ("anthropic", ""),
         "gemini": ("gemini", ""),
+        "interactions": ("interactions", ""),
     }
     text = f"openai-compatibility:\n{chat}\n"
     for name, (dialect, path) in lists.items():

@@ -9,6 +9,7 @@ from math import ceil
 import anthropic
 import openai
 import pytest
+from google.genai._interactions.core.error import RateLimitError
 
 from cliproxy.routing.accounts import limits_from_config
 from cliproxy.routing.pool import Pool
@@ -208,7 +209,11 @@ def test_when_all_are_at_their_limit_the_client_learns_when_to_come_back(world, 
     message, kind = error_of(dialect, refused)
     assert "All 2 accounts" in message
     assert "2 at its limit" in message
-    words = {"anthropic": "rate_limit_error", "gemini": "RESOURCE_EXHAUSTED"}
+    words = {
+        "anthropic": "rate_limit_error",
+        "gemini": "RESOURCE_EXHAUSTED",
+        "interactions": "rate_limit_exceeded",
+    }
     assert kind == words.get(dialect, "rate_limit_error")
     assert hosts.asked == "ab"
     hosts.clock.time += ceil(15.5)
@@ -229,7 +234,8 @@ def test_the_official_sdks_see_a_rate_limit(sim, start_proxy, client, upstream):
         if client == "gemini":
             assert error.code == 429
         else:
-            assert isinstance(error, anthropic.RateLimitError | openai.RateLimitError)
+            raised = anthropic.RateLimitError | openai.RateLimitError | RateLimitError
+            assert isinstance(error, raised)
             assert error.response.headers["retry-after"] == "33"
     assert "cooling down" in str(error)
     assert len(sim.requests) == 1
@@ -351,6 +357,10 @@ def conversation(dialect, turns):
         case "gemini":
             first, answer = body["contents"][0], {"role": "model", "parts": [{"text": "Yes?"}]}
             body["contents"] = [first, *[answer, first] * (turns - 1)]
+        case "interactions":
+            said = {"type": "user_input", "content": [{"type": "text", "text": "Hi"}]}
+            answer = {"type": "model_output", "content": [{"type": "text", "text": "Yes?"}]}
+            body["input"] = [said, *[answer, said] * (turns - 1)]
         case "openai-responses":
             said = {"role": "user", "content": "Hi"}
             body["input"] = [said, *[{"role": "assistant", "content": "Yes?"}, said] * (turns - 1)]

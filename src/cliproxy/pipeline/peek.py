@@ -70,11 +70,13 @@ _WINDOW: Final = 8192
 """Bytes of the first user message that are looked at."""
 _GIST: Final = 2048
 _USER_SESSION: Final = re.compile(r"_session_([0-9a-fA-F-]{36})$")
-_USER: Final = re.compile(rb'"role"\s*:\s*"user"\s*(\})?')
+_USER: Final = re.compile(rb'"(?:role"\s*:\s*"user|type"\s*:\s*"user_input)"\s*(\})?')
 _PIECES: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 _BREAKPOINT: Final = re.compile(rb',?\s*"cache_control"\s*:\s*\{[^{}]*\}')
-_SPOKEN: Final = (b'"assistant"', b'"role":"model"', b'"role": "model"')
-_FURTHER: Final = (b'"role"', b'"function_call', b'"reasoning"')
+_SPOKEN: Final = (b'"assistant"', b'"role":"model"', b'"role": "model"', b'"model_output"')
+_FURTHER: Final = (
+    b'"role"', b'"function_call', b'"reasoning"', b'"user_input"', b'"model_output"', b'"thought"'
+)  # fmt: skip
 
 
 def session_of(request: Request) -> Session | None:
