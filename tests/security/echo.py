@@ -43,6 +43,12 @@ _TEXT: Final[dict[str, list[dict[str, Any]]]] = {
     ],
     "gemini": [{"candidates": [{"index": 0, "content": {"role": "model",
                                                       "parts": [{"text": "Hi"}]}}]}],
+    "interactions": [
+        {"event_type": "interaction.created", "interaction": {
+            "id": "v1_i", "status": "in_progress"}},
+        {"event_type": "step.start", "index": 0, "step": {"type": "model_output"}},
+        {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": "Hi"}},
+    ],
 }  # fmt: skip
 _ENDS: Final[dict[str, list[dict[str, Any]]]] = {
     "chat": [{"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [
@@ -59,6 +65,11 @@ _ENDS: Final[dict[str, list[dict[str, Any]]]] = {
     ],
     "gemini": [{"candidates": [{"index": 0, "finishReason": "STOP",
                               "content": {"role": "model", "parts": [{"text": "!"}]}}]}],
+    "interactions": [
+        {"event_type": "step.stop", "index": 0},
+        {"event_type": "interaction.completed", "interaction": {
+            "id": "v1_i", "status": "completed"}},
+    ],
 }  # fmt: skip
 _ASKED: Final = re.compile(r"/(responses|messages|completions|count_tokens|compact)|enerateContent")
 """Where models are asked: a client's own words may be quoted."""
@@ -181,6 +192,8 @@ def _kind(path: str) -> str:
         return "responses"
     if path.endswith("/messages"):
         return "messages"
+    if path.endswith("/interactions"):
+        return "interactions"
     return "gemini" if "enerateContent" in path else "chat"
 
 

@@ -34,7 +34,7 @@ PROVIDERS = (
 )
 PLACES = ("authorize", "token", "device", "profile", "projects", "services", "quota", "models",
           "keys", "discovery")  # fmt: skip
-LISTS = ("claude", "codex", "gemini", "xai", "vertex")
+LISTS = ("claude", "codex", "gemini", "interactions", "xai", "vertex")
 FILES = 3
 """Logins of each provider."""
 
@@ -207,7 +207,6 @@ class World:
                 for name in ("gemini-cli", "antigravity", "iflow")
             },
             **{f"{kind}-api-key": self._entries(kind) for kind in LISTS},
-            "interactions-api-key": self._entries("interactions"),
             "openai-compatibility": compat,
             "ampcode": {
                 "upstream-url": f"http://u:{marks.plain('amp password')}@127.0.0.1:1",

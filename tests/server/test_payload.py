@@ -16,12 +16,14 @@ PROTOCOLS = {
     "openai-responses": "codex",
     "anthropic": "claude",
     "gemini": "gemini",
+    "interactions": "interactions",
 }
 EXTRA = {
     "openai-chat": "seed",
     "openai-responses": "prompt_cache_key",
     "anthropic": "top_k",
     "gemini": "generationConfig.seed",
+    "interactions": "generation_config.seed",
 }
 """A field of each upstream that no request here has."""
 

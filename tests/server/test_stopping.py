@@ -14,6 +14,7 @@ MARK = {
     "openai-responses": b"response.failed",
     "anthropic": b"event: error",
     "gemini": b'"error"',
+    "interactions": b"event: error",
 }
 
 

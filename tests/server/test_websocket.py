@@ -312,6 +312,7 @@ SECTIONS = {
     "openai-responses": ("codex-api-key", "api-key: k", "/v1"),
     "anthropic": ("claude-api-key", "api-key: k", ""),
     "gemini": ("gemini-api-key", "api-key: k", ""),
+    "interactions": ("interactions-api-key", "api-key: k", ""),
 }
 
 

@@ -5,12 +5,12 @@ what tests hold against the official SDKs (no field is missing) and against the 
 (no row claims what does not happen).
 
 A row is `"path": "KDDM note"`, and the note is there where a letter needs one. For a request field
-there is one letter for each of `TARGETS`, in order (for the last one see `into_interactions`); for an answer field (`answers_*.py`) one for
-the client of each *other* dialect, in the same order, for an answer to a client of its own passes
-as it is. Paths are dotted; an object's `type` or `role` stands in brackets, may be left out
-(any) or hold alternatives (`[a|b]`, `[web_search_*]`). `x.**` is x and all in it, `**.x` is x
-anywhere. Of several rows that fit, one without `**` wins, then the deepest,
-then the one with more in brackets.
+there is one letter for each of `TARGETS`, in order (for the last one see `into_interactions`); for
+an answer field (`answers_*.py`) one for the client of each *other* dialect, in the same order, for
+an answer to a client of its own passes as it is. Paths are dotted; an object's `type` or `role`
+stands in brackets, may be left out (any) or hold alternatives (`[a|b]`, `[web_search_*]`). `x.**`
+is x and all in it, `**.x` is x anywhere. Of several rows that fit, one without `**` wins, then the
+deepest, then the one with more in brackets.
 """
 
 from __future__ import annotations
