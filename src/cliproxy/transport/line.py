@@ -23,6 +23,7 @@ from websockets.protocol import State
 from cliproxy.base import json, redact
 from cliproxy.base.errors import UpstreamBroken, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from cliproxy.base.http import HttpRequest, Timeouts
+from cliproxy.base.redact import Hidden
 from cliproxy.base.tasks import spawn
 from cliproxy.transport.answer import Answer
 from cliproxy.transport.deadline import Deadlines
@@ -56,7 +57,7 @@ class Ended(Exception):
         self.code = code
 
 
-class _Error(Struct):
+class _Error(Hidden, Struct):
     type: Any = None
     status: Any = None
     status_code: Any = None
