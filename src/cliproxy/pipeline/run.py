@@ -362,6 +362,9 @@ async def _attempt(
                 # The upstream ended the token before its time.
                 response.closed = None
                 response.close()
+                if request.lines is not None:
+                    # It was opened with that one.
+                    request.lines.drop(candidate.account.id)
                 return await _attempt(gateway, request, candidate, turn, renewed=True)
             raise err  # noqa: TRY301  # one place closes the answer
     except GatewayError as err:
