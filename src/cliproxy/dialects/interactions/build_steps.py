@@ -166,10 +166,6 @@ class _Writer(Telling):
                 return self._server_result(part, path)
             case Opaque() if self._own and isinstance(part.value, dict):
                 return None if part.kind.startswith(CONTENT) else [part.value]
-            case Opaque():
-                what = part.kind or "this part"
-                self._losses.add(path, f"{what} means nothing to the Interactions API")
-                return []
             case _:
                 return None  # content
 
@@ -265,6 +261,7 @@ class _Writer(Telling):
         if step is None:
             self._losses.add(path, "a result of the provider's own tool")
             return []
+        self._made(part, path)
         return [step]
 
     # ---- content ------------------------------------------------------------------------------
@@ -278,6 +275,8 @@ class _Writer(Telling):
                 return self._media(part, path)
             case Opaque() if self._own and isinstance(part.value, dict):
                 return [part.value]
+            case Opaque() if (said := self._worded(part, path, draws=True)) is not None:
+                return self._content(said, path)
             case Opaque():
                 what = part.kind or "this part"
                 self._losses.add(path, f"{what} means nothing to the Interactions API")
