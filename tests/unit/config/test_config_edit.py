@@ -207,6 +207,11 @@ def test_any_value_can_be_set_and_every_other_line_stays(file, new, data):
     assert in_order(kept, lines_of(result))
 
 
+def test_behind_a_dash_the_next_one_moves_up():
+    text = "a:\n# about it\n- - null\n  - 1\n- 2\n"
+    assert delete(text, ("a", 0, 0)) == "a:\n# about it\n- - 1\n- 2\n"
+
+
 @patient
 @given(MANY, st.data())
 def test_any_value_can_be_deleted_and_every_other_line_stays(file, data):
@@ -217,7 +222,8 @@ def test_any_value_can_be_deleted_and_every_other_line_stays(file, data):
     rows, mine, together = shared_lines(text, value, path, whole=True)
     parent = at(value, path[:-1])
     # The last one leaves `{}` or `[]` at its parent; behind a dash the next one moves up.
-    if len(parent) > 1 and not together and not rows[min(mine)].lstrip(" ").startswith("- "):
+    own = next(row for n in sorted(mine) if not (row := rows[n].lstrip(" ")).startswith("#"))
+    if len(parent) > 1 and not together and not own.startswith("- "):
         kept = [row for number, row in enumerate(rows) if number not in mine]
         assert in_order(kept, lines_of(result))
 
