@@ -229,6 +229,7 @@ class Runtime:
         generation = self._generation(config, before.registry)
         generation.gateway.pool.inherit(before.pool)
         generation.gateway.ledger.adopt(before.ledger)
+        generation.gateway.uncounted = before.uncounted
         if generation.gateway.responses is not None and before.responses is not None:
             generation.gateway.responses.adopt(before.responses)
         self.app.generation = generation

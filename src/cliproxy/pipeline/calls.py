@@ -239,3 +239,21 @@ def refuse_losses(losses: tuple[Loss, ...]) -> None:
         code="fidelity_strict",
         param=serious[0].field,
     )
+
+
+def leaves_out(asked: HttpRequest, sent: HttpRequest) -> bool:
+    """Tell whether a call was changed on its way."""
+    return sent.headers is not asked.headers or sent.body is not asked.body
+
+
+def tell_of_omissions(request: Request, call: Prepared, sent: HttpRequest) -> None:
+    """Report what was left out because the account was refused it."""
+    losses = [
+        Loss(name, "the account was refused what it asked for", "info")
+        for name, value in call.http.headers.items()
+        if sent.headers.get(name) != value
+    ]
+    if sent.body is not call.http.body:
+        losses.append(Loss("reasoning", "another account made it, and this one refused it", "info"))
+    call.losses += tuple(loss for loss in losses if loss not in call.losses)
+    request.attempts[-1].losses = call.losses

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from cliproxy import providers
 from cliproxy.base import json
-from cliproxy.base.errors import BadRequest, NotFound, UpstreamBroken
+from cliproxy.base.errors import BadRequest, GatewayError, NotFound, UpstreamBroken
 from cliproxy.dialects import openai_videos, xai_videos
 from cliproxy.dialects.openai_videos import About
 from cliproxy.ir.film import FilmJob
@@ -51,7 +51,8 @@ async def begin(gateway: Gateway, request: Request) -> Reply:
         reply.body = openai_videos.render(name, FilmJob("queued"), about)
         reply.losses = tuple(Loss(field, "this upstream has no such field") for field in lost)
         reply.fidelity = request.fidelity = "lossy" if lost else "exact"
-    gateway.jobs.bind(name, asked.attempts[-1].account, gateway.settings.job_ttl, about)
+    account, ttl = asked.attempts[-1].account, gateway.settings.job_ttl
+    gateway.jobs.bind(name, account, ttl, about, client=request.client)
     return reply
 
 
@@ -72,14 +73,20 @@ async def content(gateway: Gateway, request: Request, variant: str) -> Reply:
     """Return a film itself. Raises a `GatewayError`."""
     if variant not in ("", "video"):
         raise BadRequest("Only the variant 'video' can be had.", param="variant")
-    reply = await _asked(gateway, structs.replace(request, dialect_id=_NATIVE))
+    asked = structs.replace(request, dialect_id=_NATIVE)
+    reply = await _asked(gateway, asked)
     job = xai_videos.read_job(reply.body)
     if job.progress == "failed":
         raise BadRequest(job.message, code=job.code or None)
     if job.progress != "done" or not job.url:
         raise NotFound("The video is not ready yet; ask how far it is.", code="video_not_ready")
+    # By the way that its account is asked.
+    accounts = {account.id: account for account in gateway.registry.accounts}
+    account = accounts.get(asked.attempts[-1].account)
+    proxy = (account.proxy_url if account is not None else None) or gateway.settings.proxy_url
     try:
-        found = await gateway.films.fetch(job.url, proxy=gateway.settings.proxy_url)
+        async with gateway.jobs.fetching:
+            found = await gateway.films.fetch(job.url, proxy=proxy)
     except FetchError as err:
         raise UpstreamBroken(f"The video could not be fetched: {err}.") from err
     kind = found.content_type.partition(";")[0].strip().lower()
@@ -95,15 +102,27 @@ async def _asked(gateway: Gateway, request: Request) -> Reply:
         for candidate in gateway.registry.makers("video")
         if _NATIVE in providers.get(candidate.account.provider).speaks(candidate.account)
     ]
+    if known is not None and known.client != request.client:
+        raise _unknown(name)
     own = [c for c in makers if known is not None and c.account.id == known.account]
     if not makers:
         raise NotFound("No account makes videos.", code="video_not_found")
-    reply = await ask(gateway, request, own or makers)
+    try:
+        reply = await ask(gateway, request, own or makers)
+    except GatewayError as err:
+        if err.status == 404:
+            raise _unknown(name) from err
+        raise
     if not own:
         about = known.about if known is not None else None
         account = request.attempts[-1].account
-        gateway.jobs.bind(name, account, gateway.settings.job_ttl, about)
+        ttl = gateway.settings.job_ttl
+        gateway.jobs.bind(name, account, ttl, about, client=request.client)
     return reply
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"There is no video {name[:80]!r}.", code="video_not_found")
 
 
 def _about(gateway: Gateway, request: Request, job: FilmJob) -> About:

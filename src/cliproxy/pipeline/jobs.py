@@ -1,7 +1,8 @@
-"""Which account a job was begun at: nobody else can tell how it went."""
+"""Which account a job was begun at, and for whom: nobody else can tell, or is told, how it went."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from msgspec import Struct
 
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 
+_AT_ONCE: Final = 2
 MOST: Final = 4096
 """Jobs that are remembered; those begun longest ago are forgotten first."""
 
@@ -17,6 +19,7 @@ class Job(Struct, frozen=True):
     """A job: whose it is, until when that is believed, and what was asked for."""
 
     account: str
+    client: str
     until: float
     about: Any = None
 
@@ -27,13 +30,17 @@ class Jobs:
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self.fetching: Final = asyncio.Semaphore(_AT_ONCE)
+        """Held while what a job made is in memory."""
 
-    def bind(self, name: str, account: str, ttl: float, about: Any = None) -> None:
+    def bind(
+        self, name: str, account: str, ttl: float, about: Any = None, *, client: str = ""
+    ) -> None:
         """Remember whose a job is, for `ttl` seconds."""
         if ttl <= 0:
             return
         self._jobs.pop(name, None)
-        self._jobs[name] = Job(account, self._clock.monotonic() + ttl, about)
+        self._jobs[name] = Job(account, client, self._clock.monotonic() + ttl, about)
         if len(self._jobs) > MOST:
             self._jobs.popitem(last=False)
 

@@ -19,7 +19,7 @@ from cliproxy.base import json
 from cliproxy.base.errors import GatewayError, UpstreamBroken, UpstreamUnreachable
 from cliproxy.base.http import HttpRequest
 from cliproxy.ir.envelope import may_hold
-from cliproxy.pipeline.calls import Prepared, Target, prepare
+from cliproxy.pipeline.calls import Prepared, Target, prepare, tell_of_omissions
 from cliproxy.pipeline.gateway import Gateway
 from cliproxy.pipeline.kept import REFERENCE
 from cliproxy.routing import quota
@@ -79,7 +79,9 @@ class Lines:
         """
         for account, line in self._lines.items():
             if line is not None and line.open and line.last and line.last == previous:
-                return [c for c in candidates if c.account.id == account]
+                found = [c for c in candidates if c.account.id == account]
+                if found:
+                    return found
         if previous and previous == self._last:
             raise HangUp(*REPLAY)
         return None
@@ -107,6 +109,13 @@ class Lines:
         while len(self._lines) >= MOST:
             self.drop(next(iter(self._lines)))
         self._lines[account] = line
+
+    def forget(self, gateway: Gateway) -> None:
+        """Let go of accounts that are served no longer."""
+        if self._lines:
+            served = {account.id for account in gateway.registry.accounts}
+            for account in [known for known in self._lines if known not in served]:
+                self.drop(account)
 
     def used(self, account: str) -> None:
         """Note who is answering."""
@@ -143,8 +152,9 @@ class Lines:
 
 
 async def asked(
-    gateway: Gateway, request: Request, candidate: Candidate, target: Target, call: Prepared
-) -> tuple[Answer, Prepared] | None:
+    gateway: Gateway, request: Request, candidate: Candidate, target: Target, call: Prepared, *,
+    strict: bool,
+) -> tuple[Answer, Prepared] | None:  # fmt: skip
     """Ask over a websocket; None when HTTP is the way.
 
     Returns the answer, and the call that it answers. Raises a `GatewayError`.
@@ -156,7 +166,13 @@ async def asked(
     if opening is None or not lines.spoken(account.id):
         _in_full(request, candidate)
         return None
-    line, fresh = await lines.get(account.id), False
+    lines.forget(gateway)
+    route = opening.url, opening.proxy or gateway.settings.proxy_url or ""
+    line, fresh, whole = await lines.get(account.id), False, True
+    if line is not None and line.route != route:
+        # The configuration leads elsewhere now.
+        lines.lose(account.id)
+        line = None
     while True:
         if line is None:
             made = await _opened(gateway, request, candidate, opening)
@@ -168,6 +184,7 @@ async def asked(
                 if made.status >= 500:
                     lines.silent(account.id)
                 return made, call
+            made.route = route
             lines.keep(account.id, made)
             line, fresh = made, True
         short = _short(gateway, request, target) if _leans(request, line) else None
@@ -186,11 +203,19 @@ async def asked(
         if answer.status == 200:
             lines.used(account.id)
             return answer, used
-        code = used.dialect.read_error(answer.status, answer.headers, await answer.read()).code
-        if code == _RENEWED and not fresh:
+        err = used.dialect.read_error(answer.status, answer.headers, await answer.read())
+        if err.code == _RENEWED and not fresh:
             lines.lose(account.id)
             line = None
-        elif code != _LOST or short is None:
+            continue
+        if short is None and whole and not strict:
+            less = target.provider.elsewhere(used.http, err)
+            if less is not None and less.url == used.http.url:
+                # What it refuses is left out, as over HTTP.
+                tell_of_omissions(request, call, less)
+                call, whole = structs.replace(call, http=less), False
+                continue
+        if err.code != _LOST or short is None:
             lines.failed(account.id, answer.status)
             return answer, used
 

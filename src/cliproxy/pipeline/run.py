@@ -25,10 +25,10 @@ from cliproxy.base.errors import (
     UpstreamBroken,
     UpstreamError,
     UpstreamRefused,
+    UpstreamTimeout,
 )
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.tasks import cancel, own
-from cliproxy.ir.loss import Loss
 from cliproxy.ir.request import IRRequest
 from cliproxy.ir.thinking import split_suffix
 from cliproxy.pipeline import (
@@ -41,7 +41,14 @@ from cliproxy.pipeline import (
     searching,
     unasked,
 )
-from cliproxy.pipeline.calls import Prepared, Target, prepare, target_of
+from cliproxy.pipeline.calls import (
+    Prepared,
+    Target,
+    leaves_out,
+    prepare,
+    target_of,
+    tell_of_omissions,
+)
 from cliproxy.pipeline.context import Attempt, Reply, Request, reason_of
 from cliproxy.pipeline.gateway import Gateway
 from cliproxy.pipeline.headers import passed
@@ -228,7 +235,7 @@ async def _round(
             turn = await pool.enter(candidate, request.client)
             reply = await _attempt(gateway, request, candidate, turn)
         except GatewayError as err:
-            if request.lines is not None:
+            if request.lines is not None and turn is not None:
                 request.lines.failed(candidate.account.id, err.status)
             attempt.status, attempt.reason, attempt.message = (
                 err.status,
@@ -251,6 +258,9 @@ async def _round(
                 go_on = pool.report(
                     candidate, err, source=attempt.told, session=session, began=began
                 )
+            if request.makes == "video" and isinstance(err, UpstreamTimeout | UpstreamBroken):
+                # It may have begun the job, which costs much.
+                go_on = False
             failures.tell(gateway, candidate, err, retryable=go_on)
             if not go_on:
                 err.next_account = False
@@ -306,7 +316,13 @@ async def ask(gateway: Gateway, request: Request, candidates: list[Candidate]) -
 
 
 async def _attempt(
-    gateway: Gateway, request: Request, candidate: Candidate, turn: Turn, *, renewed: bool = False
+    gateway: Gateway,
+    request: Request,
+    candidate: Candidate,
+    turn: Turn,
+    *,
+    renewed: bool = False,
+    counts: bool = True,
 ) -> Reply:
     strict = gateway.settings.strict or request.strict
     if request.operation == "count" and not _can_count(candidate):
@@ -314,14 +330,15 @@ async def _attempt(
     keeper, login = gateway.keeper, candidate.account.credential
     if keeper is not None and login is not None:
         await keeper.ready(candidate.account)
-    target = target_of(request, candidate, counts=candidate.account.id not in gateway.uncounted)
+    counts = counts and candidate.account.id not in gateway.uncounted
+    target = target_of(request, candidate, counts=counts)
     asked = await _asked(gateway, request, target)
     call = prepare(request, target, strict=strict, asked=asked, rules=gateway.settings.payload)
     request.attempts[-1].losses = call.losses
     token = candidate.account.token
     said = None
     if request.lines is not None:
-        said = await lines.asked(gateway, request, candidate, target, call)
+        said = await lines.asked(gateway, request, candidate, target, call, strict=strict)
     response: Answer
     if said is not None:
         (response, call), refusal = said, None
@@ -343,14 +360,20 @@ async def _attempt(
             if gateway.settings.pass_headers:
                 err.headers = {**passed(response.headers), **err.headers}
             if call.unasked and unasked.refused(err):
-                gateway.uncounted.add(candidate.account.id)
                 response.closed = None
                 response.close()
-                return await _attempt(gateway, request, candidate, turn, renewed=renewed)
+                reply = await _attempt(
+                    gateway, request, candidate, turn, renewed=renewed, counts=False
+                )
+                # It was that, and nothing else.
+                gateway.uncounted.add(candidate.account.id)
+                return reply
             if _forgotten(request, candidate, err):
                 response.closed = None
                 response.close()
-                return await _attempt(gateway, request, candidate, turn, renewed=renewed)
+                return await _attempt(
+                    gateway, request, candidate, turn, renewed=renewed, counts=counts
+                )
             if (
                 keeper is not None
                 and login is not None
@@ -365,7 +388,9 @@ async def _attempt(
                 if request.lines is not None:
                     # It was opened with that one.
                     request.lines.drop(candidate.account.id)
-                return await _attempt(gateway, request, candidate, turn, renewed=True)
+                return await _attempt(
+                    gateway, request, candidate, turn, renewed=True, counts=counts
+                )
             raise err  # noqa: TRY301  # one place closes the answer
     except GatewayError as err:
         response.close()
@@ -442,8 +467,8 @@ async def _sent(
             exchange.status, exchange.answer_headers = response.status, response.headers
             response.heard = exchange.answer.add
         gateway.pool.observe(candidate, quota.read(response.headers, gateway.clock.now()))
-        if _leaves_out(call.http, asked):
-            _tell_of_omissions(request, call, asked)
+        if leaves_out(call.http, asked):
+            tell_of_omissions(request, call, asked)
         if 200 <= response.status < 300 or not target.provider.several:
             return response, None
         try:
@@ -456,27 +481,10 @@ async def _sent(
             if isinstance(refusal, UpstreamError)
             else None
         )
-        if http is None or (strict and _leaves_out(call.http, http)):
+        if http is None or (strict and leaves_out(call.http, http)):
             return response, refusal
         response.close()
     raise UpstreamBroken("There is no host to ask.")
-
-
-def _leaves_out(asked: HttpRequest, sent: HttpRequest) -> bool:
-    return sent.headers is not asked.headers or sent.body is not asked.body
-
-
-def _tell_of_omissions(request: Request, call: Prepared, sent: HttpRequest) -> None:
-    """Report what was left out because the account was refused it."""
-    losses = [
-        Loss(name, "the account was refused what it asked for", "info")
-        for name, value in call.http.headers.items()
-        if sent.headers.get(name) != value
-    ]
-    if sent.body is not call.http.body:
-        losses.append(Loss("reasoning", "another account made it, and this one refused it", "info"))
-    call.losses += tuple(loss for loss in losses if loss not in call.losses)
-    request.attempts[-1].losses = call.losses
 
 
 async def _asked(gateway: Gateway, request: Request, target: Target) -> IRRequest | None:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from cliproxy.base import json
-from cliproxy.base.errors import GatewayError
+from cliproxy.base.errors import GatewayError, UpstreamRefused
 from cliproxy.base.json import Obj
 
 _NAME: Final = "stream_options"
@@ -78,5 +78,11 @@ def _only_counts(event: bytes) -> bool:
 
 
 def refused(err: GatewayError) -> bool:
-    """Tell whether an upstream took offence at being asked for counts."""
-    return err.status in (400, 422) and (_NAME in err.message or _NAME in (err.param or ""))
+    """Tell whether an upstream took offence at being asked for counts.
+
+    Many name the field elsewhere than in their message; a body that only repeats the request is
+    taken for one of them, and costs one attempt.
+    """
+    if err.status not in (400, 422) or not isinstance(err, UpstreamRefused):
+        return False
+    return _NAME in err.message or _NAME in (err.param or "") or _NAME.encode() in (err.raw or b"")

@@ -45,7 +45,7 @@ class OpenAICompatible(Host):
 
     def adjust(self, body: Obj, about: About) -> None:
         """Name the conversation for the host's prompt cache, where it has one."""
-        if about.account.prompt_cache_key and about.session:
+        if about.account.prompt_cache_key and about.session and about.dialect not in IMAGES:
             body.setdefault("prompt_cache_key", cache_key(about))
 
     def verbatim(self, body: bytes, about: About) -> bytes | None:

@@ -256,6 +256,7 @@ class App:
                     request_id=request_id,
                     reply_headers=reply_headers,
                 )
+                status = 200
             elif route.dialect == "interactions":
                 about = self._about(scope, route, headers)
                 gateway = self.generation.gateway

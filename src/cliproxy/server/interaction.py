@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cliproxy.base import json
-from cliproxy.base.errors import BadRequest, NotFound, Unsupported
+from cliproxy.base.errors import BadRequest, GatewayError, NotFound, Unsupported
 from cliproxy.pipeline.answering import JSON
 from cliproxy.pipeline.context import Reply
 from cliproxy.pipeline.gateway import Gateway
@@ -31,7 +31,12 @@ async def serve(gateway: Gateway, asked: Asked, headers: Mapping[str, str]) -> R
     if asked.method == "DELETE":
         reply = Reply(200, JSON, b"{}")
         if found.account:
-            reply = await relay(gateway, found, "DELETE", "", query=query, headers=headers)
+            try:
+                reply = await relay(gateway, found, "DELETE", "", query=query, headers=headers)
+            except GatewayError as err:
+                if err.status != 404:
+                    raise
+                # Its account has forgotten it before.
         store.delete(client, found.id)
         return reply
     streamed = query.get("stream", "").lower() == "true"

@@ -222,6 +222,9 @@ class Transport:
         readers = self._readers
         made = await opened(request, timeouts, via, readers.deadlines, readers.reading)
         if isinstance(made, Line):
+            if self._closed:
+                made.abort()
+                raise UpstreamUnreachable("The proxy is being stopped.")
             self._lines.add(made)
             made.gone = lambda: self._lines.discard(made)
         return made

@@ -45,6 +45,7 @@ TOO_BIG: Final = 1009
 _ENDED: Final = ("response.completed", "response.incomplete", "response.done")
 _OVER: Final = frozenset({*_ENDED, "response.failed", "response.cancelled", "error"})
 _WORDS: Final = tuple(f'"{word}"'.encode() for word in _OVER)
+_OVERSIZE: Final = "The upstream sent one event that is too large."
 _ASIDE: Final = b'"codex.'
 """Events that are no part of an answer; one may come before an error that refuses it."""
 
@@ -90,8 +91,10 @@ class Said:
 
     async def read(self, limit: int | None = None) -> bytes:
         """Return the body."""
-        if self.heard is not None:
-            self.heard(self._body)
+        # Whoever listens hears it once, however often it is read.
+        heard, self.heard = self.heard, None
+        if heard is not None:
+            heard(self._body)
         return self._body[:limit]
 
     def interrupt(self) -> None:
@@ -119,6 +122,8 @@ class Line:
         """What the handshake was answered with; told with the first answer only."""
         self.last = ""
         """The response that it can go on from, by its id."""
+        self.route = "", ""
+        """Where it leads, and through which proxy."""
         self.aside: Callable[[bytes], None] | None = None
         """Hears events that are no part of an answer."""
         self.gone: Callable[[], None] | None = None
@@ -166,6 +171,8 @@ class Line:
             ) from None
         except ConnectionClosed as err:
             self.close()
+            if _too_big(err):
+                raise UpstreamBroken(_OVERSIZE) from None
             raise Ended(_code(err)) from None
         except BaseException:
             self.close()
@@ -240,6 +247,7 @@ class _Events:
         self._deadline = deadline
         self._keeps = keeps
         self._over = False
+        self._spoilt = False
         self._interrupted = False
         self.headers: Final = {**headers, "content-type": "text/event-stream"}
         self.heard: Callable[[bytes], None] | None = None
@@ -273,8 +281,10 @@ class _Events:
         kind = ""
         if any(word in message for word in _WORDS):
             event = _read(message)
-            if event is not None and event.type in _OVER:
+            if event is not None and isinstance(event.type, str) and event.type in _OVER:
                 kind, self._over = event.type, True
+                # What is said behind an error belongs to no answer of this line.
+                self._spoilt = kind not in _ENDED
                 if self._keeps and kind in _ENDED:
                     self._line.last = _id(event)
         if b"\n" in message or b"\r" in message:
@@ -290,8 +300,8 @@ class _Events:
             return UpstreamBroken(
                 "The proxy was stopped before this answer was complete; ask again."
             )
-        if err.sent is not None and err.sent.code == TOO_BIG and not err.rcvd_then_sent:
-            return UpstreamBroken("The upstream sent one event that is too large.")
+        if _too_big(err):
+            return UpstreamBroken(_OVERSIZE)
         return UpstreamBroken(
             f"The upstream closed its websocket in the middle of its answer ({_code(err)})."
         )
@@ -315,11 +325,16 @@ class _Events:
         self._line.abort()
 
     def close(self) -> None:
-        """Let go of it; the line stays open only when the answer came to its end."""
-        if not self._over:
+        """Let go of it; the line stays open only when the answer came to its proper end."""
+        if not self._over or self._spoilt:
             self._line.close()
         if self.closed is not None:
             self.closed()
+
+
+def _too_big(err: ConnectionClosed) -> bool:
+    """Tell whether it was closed from here, over something too big to take."""
+    return err.sent is not None and err.sent.code == TOO_BIG and not err.rcvd_then_sent
 
 
 # ---- opening -------------------------------------------------------------------------------------
