@@ -421,7 +421,7 @@ class App:
         """Return who asks for what is kept. Raises a `GatewayError` for who may not."""
         query = query_of(scope)
         client = client_of(self.generation.access, scope, route, headers, query)
-        return stored.Asked(route, scope["method"], client.label, query)
+        return stored.Asked(route, scope["method"], client.mark, query)
 
     async def _kept(
         self, scope: Scope, receive: Receive, route: Route, headers: dict[str, str]
@@ -458,7 +458,7 @@ class App:
             model_in_path=True,
             makes=route.makes,
             resource=route.resource or "",
-            client=client.label,
+            client=client.mark,
             peeked=Peeked(),
         )
 

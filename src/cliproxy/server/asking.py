@@ -75,7 +75,7 @@ def read_request(asked: Asked, query: dict[str, str], body: bytes) -> Request:
         pin_account=headers.get("x-cliproxy-account"),
         agent=agent is not None,
         strict=headers.get("x-cliproxy-fidelity", "").lower() == "strict",
-        client=asked.client.label,
+        client=asked.client.mark,
         peeked=peeked,
     )
 

@@ -94,7 +94,7 @@ async def take(
 
     def kept(response_id: str) -> bool:
         store = gateway.responses
-        return store is not None and store.response(asked.client.label, response_id) is not None
+        return store is not None and store.response(asked.client.mark, response_id) is not None
 
     async def tell(data: bytes) -> None:
         heard.hear(data)
