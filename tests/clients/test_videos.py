@@ -14,7 +14,7 @@ from tests.clock import FakeClock
 from tests.proxy import KEY
 from tests.server.raw import error_of, get, post
 from tests.server.test_usage import rows
-from tests.sim import Failure
+from tests.sim import Failure, Raw
 from tests.sim.films import DATA
 
 PNG = b"\x89PNG\r\n\x1a\n a dot"
@@ -126,6 +126,24 @@ def test_a_job_outlives_a_change_of_the_configuration(start, sim):
     sim.requests.clear()
     assert [get(proxy, f"/v1/videos/{job}").status_code for job in jobs] == [200] * 3
     assert len(sim.requests) == 3
+
+
+def test_what_was_told_of_a_film_is_logged_as_told(start, caplog):
+    proxy = start()
+    post(proxy, "/v1/videos", ASKED)
+    with caplog.at_level("INFO"):
+        assert get(proxy, "/v1/videos/job-0").status_code == 200
+        proxy.settle()
+    lines = [r.getMessage() for r in caplog.records if r.name == "cliproxy.access"]
+    (line,) = [line for line in lines if "GET" in line]
+    assert line.startswith("200 ")
+
+
+def test_a_film_that_may_have_been_begun_is_not_begun_elsewhere(start, sim):
+    proxy = start(2)
+    sim.script(Raw(b"{}", cut="headers"))
+    assert post(proxy, "/v1/videos", ASKED).status_code == 502
+    assert len(sim.requests) == 1
 
 
 def test_a_job_nobody_knows_is_not_found(start, sim):

@@ -26,7 +26,9 @@ TOOL = {
 
 @pytest.fixture
 def proxy(start_sim, start_proxy):
-    strict = start_sim(strict=True, keys={"chat-key", "codex-key", "claude-key", "gemini-key"})
+    strict = start_sim(
+        strict=True, keys={"chat-key", "codex-key", "claude-key", "gemini-key", "interactions-key"}
+    )
     made = start_proxy(config(strict))
     made.sim = strict
     return made

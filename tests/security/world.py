@@ -91,6 +91,10 @@ def _parts(value: str) -> list[str]:
     return [value[7:25], value[-25:-7]]
 
 
+BEARERS = ("claude", "codex", "xai")
+"""Kinds of keys that are sent as bearers."""
+
+
 class World:
     """Every kind of account, all of which end at a server that repeats what it is sent."""
 
@@ -127,11 +131,14 @@ class World:
         return f"http://u:{self.marks.plain(f'{name} proxy password')}@127.0.0.1:{self.echo.port}"
 
     def _entries(self, kind: str) -> list[dict[str, Any]]:
-        addresses = (
+        addresses = [
             self.echo.url,
             f"http://u:{self.marks.plain(f'{kind} base-url password')}@127.0.0.1:{self.echo.port}",
             f"http://{self.marks.plain(f'{kind} base-url name')}@127.0.0.1:{self.echo.port}",
-        )
+        ]
+        if kind in BEARERS:
+            # Beside a bearer there is no place for a user: those entries are refused, and told of.
+            addresses[1:1] = [self.echo.url] * 2
         return [
             {
                 "api-key": self.marks(f"{kind} key {n}"),

@@ -8,8 +8,9 @@ import pytest
 
 from tests.clients.upstreams import config
 from tests.server.raw import post, request
+from tests.server.test_reload import reload
 from tests.server.test_usage import rows
-from tests.sim import Answer, Failure, Usage
+from tests.sim import Answer, Failure, Raw, Usage
 from tests.sim.grammar import check
 
 TOLD = Usage(input=30, output=9)
@@ -81,6 +82,38 @@ def test_an_upstream_that_cannot_count_is_asked_without_from_then_on(proxy, sim,
         assert said in answer.content
     assert ["stream_options" in asked.body for asked in sim.requests] == [True, False, False]
     assert [row["attempts"] for row in rows(proxy, 2)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"],
+                     "msg": "Extra inputs are not permitted"}]},
+        {"errors": [{"path": "stream_options", "detail": "unknown"}]},
+    ],
+)  # fmt: skip
+def test_wherever_the_refusal_names_it(proxy, sim, body):
+    refusal = Raw(json.dumps(body).encode(), status=422, content_type="application/json")
+    sim.script(refusal, Answer("one"), Answer("two"))
+    assert [post(proxy, *chat()).status_code for _ in range(2)] == [200, 200]
+    assert ["stream_options" in asked.body for asked in sim.requests] == [True, False, False]
+
+
+def test_who_repeats_the_request_is_not_taken_for_one_that_cannot_count(proxy, sim):
+    echo = {"detail": [{"loc": ["body", "messages"], "input": {"stream_options": ASKED}}]}
+    refusal = Raw(json.dumps(echo).encode(), status=422, content_type="application/json")
+    sim.script(refusal, refusal, Answer("fine", usage=TOLD))
+    assert post(proxy, *chat()).status_code == 422
+    assert post(proxy, *chat()).status_code == 200
+    assert sim.last.body["stream_options"] == ASKED
+
+
+def test_it_is_remembered_when_the_configuration_changes(proxy, sim):
+    sim.script(REFUSAL, Answer("one"), Answer("two"))
+    assert post(proxy, *chat()).status_code == 200
+    reload(proxy, config(sim, "request-retry: 1"))
+    assert post(proxy, *chat()).status_code == 200
+    assert len(sim.requests) == 3
 
 
 def test_who_asked_hears_the_refusal(proxy, sim):

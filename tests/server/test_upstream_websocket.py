@@ -10,6 +10,8 @@ from websockets.exceptions import ConnectionClosed
 from tests.proxy import KEY
 from tests.server.raw import post
 from tests.server.sockets import opened
+from tests.server.test_eligible import REASONED, sealed
+from tests.server.test_reload import reload
 from tests.server.test_usage import rows
 from tests.server.test_websocket import user, words
 from tests.sim import Answer, Call, Events, Failure, Gate, Raw
@@ -576,3 +578,55 @@ def test_the_request_log_tells_what_was_said_over_the_line(sim, start_proxy, tmp
     assert 'data: {"type":"response.completed"' in said
     assert "0123456789" not in refused + said
     assert KEY not in refused + said
+
+
+# What a line is not
+
+
+def test_reasoning_that_is_refused_is_left_out_as_over_http(proxy, sim):
+    sim.script(sealed)
+    with opened(proxy) as ws:
+        told = ws.turn(model=MODEL, store=False, input=REASONED)
+    assert told[-1]["type"] == "response.completed"
+    assert [over for _, over, _ in asked(sim)] == ["websocket"] * 2
+    assert len(sim.handshakes) == 1
+
+
+def test_what_is_said_behind_an_error_is_nobodys_answer(proxy, sim):
+    failed = {"id": "resp_1", "status": "failed", "error": {"code": "x", "message": "FIRST"}}
+    sim.script(
+        Events(
+            [
+                json.dumps({"type": "response.created", "response": {"id": "resp_1"}}),
+                json.dumps({"type": "response.output_text.delta", "delta": "hi"}),
+                json.dumps({"type": "error", "error": {"code": "x", "message": "FIRST"}}),
+                json.dumps({"type": "response.failed", "response": failed}),
+            ]
+        ),
+        Answer("fine"),
+    )
+    with opened(proxy) as ws:
+        ws.turn(model=MODEL, store=False, input="one")
+        assert text_of(ask(ws, "two")) == "fine"
+
+
+def test_an_event_whose_type_is_no_word_is_no_end(proxy, sim):
+    done = {"type": "response.completed", "response": {"id": "resp_1", "output": []}}
+    first = {"type": "response.created", "response": {"id": "resp_1"}}
+    odd = {"type": ["error"]}
+    sim.script(Events([json.dumps(event) for event in (first, odd, done)]))
+    with opened(proxy) as ws:
+        assert ws.turn(model=MODEL, store=False, input="one")[-1]["type"] == "response.completed"
+
+
+def test_a_line_whose_account_is_gone_or_led_elsewhere_is_used_no_more(sim, start_proxy):
+    proxy = start_proxy(config(sim, *TWO))
+    with opened(proxy) as ws:
+        first = ask(ws, "one")
+        reload(proxy, config(sim, TWO[1]))
+        second = ask(ws, "two", first)
+        assert [who for who, *_ in asked(sim)] == ["a", "b"]
+        reload(proxy, config(sim, TWO[1], extra="proxy-url: http://127.0.0.1:9"))
+        assert ws.refusal(
+            model=MODEL, store=False, input=[user("three")], previous_response_id=second["id"]
+        )

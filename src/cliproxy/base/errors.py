@@ -238,9 +238,14 @@ class UpstreamRefused(UpstreamError):
 
 
 class UpstreamUnreachable(UpstreamError):
-    """Nothing was answered: connect, DNS, TLS or proxy failure."""
+    """Nothing was answered: connect, DNS, TLS or proxy failure.
+
+    Attributes:
+        arrived: whether the request may have arrived all the same.
+    """
 
     default_code = "upstream_unreachable"
+    arrived: bool = False
 
 
 class UpstreamBroken(UpstreamError):

@@ -65,6 +65,8 @@ class Prepared(Hidden, Struct):
     """The owner's rules changed the client's own bytes."""
     unasked: bool = False
     """The upstream is asked for counts of a stream that the client did not ask for."""
+    offended: bool = False
+    """That is what it refused, as far as can be told."""
 
     @property
     def fidelity(self) -> Fidelity:

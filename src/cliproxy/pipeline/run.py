@@ -26,6 +26,7 @@ from cliproxy.base.errors import (
     UpstreamError,
     UpstreamRefused,
     UpstreamTimeout,
+    UpstreamUnreachable,
 )
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.tasks import cancel, own
@@ -258,8 +259,8 @@ async def _round(
                 go_on = pool.report(
                     candidate, err, source=attempt.told, session=session, began=began
                 )
-            if request.makes == "video" and isinstance(err, UpstreamTimeout | UpstreamBroken):
-                # It may have begun the job, which costs much.
+            if request.makes == "video" and _may_have_arrived(err):
+                # The job may have been begun, and costs much.
                 go_on = False
             failures.tell(gateway, candidate, err, retryable=go_on)
             if not go_on:
@@ -315,6 +316,12 @@ async def ask(gateway: Gateway, request: Request, candidates: list[Candidate]) -
     raise failure or Unavailable("There is no account to ask.")
 
 
+def _may_have_arrived(err: GatewayError) -> bool:
+    return isinstance(err, UpstreamTimeout | UpstreamBroken) or (
+        isinstance(err, UpstreamUnreachable) and err.arrived
+    )
+
+
 async def _attempt(
     gateway: Gateway,
     request: Request,
@@ -359,7 +366,7 @@ async def _attempt(
         if reply is None:
             if gateway.settings.pass_headers:
                 err.headers = {**passed(response.headers), **err.headers}
-            if call.unasked and unasked.refused(err):
+            if call.offended:
                 response.closed = None
                 response.close()
                 reply = await _attempt(
@@ -522,6 +529,7 @@ async def _refusal(
             f"The upstream answered {response.status} (redirect), which is not followed; "
             "check its base-url."
         )
+    call.offended = call.unasked and unasked.refused(response.status, body)
     # Some upstreams repeat the key that they refuse; their words go to clients and into logs.
     body = redact.without_bytes(body, _secrets(gateway, call.http))
     err = call.dialect.read_error(response.status, response.headers, body)

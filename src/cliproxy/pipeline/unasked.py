@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Raw, Struct
 
 from cliproxy.base import json
-from cliproxy.base.errors import GatewayError, UpstreamRefused
 from cliproxy.base.json import Obj
 
 _NAME: Final = "stream_options"
@@ -77,12 +76,10 @@ def _only_counts(event: bytes) -> bool:
     return told.choices == [] and told.usage is not None
 
 
-def refused(err: GatewayError) -> bool:
+def refused(status: int, body: bytes) -> bool:
     """Tell whether an upstream took offence at being asked for counts.
 
-    Many name the field elsewhere than in their message; a body that only repeats the request is
-    taken for one of them, and costs one attempt.
+    Hosts name the field in their message, beside it or deep inside; a refusal that only repeats the
+    request is taken for one of them, and costs one attempt.
     """
-    if err.status not in (400, 422) or not isinstance(err, UpstreamRefused):
-        return False
-    return _NAME in err.message or _NAME in (err.param or "") or _NAME.encode() in (err.raw or b"")
+    return status in (400, 422) and _NAME.encode() in body

@@ -310,7 +310,7 @@ def _host(url: str) -> str:
 
 
 def _unreachable(url: str, via: Proxy | None, err: Exception) -> UpstreamError:
-    host = _host(url)
+    host, arrived = _host(url), False
     through = f" through proxy {redact.url(via.url)}" if via is not None else ""
     match err:
         case aiohttp.ClientHttpProxyError():
@@ -328,12 +328,14 @@ def _unreachable(url: str, via: Proxy | None, err: Exception) -> UpstreamError:
         case ConnectionRefusedError() | aiohttp.ClientConnectorError():
             why = "the connection was refused or failed"
         case aiohttp.ServerDisconnectedError() | ConnectionResetError() | BrokenPipeError():
-            why = "it closed the connection without answering"
+            why, arrived = "it closed the connection without answering", True
         case aiohttp.ClientOSError():
-            why = "the connection broke before an answer"
+            why, arrived = "the connection broke before an answer", True
         case _:
             why = type(err).__name__
-    return UpstreamUnreachable(f"Cannot reach {host}{through}: {why}.")
+    failure = UpstreamUnreachable(f"Cannot reach {host}{through}: {why}.")
+    failure.arrived = arrived
+    return failure
 
 
 def _left_over(content: aiohttp.StreamReader) -> bytes:
