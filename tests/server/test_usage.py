@@ -261,6 +261,8 @@ def test_a_broken_file_is_put_aside_and_requests_are_served(sim, start_proxy, tm
     (tmp_path / "usage.db").write_bytes(b"this is not a database, and long enough" * 100)
     proxy = start_proxy(f'auth-dir: "{tmp_path}"\n{config(sim)}')
     assert post(proxy, *request("gemini", "to-gemini")).status_code == 200
+    # The row is on its way to the broken file, and not still to come.
+    proxy.settle()
     until = time.monotonic() + 10
     while not proxy.runtime.usage.store.flush(1) and time.monotonic() < until:
         pass
