@@ -83,10 +83,18 @@ def hasty(sim, start_proxy):
     return asking(start_proxy(config(sim, TIMEOUTS)))
 
 
-@clients
-@both
+@pytest.mark.parametrize(
+    ("client", "upstream", "status"),
+    [
+        (client, upstream, status)
+        for client in DIALECTS
+        for upstream in DIALECTS
+        for status in (400, 401, 403, 404, 413, 422, 429, 500, 503, 529)
+        # How an upstream says it and how a client hears it have nothing to do with each other.
+        if upstream in (client, "openai-chat") or client == "anthropic" or status == 429
+    ],
+)
 @streamed
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 429, 500, 503, 529])
 def test_an_error_status_raises_the_sdks_own_class(go, sim, client, upstream, stream, status):
     sim.script(Failure(status=status, message="Because of the moon"))
     with pytest.raises(expected(client, status)) as caught:
