@@ -51,4 +51,6 @@ def test_finish_reasons(go, dialect, stream, finish):
     sim, run = go
     sim.script(Answer("Half an answ", finish=finish))
     result = run(dialect, Scenario(), stream)
-    assert (result.text, result.finish) == ("Half an answ", finish)
+    # The Interactions API has one word for all that cuts an answer off.
+    told = "length" if dialect == "interactions" else finish
+    assert (result.text, result.finish) == ("Half an answ", told)

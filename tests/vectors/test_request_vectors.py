@@ -121,6 +121,10 @@ def called(built: Built, call: Vector) -> Vector:
 def restored(built: Built) -> Vector:
     """Return what is undone in the answer, without what is not."""
     tools = {name: to_builtins(tool) for name, tool in built.restore.tools.items()}
+    for name, tool in built.restore.tools.items():
+        if not tool.stand_ins:
+            # An envelope of one upstream has some; no dialect does.
+            tools[name].pop("stand_ins", None)
     for tool in tools.values():
         for key in ("namespace", "custom", "item", "types"):
             if not tool[key]:
