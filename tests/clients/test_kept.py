@@ -162,6 +162,77 @@ def test_an_id_only_the_upstream_may_know_is_left_to_it(sim, client):
     assert sim.last.body["previous_response_id"] == "resp_from_before"
 
 
+class TestWhatAnAccountAloneKnows:
+    """The proxy has the end of such a conversation, and not its beginning."""
+
+    @pytest.fixture
+    def sims(self, start_sim):
+        return start_sim(), start_sim()
+
+    @pytest.fixture
+    def proxy(self, sims, start_proxy):
+        knows, other = sims
+        return start_proxy(f"""
+codex-api-key:
+  - {{api-key: a, base-url: "{knows.url}/v1", models: [{{name: gpt-5.5, alias: m}}]}}
+  - api-key: b
+    base-url: "{other.url}/v1"
+    models: [{{name: gpt-5.5, alias: m}}, {{name: gpt-5.4, alias: elsewhere}}]
+routing: {{strategy: fill-first}}
+""")
+
+    @pytest.fixture(
+        params=[{"previous_response_id": "resp_older"}, {"conversation": {"id": "conv_older"}}],
+        ids=["response", "conversation"],
+    )
+    def older(self, request):
+        return request.param
+
+    def test_it_hears_the_rest_in_short(self, sims, client, older):
+        knows, other = sims
+        knows.script(*(Answer(text=f"{n}", id=f"resp_{n}") for n in (1, 2, 3)))
+        client.responses.create(model="m", input="1", **older)
+        for n in (1, 2):
+            client.responses.create(model="m", input=f"{n + 1}", previous_response_id=f"resp_{n}")
+            assert knows.last.body["previous_response_id"] == f"resp_{n}"
+            assert knows.last.body["input"] == f"{n + 1}"
+        assert not other.requests
+
+    def test_nobody_else_is_asked_in_its_place(self, sims, client, older):
+        knows, other = sims
+        knows.script(Answer(text="one", id="resp_1"), Failure(429, "slow down"))
+        client.responses.create(model="m", input="1", **older)
+        with pytest.raises(openai.RateLimitError):
+            client.responses.create(model="m", input="2", previous_response_id="resp_1")
+        for ask in (client.responses.create, client.responses.compact):
+            with pytest.raises(openai.BadRequestError, match="resp_1") as caught:
+                ask(model="elsewhere", input="2", previous_response_id="resp_1")
+            assert caught.value.code == "previous_response_not_found"
+        assert not other.requests
+
+    def test_an_answer_that_it_does_not_know_leads_no_further(self, sims, client, older):
+        # Translated for the sake of the suffix, so the answer has an id of the proxy's own.
+        first = client.responses.create(model="m(high)", input="1", **older)
+        with pytest.raises(openai.BadRequestError, match="(resp|conv)_older") as caught:
+            client.responses.create(model="m", input="2", previous_response_id=first.id)
+        assert caught.value.code == "previous_response_not_found"
+        assert len(sims[0].requests) == 1
+        assert not sims[1].requests
+
+    def test_an_id_that_was_given_twice_is_no_endless_chain(self, sims, client):
+        knows, other = sims
+        knows.script(
+            *(Answer(text="x", id=name) for name in ("resp_1", "resp_2", "resp_1")),
+            Failure(429, "slow down"),
+        )
+        client.responses.create(model="m", input="1", previous_response_id="resp_2")
+        client.responses.create(model="m", input="2", previous_response_id="resp_1")
+        client.responses.create(model="m", input="3", previous_response_id="resp_2")
+        with pytest.raises(openai.RateLimitError):
+            client.responses.create(model="m", input="4", previous_response_id="resp_1")
+        assert not other.requests
+
+
 def test_references_to_items_are_written_out(sim, client):
     sim.script(Answer(text="Hello Ada."), Answer(text="Ada."))
     first = client.responses.create(model="to-anthropic", input="I am Ada.")

@@ -414,6 +414,20 @@ def test_what_only_the_line_knew_cannot_be_told_again_and_that_is_said(proxy, si
     assert len(sim.requests) == 2
 
 
+@pytest.mark.parametrize("section", ["codex-api-key", "xai-api-key"])
+def test_what_only_the_line_knew_goes_on_there_though_the_end_of_it_is_kept(
+    sim, start_proxy, section
+):
+    proxy = start_proxy(config(sim, section=section))
+    proxy.runtime.app.sockets.memory.most = 1
+    with opened(proxy) as ws:
+        last = ask(ws, "one")
+        for text in ("two", "three"):
+            last = ws.ask(model=MODEL, input=text, previous_response_id=last["id"])
+    assert len(sim.last.known) == 5
+    assert len(sim.handshakes) == 1
+
+
 def test_a_response_that_nobody_gave_is_refused_in_words(proxy, sim):
     with opened(proxy) as ws:
         status, error = ws.refusal(model=MODEL, input="x", previous_response_id="resp_other")

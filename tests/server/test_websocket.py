@@ -211,6 +211,22 @@ def test_what_the_store_keeps_can_be_gone_on_from_on_another_connection(proxy, s
     assert [text for _, text in heard(sim.last)] == ["first", "One", "second", "Two", "third"]
 
 
+def test_the_end_of_a_conversation_is_not_taken_for_all_of_it(proxy, sim, ws):
+    sim.script(*(Answer(text="x", id=f"resp_{n}") for n in (1, 2, 3)))
+    common = {"model": "to-openai-responses"}
+    ws.ask(input="1", previous_response_id="resp_older", **common)
+    with opened(proxy) as other:
+        other.ask(input="2", previous_response_id="resp_1", **common)
+        other.ask(input="3", previous_response_id="resp_2", **common)
+        assert sim.last.body["previous_response_id"] == "resp_2"
+        assert heard(sim.last) == [("user", "3")]
+        for fields in ({"generate": False}, {"model": "to-gemini"}):
+            told = {**common, "input": "4", "previous_response_id": "resp_3", **fields}
+            status, error = other.refusal(**told)
+            assert (status, error["code"]) == (400, "previous_response_not_found")
+    assert len(sim.requests) == 3
+
+
 def test_nothing_of_one_connection_is_known_to_another(proxy, sim, ws):
     first = ws.ask(model="to-gemini", input="first", store=False)
     with opened(proxy) as other:

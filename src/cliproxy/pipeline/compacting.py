@@ -18,7 +18,7 @@ from cliproxy.ir.envelope import may_hold, wrap_summary
 from cliproxy.pipeline import continuing
 from cliproxy.pipeline.context import Reply, Request, decode_object
 from cliproxy.pipeline.gateway import Gateway
-from cliproxy.pipeline.kept import input_items, shown
+from cliproxy.pipeline.kept import gone, input_items, shown
 from cliproxy.pipeline.run import run
 
 _NOT_THERE: Final = frozenset({404, 405, 501})
@@ -43,6 +43,9 @@ async def compact(gateway: Gateway, request: Request) -> Reply:
     )
     continuing.able(request, candidates)
     if request.continued is not None:
+        if request.continued.only:
+            # There is no summary of what is not known.
+            raise gone(str(request.continued.previous))
         body = request.continued.body
     body.pop("stream", None)
     items = input_items(body)

@@ -18,10 +18,9 @@ from msgspec import Raw, Struct
 from cliproxy import providers
 from cliproxy.base import json
 from cliproxy.base.errors import BadRequest
-from cliproxy.base.json import Obj
 from cliproxy.dialects.sse import SseDecoder
 from cliproxy.pipeline import interacting
-from cliproxy.pipeline.context import Continued, Request, decode_object
+from cliproxy.pipeline.context import Continued, Peeked, Request, decode_object
 from cliproxy.pipeline.gateway import Gateway
 from cliproxy.pipeline.kept import (
     INTERACTIONS,
@@ -51,7 +50,8 @@ def continue_from(gateway: Gateway, request: Request) -> None:
     """Find what a request leans on and write it out in full.
 
     Raises `BadRequest` when it names something that is kept nowhere; a response that only an
-    upstream may know is left to the accounts that keep responses.
+    upstream may know is left to the accounts that keep responses. So is one whose beginning only
+    an upstream knows, to the account that gave it.
     """
     if request.dialect_id == INTERACTIONS:
         interacting.continue_from(gateway, request)
@@ -88,7 +88,21 @@ def continue_from(gateway: Gateway, request: Request) -> None:
         return
     before: list[Any] = []
     if last is not None:
-        before = store.history(last)
+        try:
+            before = store.history(last)
+        except BadRequest:
+            if last.account:
+                request.continued = Continued(
+                    body=body,
+                    account=last.account,
+                    previous=previous,
+                    session=last.session,
+                    only=True,
+                )
+            elif request.lines is None:
+                raise
+            # Else maybe the websocket knows it by which it was answered.
+            return
     elif kept is not None:
         before = list(kept.items)
     given = input_items(body)
@@ -112,16 +126,19 @@ def _resolved(
 ) -> list[Any] | None:
     """Put the items in place of references to them; None when one is not known here."""
     assert gateway.responses is not None
-    seen = {item.get("id") for item in before if isinstance(item, dict)}
+    # Anything may stand there, even what is in no set.
+    ids = (item.get("id") for item in before if isinstance(item, dict))
+    seen = {name for name in ids if isinstance(name, str)}
     found: list[Any] = []
     for item in given:
         if not isinstance(item, dict) or item.get("type") != "item_reference":
             found.append(item)
             continue
-        if item.get("id") in seen:
+        name = str(item.get("id"))
+        if name in seen:
             # It is part of what comes before anyway.
             continue
-        there = gateway.responses.item(client, str(item.get("id")))
+        there = gateway.responses.item(client, name)
         if there is None:
             return None
         found.append(there)
@@ -140,11 +157,19 @@ def _conversation(value: Any) -> str | None:
 
 
 def able(request: Request, candidates: list[Candidate]) -> list[Candidate]:
-    """Return who can answer a request that leans on what this proxy does not keep."""
+    """Return who can answer a request that leans on what this proxy does not keep.
+
+    Raises `BadRequest` when nobody can.
+    """
     if request.dialect_id == INTERACTIONS:
         return interacting.able(request, candidates)
-    peeked = request.peeked
-    if request.continued is not None or peeked is None:
+    peeked, continued = request.peeked, request.continued
+    if continued is not None and continued.only:
+        knowing = [c for c in candidates if c.account.id == continued.account]
+        if not knowing:
+            raise gone(str(continued.previous))
+        return knowing
+    if continued is not None or peeked is None:
         return candidates
     conversation = _conversation(peeked.conversation)
     if peeked.previous_response_id is None and conversation is None:
@@ -259,10 +284,10 @@ def _keep(
         dialect=request.dialect_id,
     )
     peeked = request.peeked
+    if continued is None and peeked is not None:
+        # What came before is known to others alone: without it this is no whole conversation.
+        entry.previous = _named(peeked, request.dialect_id)
     if request.dialect_id == INTERACTIONS:
-        if continued is None and peeked is not None and peeked.previous_interaction_id:
-            # Only the account knows what came before.
-            entry.previous = str(peeked.previous_interaction_id)
         store.put(entry)
         return
     if continued is not None and continued.conversation is not None:
@@ -270,13 +295,18 @@ def _keep(
         if kept is not None:
             store.extend(kept, entry.input() + entry.output())
     if peeked is None or peeked.store is not False:
-        if REFERENCE in request.body or entry.previous == response_id:
+        leans = REFERENCE in request.body or entry.previous == response_id
+        if leans and continued is not None and not continued.only:
             # What it refers to may be forgotten before it is.
-            entry.request = _standalone(request, continued)
+            entry.request = json.dumps(continued.body)
             entry.previous = None
         store.put(entry)
 
 
-def _standalone(request: Request, continued: Continued | None) -> bytes:
-    body: Obj = continued.body if continued is not None else decode_object(request.body)
-    return json.dumps(body)
+def _named(peeked: Peeked, dialect: str) -> str | None:
+    """Return the id of what a request says comes before it."""
+    if dialect == INTERACTIONS:
+        named = peeked.previous_interaction_id
+    else:
+        named = peeked.previous_response_id or _conversation(peeked.conversation)
+    return str(named) if named else None

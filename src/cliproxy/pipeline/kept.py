@@ -69,7 +69,9 @@ class Kept(Struct):
 
     @property
     def whole(self) -> bool:
-        """Whether the answer is here; else only its account has it."""
+        """Whether the answer is here, to its end; else only its account has it."""
+        if finished_id(self.response, self.dialect) is None:
+            return False
         return isinstance(json.loads(self.response).get(FORMS[self.dialect].output), list)
 
     def input(self) -> list[Any]:
@@ -82,7 +84,7 @@ class Kept(Struct):
         output = json.loads(self.response).get(form.output)
         if not isinstance(output, list):
             return []
-        return [o for o in output if not (isinstance(o, dict) and o.get("type") in form.repeats)]
+        return [o for o in output if _type(o) not in form.repeats]
 
 
 class Conversation(Struct):
@@ -178,10 +180,15 @@ class ResponseStore:
     def history(self, last: Kept) -> list[Any]:
         """Return all items up to and including a response, oldest first.
 
-        Raises `BadRequest` when a part of the chain is no longer kept.
+        Raises `BadRequest` when a part of the chain is no longer kept, or never was.
         """
         chain = [last]
+        met = {last.id}
         while (previous := chain[-1].previous) is not None:
+            if previous in met:
+                # Ids are the upstreams' own: one that is given twice stands for the latest answer.
+                raise gone(previous, last.dialect)
+            met.add(previous)
             before = self.response(last.client, previous, last.dialect)
             if before is None or not before.whole or len(chain) > _LONGEST_CHAIN:
                 raise gone(previous, last.dialect)
@@ -290,7 +297,7 @@ def input_steps(body: Obj) -> list[Any]:
     steps: list[Any] = []
     turn: list[Any] | None = None
     for item in given if isinstance(given, list) else ():
-        if not (isinstance(item, dict) and item.get("type") in _CONTENTS):
+        if _type(item) not in _CONTENTS:
             steps.append(item)
             turn = None
             continue
@@ -299,6 +306,12 @@ def input_steps(body: Obj) -> list[Any]:
             steps.append({"type": "user_input", "content": turn})
         turn.append(item)
     return steps
+
+
+def _type(item: Any) -> str:
+    """Return the type of an item; clients and upstreams may write anything there."""
+    kind = item.get("type") if isinstance(item, dict) else None
+    return kind if isinstance(kind, str) else ""
 
 
 _CONTENTS: Final = frozenset({"text", "image", "audio", "document", "video"})
@@ -325,7 +338,7 @@ def named(given: Any, seed: str) -> Obj:
     item: Obj = dict(given)
     item.setdefault("type", "message")
     if not item.get("id"):
-        prefix = _PREFIX.get(item["type"], "item_")
+        prefix = _PREFIX.get(_type(item), "item_")
         item["id"] = prefix + hashlib.sha256(seed.encode()).hexdigest()[:32]
     if item["type"] == "message":
         item.setdefault("status", "completed")

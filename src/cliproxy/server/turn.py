@@ -134,7 +134,8 @@ async def take(
         raise
     if heard.ended:
         # A reference in the request may stand for what only the store knows.
-        before = reading.continued.body["input"] if reading.continued is not None else None
+        known = reading.continued
+        before = known.body["input"] if known is not None and not known.only else None
         transcript.answered(turn, before, heard.response_id, heard.output)
         lines.answered(heard.response_id)
     if request is None:
@@ -168,7 +169,8 @@ def warm_up(gateway: Gateway, request: Request, *, now: float) -> list[bytes]:
     )
     continuing.continue_from(gateway, request)
     previous = request.peeked.previous_response_id if request.peeked is not None else None
-    if previous is not None and request.continued is None:
+    continued = request.continued
+    if previous is not None and (continued is None or continued.only):
         raise gone(str(previous))
     writer = request.dialect.writer(request.ir())
     start = Start(ids.with_prefix("resp_prewarm_"), request.model, int(now))
