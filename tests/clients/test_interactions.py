@@ -153,6 +153,69 @@ def test_the_answers_of_two_apis_are_not_mixed_up(sim, proxy, client):
         client.create(model="to-gemini", input="Hi", previous_interaction_id=response["id"])
 
 
+@pytest.mark.parametrize("told", [{}, {"steps": []}])
+def test_what_goes_on_in_the_background_is_known_to_its_account_alone(start_sim, start_proxy, told):
+    runs, other = start_sim(), start_sim()
+    proxy = start_proxy(f"""
+interactions-api-key:
+  - {{api-key: a, base-url: "{runs.url}", models: [{{name: gemini-3-pro-preview, alias: m}}]}}
+gemini-api-key:
+  - api-key: b
+    base-url: "{other.url}"
+    models: [{{name: gemini-3-pro-preview, alias: m}}, {{name: gemini-3-flash, alias: elsewhere}}]
+routing: {{strategy: fill-first}}
+""")
+    runs.script(Raw(json.dumps({**RUNNING, **told}).encode()), Answer("Short."), Failure(429, "no"))
+    ask = {"model": "m", "input": "Sum up.", "previous_interaction_id": "v1_job"}
+    assert post(proxy, PATH, {"model": "m", "input": "x", "background": True}).status_code == 200
+    assert post(proxy, PATH, ask).status_code == 200
+    assert runs.last.body["previous_interaction_id"] == "v1_job"
+    assert post(proxy, PATH, ask).status_code == 429
+    assert post(proxy, PATH, {**ask, "model": "elsewhere"}).status_code == 404
+    assert not other.requests
+
+
+def test_the_beginning_that_an_account_alone_knows_is_not_left_out(start_sim, start_proxy):
+    knows, other = start_sim(), start_sim()
+    proxy = start_proxy(f"""
+interactions-api-key:
+  - {{api-key: a, base-url: "{knows.url}", models: [{{name: gemini-3-pro-preview, alias: m}}]}}
+gemini-api-key:
+  - {{api-key: b, base-url: "{other.url}", models: [{{name: gemini-3-pro-preview, alias: m}}]}}
+routing: {{strategy: fill-first}}
+""")
+    knows.script(Answer("One."), Failure(429, "slow down"))
+    body = {"model": "m", "input": "Hi", "previous_interaction_id": "v1_older"}
+    first = post(proxy, PATH, body).json()["id"]
+    again = post(proxy, PATH, {**body, "previous_interaction_id": first})
+    assert again.status_code == 429
+    assert knows.last.body["previous_interaction_id"] == first
+    assert not other.requests
+
+
+@pytest.mark.parametrize("item", [{"type": []}, {"type": {}}, {"id": []}, 7])
+def test_an_item_of_no_type_is_at_fault_in_a_conversation_too(sim, proxy, item):
+    first = post(proxy, PATH, {"model": "to-gemini", "input": "Hi"}).json()["id"]
+    body = {"model": "to-gemini", "input": [item], "previous_interaction_id": first}
+    answer = post(proxy, PATH, body)
+    assert answer.status_code == 400
+    assert error_of("interactions", answer)[1] == "invalid_request"
+    assert len(sim.requests) == 1
+
+
+def test_half_an_emoji_hides_no_other_field(sim, proxy):
+    body = b'{"model":"to-gemini","input":"a \\ud83d"%b}'
+    sim.script(Answer("Hi."), Answer("Found."))
+    assert post(proxy, PATH, body % b',"store":false').status_code == 200
+    assert len(proxy.runtime.app.generation.gateway.responses) == 0
+    answer = post(proxy, PATH, body % b',"previous_interaction_id":"v1_unknown"')
+    assert answer.status_code == 404
+    assert "v1_unknown" in error_of("interactions", answer)[0]
+    answer = post(proxy, PATH, b'{"agent":"deep-research","input":"a \\ud83d"}')
+    assert answer.status_code == 200
+    assert sim.last.body["agent"] == "deep-research"
+
+
 # ---- what is kept ---------------------------------------------------------------------------------
 @pytest.mark.parametrize("upstream", DIALECTS)
 def test_an_interaction_is_got_and_deleted(sim, client, upstream):

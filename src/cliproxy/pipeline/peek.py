@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
+from msgspec.structs import fields
 
 from cliproxy.base import json
 from cliproxy.base.errors import BadRequest
@@ -19,6 +20,8 @@ from cliproxy.pipeline.context import Peeked, Request, json_type
 from cliproxy.routing.affinity import Session
 
 _peek: Final = msgspec.json.Decoder(Peeked)
+_PLAIN: Final = [f.name for f in fields(Peeked) if f.type is Any]
+_RAW: Final = {f.name: f.encode_name for f in fields(Peeked) if f.type is not Any}
 _TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 
 
@@ -40,7 +43,9 @@ def peek(body: bytes) -> Peeked:
         raise BadRequest(
             f"The request body must be a JSON object, not {json_type(value)}.", code="invalid_json"
         )
-    return Peeked(value.get("model"), value.get("stream"), value.get("prompt_cache_key"))
+    plain = {n: value[n] for n in _PLAIN if n in value}
+    raw = {n: Raw(json.dumps(value[wire])) for n, wire in _RAW.items() if wire in value}
+    return Peeked(**plain, **raw)
 
 
 def replace_model(body: bytes, model: str) -> bytes:

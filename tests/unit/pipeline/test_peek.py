@@ -3,8 +3,11 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from cliproxy.base.errors import BadRequest
+from cliproxy.base.json import dumps
+from cliproxy.pipeline.context import Peeked
 from cliproxy.pipeline.peek import peek, replace_model
 
 values = st.recursive(
@@ -41,8 +44,6 @@ def test_only_the_top_level_model_changes(before, after, model, new, indent, asc
 
 
 def _encoded(text):
-    from cliproxy.base.json import dumps
-
     return dumps(text)
 
 
@@ -56,8 +57,12 @@ def test_peek_reads_model_and_stream():
     assert (seen.model, seen.stream) == ("m", True)
 
 
-def test_peek_survives_half_an_emoji():
-    assert peek(b'{"model":"m","x":"\\ud83d"}').model == "m"
+def test_half_an_emoji_hides_nothing():
+    names = [f.encode_name for f in fields(Peeked)]
+    whole = {name: [f"{name} \u00e9", 1] for name in names}
+    assert peek(dumps({**whole, "x": "\ud83d"})) == peek(dumps(whole))
+    assert peek(b'{"x":"\\ud83d"}') == Peeked()
+    assert bytes(peek(b'{"input":"\\ud83d"}').input) == b'"\\ud83d"'
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"null", b"1", b"\xff", b"{'a':1}"])
