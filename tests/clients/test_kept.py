@@ -394,6 +394,31 @@ class TestConversations:
             client.responses.create(model="to-anthropic", input="?", conversation="conv_x")
         assert not sim.requests
 
+    @pytest.mark.parametrize("kind", [[], {}, 7, True])
+    def test_the_type_of_an_item_is_a_word(self, client, kind):
+        items = [{"role": "user", "content": "a"}, {"type": kind}]
+        conversation = client.conversations.create()
+        for ask in (
+            lambda: client.conversations.create(items=items),
+            lambda: client.conversations.items.create(conversation.id, items=items),
+        ):
+            with pytest.raises(openai.BadRequestError, match="type") as caught:
+                ask()
+            assert caught.value.param == "items[1].type"
+
+    def test_an_id_that_is_no_word_is_at_fault_beside_references_too(self, sim, client):
+        items = [{"role": "user", "content": "a", "id": ["x"]}, {"role": "user", "content": "b"}]
+        conversation = client.conversations.create(items=items)
+        known = client.conversations.items.list(conversation.id).data[0].id
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.responses.create(
+                model="to-anthropic",
+                input=[{"type": "item_reference", "id": known}],
+                conversation=conversation.id,
+            )
+        assert caught.value.param == "input[0].id"
+        assert not sim.requests
+
     def test_it_excludes_a_previous_response(self, client):
         with pytest.raises(openai.BadRequestError, match="together"):
             client.responses.create(

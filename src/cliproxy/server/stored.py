@@ -146,6 +146,9 @@ def _items(body: Obj) -> list[Any]:
         return []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise BadRequest("The field 'items' must be an array of items.", param="items")
+    for n, item in enumerate(items):
+        if not isinstance(item.get("type", ""), str | None):
+            raise BadRequest("The type of an item must be a string.", param=f"items[{n}].type")
     if len(items) > _MOST_ITEMS:
         raise BadRequest(f"At most {_MOST_ITEMS} items can be added at once.", param="items")
     return items
