@@ -134,3 +134,22 @@ def named_frame(event: bytes, data: bytes) -> bytes:
 
 COMMENT: Final = b": keep-alive\n\n"
 DONE: Final = b"data: [DONE]\n\n"
+
+
+def last_frame_end(chunk: bytes, held: list[bytes]) -> int:
+    """Return where the last complete frame ends in `chunk`, 0 if none does.
+
+    `held` is what came before it since the last end.
+    """
+    end = max(chunk.rfind(b"\n\n") + 2, chunk.rfind(b"\r\n\r\n") + 4 if b"\r" in chunk else 0)
+    if end > 1 and (chunk[end - 2 : end] == b"\n\n" or chunk[end - 4 : end] == b"\r\n\r\n"):
+        return end
+    if held and chunk[:1] in (b"\n", b"\r"):
+        # The blank line was cut by the read boundary.
+        before = b"".join(held[-3:])[-3:]
+        joint = before + chunk[:3]
+        for blank in (b"\r\n\r\n", b"\n\n"):
+            at = joint.find(blank)
+            if at >= 0:
+                return max(0, at + len(blank) - len(before))
+    return 0

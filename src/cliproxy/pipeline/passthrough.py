@@ -20,7 +20,7 @@ from cliproxy.base import redact
 from cliproxy.base.errors import GatewayError, UpstreamBroken
 from cliproxy.base.json import Obj
 from cliproxy.dialects import Dialect, Framing
-from cliproxy.dialects.sse import MAX_EVENT, Frame, SseDecoder
+from cliproxy.dialects.sse import MAX_EVENT, Frame, SseDecoder, last_frame_end
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.events import Error
 from cliproxy.ir.fold import to_exception
@@ -184,7 +184,7 @@ class Passthrough:
                     if out := array.feed(chunk):
                         yield out
                     continue
-                end = _last_frame_end(chunk, held)
+                end = last_frame_end(chunk, held)
                 if not end:
                     held.append(chunk)
                     held_size += len(chunk)
@@ -281,19 +281,3 @@ def _may_fail(data: bytes, event: str = "") -> bool:
     return (
         b'"error"' in data or b"event: error" in data or b"event:error" in data or event == "error"
     )
-
-
-def _last_frame_end(chunk: bytes, held: list[bytes]) -> int:
-    """Return where the last complete frame ends in `chunk`, 0 if none does."""
-    end = max(chunk.rfind(b"\n\n") + 2, chunk.rfind(b"\r\n\r\n") + 4 if b"\r" in chunk else 0)
-    if end > 1 and (chunk[end - 2 : end] == b"\n\n" or chunk[end - 4 : end] == b"\r\n\r\n"):
-        return end
-    if held and chunk[:1] in (b"\n", b"\r"):
-        # The blank line was cut by the read boundary.
-        before = b"".join(held[-3:])[-3:]
-        joint = before + chunk[:3]
-        for blank in (b"\r\n\r\n", b"\n\n"):
-            at = joint.find(blank)
-            if at >= 0:
-                return max(0, at + len(blank) - len(before))
-    return 0

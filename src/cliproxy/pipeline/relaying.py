@@ -10,6 +10,7 @@ from cliproxy import dialects
 from cliproxy.account.model import Account
 from cliproxy.base import redact
 from cliproxy.base.errors import GatewayError, NotFound, UpstreamBroken
+from cliproxy.dialects.sse import last_frame_end
 from cliproxy.ir.caps import Caps
 from cliproxy.pipeline.answering import JSON, SSE
 from cliproxy.pipeline.context import Reply
@@ -91,19 +92,23 @@ async def _answer(response: UpstreamResponse, secrets: set[str]) -> Reply:
 
 async def _events(response: UpstreamResponse, secrets: set[str]) -> AsyncGenerator[bytes, None]:
     """Pass whole events on as they come."""
-    held = b""
+    held: list[bytes] = []
+    size = 0
     try:
         async with aclosing(response.chunks()) as chunks:
             async for chunk in chunks:
-                held += chunk
-                end = held.rfind(b"\n\n") + 2
-                if end > 1:
-                    yield _without(held[:end], secrets)
-                    held = held[end:]
-                elif len(held) > _LONGEST:
+                end = last_frame_end(chunk, held)
+                if end:
+                    yield _without(b"".join([*held, chunk[:end]]), secrets)
+                    held, size = [], 0
+                    chunk = chunk[end:]  # noqa: PLW2901  # the rest of it
+                if chunk:
+                    held.append(chunk)
+                    size += len(chunk)
+                if size > _LONGEST:
                     raise UpstreamBroken("The upstream sent one event that is too large.")
         if held:
-            yield _without(held, secrets)
+            yield _without(b"".join(held), secrets)
     except GatewayError as err:
         clean(err, secrets)
         yield dialects.get(INTERACTIONS).stream_error(err)
