@@ -243,23 +243,25 @@ def _require(schema: Obj, *, root: bool) -> None:
         schema["required"] = ["_"]
 
 
-def _stand_ins(schema: Any) -> StandIns:
-    """Return what `_require` has put into a schema."""
-    if not isinstance(schema, dict):
-        return StandIns()
-    names: set[str] = set()
-    inside: dict[str, StandIns] = {}
-    properties = schema.get("properties")
-    for name, sub in properties.items() if isinstance(properties, dict) else ():
-        if isinstance(sub, _StandIn):
-            names.add(name)
-        elif found := _stand_ins(sub):
-            inside[name] = found
-    for sub in (schema.get("items"), *(schema.get("anyOf") or ())):
-        found = _stand_ins(sub)
-        names |= found.names
-        inside.update(found.inside)
-    return StandIns(frozenset(names), inside)
+def _stand_ins(*schemas: Any) -> StandIns:
+    """Return what `_require` has put into schemas of one value, and none of them declares."""
+    asked: dict[str, list[Any]] = {}
+    put: set[str] = set()
+    waiting = list(schemas)
+    while waiting:
+        schema = waiting.pop()
+        if not isinstance(schema, dict):
+            continue
+        waiting += [schema.get("items"), *(schema.get("anyOf") or ())]
+        properties = schema.get("properties")
+        for name, sub in properties.items() if isinstance(properties, dict) else ():
+            if isinstance(sub, _StandIn):
+                put.add(name)
+            else:
+                asked.setdefault(name, []).append(sub)
+    # Nobody can tell which of several schemas a value was made for.
+    inside = {name: found for name, subs in asked.items() if (found := _stand_ins(*subs))}
+    return StandIns(frozenset(put - asked.keys()), inside)
 
 
 PROVIDER: Final = Antigravity()

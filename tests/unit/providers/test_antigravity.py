@@ -47,6 +47,11 @@ EMPTY = {"type": "object", "properties": {}}
 LOOSE = {"type": "object", "properties": {"a": {"type": "string"}}}
 
 
+def either(*schemas):
+    """Return the schema of an object with a member `o` that is any of several things."""
+    return {"type": "object", "properties": {"o": {"anyOf": list(schemas)}}}
+
+
 class TestStandIns:
     """What had to be declared for the upstream's sake is not in the calls that clients see."""
 
@@ -98,6 +103,24 @@ class TestStandIns:
                 {"type": "object", "properties": {"o": EMPTY}},
                 {"o": {"reason": "why"}, "reason": "kept"},
                 {"o": {}, "reason": "kept"},
+            ),
+            (
+                either(OPEN, EMPTY),
+                {"o": {"reason": "why", "b": 1}},
+                {"o": {"b": 1}},
+            ),
+            (
+                either({"type": "object", "properties": {"reason": {"type": "string"}}}, EMPTY),
+                {"o": {"reason": "mine"}},
+                {"o": {"reason": "mine"}},
+            ),
+            (
+                either(
+                    {"type": "object", "properties": {"p": EMPTY}},
+                    {"type": "object", "properties": {"p": LOOSE, "q": EMPTY}},
+                ),
+                {"o": {"p": {"reason": "why", "a": "x", "_": True}, "q": {"reason": "why"}}},
+                {"o": {"p": {"a": "x"}, "q": {}}},
             ),
         ],
     )
