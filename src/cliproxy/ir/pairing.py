@@ -258,6 +258,7 @@ def tell_apart(messages: Sequence[Message]) -> tuple[Message, ...]:
     if len(set(calls)) == len(calls):
         return tuple(messages)
     seen: Counter[str] = Counter()
+    taken: set[str] = set()
     given: dict[str, deque[str]] = {}
     """What the calls of the turn are called now, by the id they had."""
     out: list[Message] = []
@@ -267,9 +268,12 @@ def tell_apart(messages: Sequence[Message]) -> tuple[Message, ...]:
             given = {}
         for part in message.parts:
             if _runs_here(part):
-                seen[part.id] += 1
-                times = seen[part.id]
-                known = part.id if times == 1 else f"{part.id}~{times}"
+                known = part.id
+                while known in taken:
+                    # The client may have made an id like that itself.
+                    seen[part.id] += 1
+                    known = f"{part.id}~{seen[part.id] + 1}"
+                taken.add(known)
                 given.setdefault(part.id, deque()).append(known)
                 parts.append(structs.replace(part, id=known))
             elif isinstance(part, ToolResult) and (ids := given.get(part.call_id)):

@@ -245,13 +245,31 @@ def test_edge_93_an_id_used_again_becomes_another_and_its_results_with_it():
     ]
 
 
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        (["c", "c", "c~2"], ["c", "c~2", "c~2~2"]),
+        (["c", "c~2", "c"], ["c", "c~2", "c~3"]),
+        (["c~2", "c", "c", "c"], ["c~2", "c", "c~3", "c~4"]),
+        (["c", "c", "c~2", "c~2"], ["c", "c~2", "c~2~2", "c~2~3"]),
+    ],
+)
+def test_an_id_that_looks_like_one_told_apart_is_told_apart_too(ids, told):
+    history = [said(*map(call, ids)), user(*(result(name, str(n)) for n, name in enumerate(ids)))]
+    calls, results = tell_apart(pair(history, Losses(), orphans="drop"))
+    assert [p.id for p in calls.parts] == told
+    assert sorted((p.call_id, p.parts[0].text) for p in results.parts) == sorted(
+        (known, str(n)) for n, known in enumerate(told)
+    )
+
+
 def test_ids_that_are_all_different_stay():
     history = tuple(pair([said(A, B), user(result("a"), result("b"))], Losses(), orphans="drop"))
     assert tell_apart(history) == history
 
 
 # ---- any history ------------------------------------------------------------------------------
-IDS = st.sampled_from(["a", "b", "c", ""])
+IDS = st.sampled_from(["a", "b", "a~2", "a~2~2", ""])
 NAMES = st.sampled_from(["f", "g"])
 TEXTS = st.builds(Text, st.sampled_from(["x", "y", "z"]))
 CALLS = st.builds(call, IDS, NAMES)
