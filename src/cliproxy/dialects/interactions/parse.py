@@ -123,10 +123,10 @@ def _output(body: Obj) -> tuple[OutputFormat, Json]:
         where = f"{_FORMAT}[{number}]" if isinstance(given, list) else _FORMAT
         wire = fields.as_obj(item, where)
         shape = wire.get("type")
-        if shape not in _SHAPES:
+        if not isinstance(shape, str) or shape not in _SHAPES:
             schema = wire  # a schema as it is
             continue
-        modalities.append(str(shape))
+        modalities.append(shape)
         if shape == "text":
             mime = fields.text(wire, "mime_type", where) or mime
             schema = fields.obj_of(wire, "schema", where) or schema

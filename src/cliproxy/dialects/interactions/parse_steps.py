@@ -226,13 +226,18 @@ def _of_object(given: Json, at: str) -> tuple[Part, ...]:
     if isinstance(given, dict) and given.keys() == {"content"}:
         inner = given["content"]
         if isinstance(inner, list) and all(
-            isinstance(item, dict) and item.get("type") in CONTENTS for item in inner
+            isinstance(item, dict) and _kind_of(item) in CONTENTS for item in inner
         ):
             return tuple(
                 content(fields.as_obj(item, at), f"{at}.content[{n}]")
                 for n, item in enumerate(inner)
             )
     return (Text(json.dumps_str(given)),)
+
+
+def _kind_of(wire: Obj) -> str:
+    kind = wire.get("type")
+    return kind if isinstance(kind, str) else ""
 
 
 def _server_call(wire: Obj, kind: str, where: str) -> ToolCall:

@@ -1,0 +1,32 @@
+"""What clients of the Interactions API send, and what becomes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from cliproxy.base.errors import BadRequest
+from cliproxy.dialects import ParseMeta, get
+from cliproxy.ir.caps import Caps
+
+DIALECT = get("interactions")
+
+
+def parsed(**body):
+    return DIALECT.parse({"model": "m", "input": "Hi", **body}, ParseMeta())
+
+
+# ---- the form of the answer -----------------------------------------------------------------------
+def test_a_schema_of_several_types_is_a_schema():
+    schema = {"type": ["object", "null"], "properties": {"a": {"type": "string"}}}
+    output = parsed(response_format=schema).output
+    assert (output.kind, output.schema) == ("json_schema", schema)
+
+
+# ---- results --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", [[], {}, None, 1])
+def test_a_result_that_only_looks_like_contents_is_an_object(kind):
+    given = {"content": [{"type": kind}]}
+    (message,) = parsed(input=[{"type": "function_result", "call_id": "c", "result": given}]).messages
+    (result,) = message.parts
+    assert result.extras == {"native": given}
+    assert result.parts[0].text.startswith('{"content":[')
