@@ -102,10 +102,18 @@ def named(req: IRRequest, losses: Iterable[Loss]) -> tuple[Loss, ...]:
 
 def message(req: IRRequest, index: int) -> str:
     """Return the client's path of `req.messages[index]`, as near as its dialect lets us tell."""
-    return _base(req, index, _items(req) if req.source == "openai-responses" else [])
+    return _base(req, index, *_places(req))
 
 
-def _base(req: IRRequest, index: int, items: list[int]) -> str:
+def _places(req: IRRequest) -> tuple[list[int], list[str]]:
+    """Return what `_base` is to know of the whole input, which is long: once for all messages."""
+    return (
+        _items(req) if req.source == "openai-responses" else [],
+        _turns(req) if req.source == "interactions" else [],
+    )
+
+
+def _base(req: IRRequest, index: int, items: list[int], turns: list[str]) -> str:
     match req.source:
         case "openai-chat":
             # Leading system messages are not among the IR messages.
@@ -121,7 +129,6 @@ def _base(req: IRRequest, index: int, items: list[int]) -> str:
                 return "input"
             return f"input[{items[index] if index < len(items) else index}]"
         case "interactions":
-            turns = _turns(req)
             return turns[index] if index < len(turns) else "input"
         case _:
             return "prompt"
@@ -338,9 +345,9 @@ class Paths:
     def _learn(self) -> None:
         self._known = True
         req = self._req
-        items = _items(req) if req.source == "openai-responses" else []
+        items, turns = _places(req)
         for index, said in enumerate(req.messages):
-            paths = _parts(req, _base(req, index, items), said.parts)
+            paths = _parts(req, _base(req, index, items, turns), said.parts)
             for inner, path in zip(said.parts, paths, strict=True):
                 self._add(inner, path)
 
