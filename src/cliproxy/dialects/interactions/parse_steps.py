@@ -55,23 +55,27 @@ def parse_input(value: Json) -> tuple[Message, ...]:
     else:
         raise fields.wrong_type("input", "a string, an object or an array", value)
     messages: list[Message] = []
-    open_turn = False
+    turn: list[Part] = []
+    """Contents in a row so far."""
+
+    def close() -> None:
+        if turn:
+            messages.append(Message("user", tuple(turn)))
+            turn.clear()
+
     for number, item in enumerate(value):
         where = fields.path(base, number) if base else "input"
         if isinstance(item, str):
-            parts: tuple[Part, ...] = (Text(item),)
+            turn.append(Text(item))
+            continue
+        wire = fields.as_obj(item, where)
+        kind = fields.need_text(wire, "type", where)
+        if kind in CONTENTS:
+            turn.append(content(wire, where))
         else:
-            wire = fields.as_obj(item, where)
-            kind = fields.need_text(wire, "type", where)
-            if kind not in CONTENTS:
-                messages.append(_step(wire, kind, where))
-                open_turn = False
-                continue
-            parts = (content(wire, where),)
-        if open_turn:
-            parts = (*messages.pop().parts, *parts)
-        messages.append(Message("user", parts))
-        open_turn = True
+            close()
+            messages.append(_step(wire, kind, where))
+    close()
     return tuple(settle(messages))
 
 

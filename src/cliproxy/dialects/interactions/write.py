@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from cliproxy.base import ids, json
 from cliproxy.base.json import Obj
@@ -44,6 +44,8 @@ from cliproxy.ir.request import IRRequest, Sig
 from cliproxy.ir.serialise import Serialiser
 from cliproxy.ir.usage import NOTHING
 
+_MOST: Final = 253402300800
+"""The year 10000 in seconds. Upstreams exist that count milliseconds."""
 DONE = b"event: done\ndata: [DONE]\n\n"
 _LATER = ("arguments", "result", "is_error", "signature")
 """What a delta brings to a step of a tool that Google runs."""
@@ -133,7 +135,9 @@ class InteractionsWriter:
 
     def _announce(self) -> Obj:
         if self._interaction is None:
-            created = self._start.created or time.time()  # noqa: TID251  # a label, not a clock
+            created = self._start.created
+            if not 0 < created < _MOST:
+                created = int(time.time())  # noqa: TID251  # a label, not a clock
             agent = self._req.extras.get("agent")
             self._interaction = {
                 "id": ids.with_prefix("v1_", self._start.id),
@@ -339,7 +343,7 @@ class InteractionsWriter:
         self._close_output()
         finish = self._finish or Finish("stop")
         status = STATUSES[finish.reason]
-        if status == "completed" and any(s["type"] == "function_call" for s in self._steps):
+        if status == "completed" and any(s.get("type") == "function_call" for s in self._steps):
             status = "requires_action"
         interaction["status"] = status
         interaction["updated"] = _iso(time.time())  # noqa: TID251  # a label, not a clock

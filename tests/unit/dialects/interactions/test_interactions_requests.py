@@ -30,3 +30,11 @@ def test_a_result_that_only_looks_like_contents_is_an_object(kind):
     (result,) = message.parts
     assert result.extras == {"native": given}
     assert result.parts[0].text.startswith('{"content":[')
+
+
+# ---- turns ----------------------------------------------------------------------------------------
+def test_contents_in_a_row_are_one_turn():
+    said = ["a", {"type": "text", "text": "b"}, {"type": "user_input", "content": "c"}, "d", "e"]
+    turns = [[p.text for p in m.parts] for m in parsed(input=said).messages]
+    assert turns == [["a", "b"], ["c"], ["d", "e"]]
+    assert {m.role for m in parsed(input=said).messages} == {"user"}

@@ -6,7 +6,9 @@ import pytest
 from tests.unit.dialects.test_long_conversations import worked
 
 from cliproxy.dialects import ParseMeta, get
+from cliproxy.dialects.interactions import parse_steps
 from cliproxy.ir.caps import Caps
+from cliproxy.ir.request import Message
 
 DIALECT = get("interactions")
 CAPS = Caps(model="up")
@@ -50,3 +52,15 @@ def test_twice_the_input_is_twice_the_work(said, target):
         return [str(loss.field) for loss in get(target).build(req, CAPS).losses]
 
     assert twice(run, SAID[said]) < 2.15
+
+
+def test_contents_in_a_row_are_put_into_their_turn_once(monkeypatch):
+    put = []
+
+    def message(role, parts, **more):
+        put.append(len(parts))
+        return Message(role, parts, **more)
+
+    monkeypatch.setattr(parse_steps, "Message", message)
+    (turn,) = parse_steps.parse_input(["a"] * 1000)
+    assert len(turn.parts) == sum(put) == 1000

@@ -1,0 +1,40 @@
+"""What clients of the Interactions API get."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cliproxy.dialects import get
+from cliproxy.ir.caps import Caps
+from cliproxy.ir.events import BlockStart, BlockStop, End, Finish, Start, TextDelta
+from cliproxy.ir.fold import fold
+from cliproxy.ir.request import IRRequest
+
+DIALECT = get("interactions")
+ASKED = IRRequest(model="m", source="interactions", messages=())
+
+
+def whole(*events):
+    return json.loads(DIALECT.render(fold(events), ASKED))
+
+
+@pytest.mark.parametrize("created", [0, -1, 1767225600000, 253402300800, 10**30])
+def test_a_time_that_is_none_is_now(created):
+    said = (BlockStart(0, "text"), TextDelta(0, "Hi"), BlockStop(0), Finish("stop"), End())
+    answer = whole(Start("a", "m", created), *said)
+    assert "2025" < answer["created"] <= answer["updated"]
+    assert len(answer["created"]) == len("2026-01-01T00:00:00Z")
+
+
+def test_the_time_of_the_upstream_is_told():
+    answer = whole(Start("a", "m", 1767225600), Finish("stop"), End())
+    assert answer["created"] == "2026-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("step", [{"foo": 1}, {"type": None}, {"type": [], "content": []}])
+def test_a_step_without_a_type_is_passed_on(step):
+    body = json.dumps({"id": "a", "status": "completed", "steps": [step]}).encode()
+    answer = whole(*DIALECT.reader(Caps()).whole(body))
+    assert (answer["status"], answer["steps"]) == ("completed", [step])
