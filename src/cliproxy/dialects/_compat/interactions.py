@@ -16,7 +16,7 @@ FIELDS: Final = {
     "stream": "KKK-K Gemini streams by another URL",
     "store": "DK--K not storing is what the others do; the proxy keeps what is to be stored",
     "previous_interaction_id": "RRRRK unless the proxy keeps it: then the conversation is sent",
-    "background": "RRRRK",
+    "background": "RRRRR kept where the request goes on as it came",
     "continuation_token": "RRRRK",
     "cached_content": "DDDDK",
     "environment.**": "DDDDK",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
+from cliproxy.base.errors import Unsupported
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import where
 from cliproxy.dialects._merge import merged
@@ -36,6 +37,14 @@ def build(req: IRRequest, caps: Caps, operation: Operation) -> Built:  # noqa: A
     own = req.source == "interactions"
     if not own:
         refuse_foreign_state(req)
+    elif req.extras.get("background"):
+        # What is read and written anew comes to its end here; a job that runs on does not.
+        raise Unsupported(
+            "A request that is translated is not worked on in the background; send it without"
+            " 'background'.",
+            param="background",
+            next_account=False,
+        )
     losses = Losses()
     names = NameMap.of(req, GEMINI)
     body: Obj = {} if own and req.extras.get("agent") else {"model": caps.model}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cliproxy.base.errors import BadRequest
+from cliproxy.base.errors import BadRequest, Unsupported
 from cliproxy.dialects import ParseMeta, get
 from cliproxy.ir.caps import Caps
 
@@ -38,3 +38,16 @@ def test_contents_in_a_row_are_one_turn():
     turns = [[p.text for p in m.parts] for m in parsed(input=said).messages]
     assert turns == [["a", "b"], ["c"], ["d", "e"]]
     assert {m.role for m in parsed(input=said).messages} == {"user"}
+
+
+# ---- the background -------------------------------------------------------------------------------
+@pytest.mark.parametrize("whose", [{"model": "m"}, {"model": None, "agent": "a"}])
+def test_what_has_to_be_translated_is_not_worked_on_in_the_background(whose):
+    req = DIALECT.parse({**whose, "input": "Hi", "background": True}, ParseMeta())
+    with pytest.raises(Unsupported) as caught:
+        DIALECT.build(req, Caps(model="up"))
+    assert (caught.value.param, caught.value.next_account) == ("background", False)
+
+
+def test_no_work_in_the_background_is_no_hindrance():
+    assert "background" not in DIALECT.build(parsed(background=False), Caps(model="up")).body
