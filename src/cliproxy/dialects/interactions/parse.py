@@ -124,12 +124,12 @@ def _output(body: Obj) -> tuple[OutputFormat, Json]:
         wire = fields.as_obj(item, where)
         shape = wire.get("type")
         if not isinstance(shape, str) or shape not in _SHAPES:
-            schema = wire  # a schema as it is
+            schema = _only(schema, wire, where)  # a schema as it is
             continue
         modalities.append(shape)
         if shape == "text":
             mime = fields.text(wire, "mime_type", where) or mime
-            schema = fields.obj_of(wire, "schema", where) or schema
+            schema = _only(schema, fields.obj_of(wire, "schema", where), where)
             if other := fields.rest(wire, _TEXT_FORMAT):
                 rest.append(other)
         elif len(wire) > 1:
@@ -150,6 +150,12 @@ def _output(body: Obj) -> tuple[OutputFormat, Json]:
             return OutputFormat("text", modalities=wanted), told
         case _:
             return OutputFormat(modalities=wanted), told
+
+
+def _only(before: Obj | None, schema: Obj | None, where: str) -> Obj | None:
+    if before and schema:
+        raise fields.invalid(where, "an answer has one schema, and there is another before this.")
+    return schema or before
 
 
 def _safety(item: Json, where: str) -> dict[str, Any]:

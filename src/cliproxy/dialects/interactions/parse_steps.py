@@ -15,7 +15,7 @@ from cliproxy.dialects.interactions import steps
 from cliproxy.dialects.interactions.wire import CONTENT, CONTENTS
 from cliproxy.ir import envelope
 from cliproxy.ir.envelope import received
-from cliproxy.ir.media import OCTETS, clean_base64, sniff
+from cliproxy.ir.media import OCTETS, clean_base64, parse_data_url, sniff
 from cliproxy.ir.request import (
     Audio,
     Document,
@@ -35,6 +35,7 @@ from cliproxy.ir.request import (
     Video,
 )
 
+_HOST = "generativelanguage.googleapis.com"
 _TURN = frozenset({"type", "content"})
 _THOUGHT = frozenset({"type", "signature", "summary"})
 _CALL = frozenset({"type", "id", "name", "arguments", "signature"})
@@ -151,7 +152,11 @@ def _media(wire: Obj, where: str) -> Inline | Url | FileId:
     uri = fields.text(wire, "uri", where)
     if not uri:
         raise fields.missing(f"{where}.data", "Give data or uri.")
-    ours = "generativelanguage.googleapis.com" in uri or not uri.startswith(("http", "gs:"))
+    said = uri.lower()
+    if said.startswith("data:"):
+        inline = parse_data_url(uri, where=f"{where}.uri")
+        return Inline(mime, inline.b64) if mime else inline
+    ours = _HOST in said or not said.startswith(("http://", "https://", "gs://"))
     return FileId(uri, "gemini", mime) if ours else Url(uri, mime)
 
 

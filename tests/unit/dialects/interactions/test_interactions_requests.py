@@ -7,6 +7,7 @@ import pytest
 from cliproxy.base.errors import BadRequest, Unsupported
 from cliproxy.dialects import ParseMeta, get
 from cliproxy.ir.caps import Caps
+from cliproxy.ir.request import FileId, Inline, Url
 
 DIALECT = get("interactions")
 
@@ -20,6 +21,23 @@ def test_a_schema_of_several_types_is_a_schema():
     schema = {"type": ["object", "null"], "properties": {"a": {"type": "string"}}}
     output = parsed(response_format=schema).output
     assert (output.kind, output.schema) == ("json_schema", schema)
+
+
+BARE = {"type": "object", "properties": {"a": {"type": "string"}}}
+OTHER = {"type": "array", "items": BARE}
+WRAPPED = {"type": "text", "schema": BARE}
+
+
+@pytest.mark.parametrize("formats", [[BARE, OTHER], [WRAPPED, OTHER], [OTHER, WRAPPED]])
+def test_of_two_schemas_none_is_left_out_in_silence(formats):
+    with pytest.raises(BadRequest) as caught:
+        parsed(response_format=formats)
+    assert caught.value.param == "response_format[1]"
+
+
+@pytest.mark.parametrize("formats", [[BARE], [{"type": "text"}, BARE], [BARE, {"type": "audio"}]])
+def test_one_schema_of_a_list_is_the_schema(formats):
+    assert parsed(response_format=formats).output.schema == BARE
 
 
 # ---- results --------------------------------------------------------------------------------------
@@ -51,3 +69,43 @@ def test_what_has_to_be_translated_is_not_worked_on_in_the_background(whose):
 
 def test_no_work_in_the_background_is_no_hindrance():
     assert "background" not in DIALECT.build(parsed(background=False), Caps(model="up")).body
+
+
+# ---- files ----------------------------------------------------------------------------------------
+PICTURE = "iVBORw0KGgo="
+
+
+@pytest.mark.parametrize(
+    ("uri", "media"),
+    [
+        ("https://x/y.png", Url("https://x/y.png")),
+        ("HTTPS://x/y.png", Url("HTTPS://x/y.png")),
+        ("Http://x/y.png", Url("Http://x/y.png")),
+        ("GS://bucket/y", Url("GS://bucket/y")),
+        ("files/abc", FileId("files/abc", "gemini")),
+        ("httpfiles/abc", FileId("httpfiles/abc", "gemini")),
+        (f"data:image/png;base64,{PICTURE}", Inline("image/png", PICTURE)),
+        (f"DATA:;base64,{PICTURE}", Inline("image/png", PICTURE)),
+    ],
+)
+def test_what_an_address_is_its_scheme_tells(uri, media):
+    (message,) = parsed(input=[{"type": "image", "uri": uri}]).messages
+    assert message.parts[0].media == media
+
+
+def test_a_file_of_google_is_known_by_its_host():
+    uri = "HTTPS://GenerativeLanguage.googleapis.com/v1beta/files/abc"
+    (message,) = parsed(input=[{"type": "image", "uri": uri}]).messages
+    assert message.parts[0].media == FileId(uri, "gemini")
+
+
+def test_the_type_a_client_names_is_that_of_its_data():
+    item = {"type": "image", "uri": f"data:;base64,{PICTURE}", "mime_type": "image/webp"}
+    (message,) = parsed(input=[item]).messages
+    assert message.parts[0].media == Inline("image/webp", PICTURE)
+
+
+def test_data_that_are_none_are_refused_by_name():
+    with pytest.raises(BadRequest) as caught:
+        parsed(input=[{"type": "image", "uri": "data:image/png"}])
+    assert caught.value.param == "input[0].uri"
