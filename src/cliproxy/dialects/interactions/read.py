@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import deque
 from datetime import datetime
 from typing import Final
 
@@ -59,13 +60,17 @@ class InteractionsReader:
         self._next = 0
         self._usage = NOTHING
         self._status = ""
-        self._step: _Step | None = None
+        self._steps: dict[int | None, _Step] = {}
+        """The open ones by their index; one that has none stands alone."""
+        self._ended: set[int] = set()
         self._said = False
         """A step came as such: what the last event repeats of them is known."""
         self._called = False
         self._trouble: Error | None = None
         self._ids: set[str] = set()
         """Of the calls so far."""
+        self._nameless: dict[str, deque[str]] = {}
+        """New ids of calls to tools that Google runs, by the kind, until a result takes them."""
 
     # ---- streams ------------------------------------------------------------------------------
     def feed(self, data: bytes, event: str = "") -> list[Event]:
@@ -87,7 +92,7 @@ class InteractionsReader:
                 return self._open(value)
             case "step.stop":
                 self._count(value.get("usage"))
-                return self._shut()
+                return self._stop(value)
             case "interaction.created":
                 return self._begin(value.get("interaction"))
             case "interaction.status_update":
@@ -171,12 +176,14 @@ class InteractionsReader:
         return [*self._open({"step": step}), *self._shut()]
 
     def _open(self, value: Obj) -> list[Event]:
-        out = [*self._begin({}), *self._shut()]
+        index = _index(value)
+        alone = index is None or index in self._steps or None in self._steps
+        out = [*self._begin({}), *(self._shut() if alone else ())]
         wire = value.get("step")
         if not isinstance(wire, dict):
             return out
         self._said = True
-        step = self._step = _Step(self, wire)
+        step = self._steps[index] = _Step(self, wire)
         return [*out, *step.begin()]
 
     def _delta(self, value: Obj) -> list[Event]:
@@ -187,15 +194,36 @@ class InteractionsReader:
         if not isinstance(delta, dict):
             return []
         out: list[Event] = []
-        if self._step is None:
+        place = self._place(value)
+        if place not in self._steps:
+            if place in self._ended:
+                return []
             # Hosts exist that leave out where a step begins.
-            out = self._open({"step": {"type": _HOLDERS.get(_text(delta, "type"), "model_output")}})
-            assert self._step is not None
-        return [*out, *self._step.delta(delta)]
+            kind = _HOLDERS.get(_text(delta, "type"), "model_output")
+            out = [*self._shut(), *self._open({"index": place, "step": {"type": kind}})]
+        return [*out, *self._steps[place].delta(delta)]
+
+    def _place(self, value: Obj) -> int | None:
+        """Return which step an event speaks of: without an index, of the last that began."""
+        index = _index(value)
+        if index is None or None in self._steps:
+            return next(reversed(self._steps), None)
+        return index
+
+    def _stop(self, value: Obj) -> list[Event]:
+        place = self._place(value)
+        step = self._steps.pop(place, None)
+        if step is None:
+            return []
+        if place is not None:
+            self._ended.add(place)
+        return step.end()
 
     def _shut(self) -> list[Event]:
-        step, self._step = self._step, None
-        return [] if step is None else step.end()
+        """Close all open steps."""
+        open_steps, self._steps = self._steps, {}
+        self._ended.update(place for place in open_steps if place is not None)
+        return [event for step in open_steps.values() for event in step.end()]
 
     # ---- what steps ask for ---------------------------------------------------------------------
     def start(self, kind: BlockKind, **fields: object) -> BlockStart:
@@ -210,6 +238,21 @@ class InteractionsReader:
         known = isinstance(value, str) and value and value not in self._ids
         call_id = str(value) if known else f"call_{ids.token()}"
         self._ids.add(call_id)
+        return call_id
+
+    def ran(self, kind: str, value: Json, *, result: bool) -> str:
+        """Return the id of a call of a tool that Google runs, or of a result the call's.
+
+        Calls without one get one, and results without one answer such calls in their order.
+        """
+        if isinstance(value, str) and value:
+            return value
+        waiting = self._nameless.setdefault(kind, deque())
+        if result and waiting:
+            return waiting.popleft()
+        call_id = f"call_{ids.token()}"
+        if not result:
+            waiting.append(call_id)
         return call_id
 
     def sig(self, value: Json) -> Sig | None:
@@ -422,7 +465,7 @@ class _Step:
         wire = self._wire
         start = self._reader.start(
             "server_call",
-            id=_text(wire, "id"),
+            id=self._reader.ran(steps.CALLS[self._kind], wire.get("id"), result=False),
             name=steps.call_name(wire),
             namespace=steps.server_of(wire),
             server_kind=steps.CALLS[self._kind],
@@ -435,7 +478,7 @@ class _Step:
         wire = self._wire
         start = self._reader.start(
             "server_result",
-            id=_text(wire, "call_id"),
+            id=self._reader.ran(steps.RESULTS[self._kind], wire.get("call_id"), result=True),
             name=_text(wire, "name"),
             namespace=steps.server_of(wire),
             server_kind=steps.RESULTS[self._kind],
@@ -449,6 +492,11 @@ class _Step:
 def _text(wire: Obj, key: str) -> str:
     value = wire.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _index(value: Obj) -> int | None:
+    index = value.get("index")
+    return index if isinstance(index, int) else None
 
 
 def _objects(value: Json) -> list[Obj]:

@@ -44,7 +44,9 @@ def test_one_schema_of_a_list_is_the_schema(formats):
 @pytest.mark.parametrize("kind", [[], {}, None, 1])
 def test_a_result_that_only_looks_like_contents_is_an_object(kind):
     given = {"content": [{"type": kind}]}
-    (message,) = parsed(input=[{"type": "function_result", "call_id": "c", "result": given}]).messages
+    (message,) = parsed(
+        input=[{"type": "function_result", "call_id": "c", "result": given}]
+    ).messages
     (result,) = message.parts
     assert result.extras == {"native": given}
     assert result.parts[0].text.startswith('{"content":[')
