@@ -129,7 +129,7 @@ def content(wire: Obj, where: str) -> Part:
             if text is None:
                 raise fields.missing(f"{where}.text")
             cited = fields.list_of(wire, "annotations", where) or []
-            citations = tuple(steps.citation(note, text) for note in cited)
+            citations = tuple(steps.citations(cited, text))
             return Text(text, citations=citations, extras=fields.rest(wire, _TEXT))
         case "image":
             return Image(_media(wire, where), extras=fields.rest(wire, _MEDIA))

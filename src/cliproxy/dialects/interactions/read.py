@@ -423,8 +423,7 @@ class _Step:
 
     def _citations(self, text: str) -> list[dict[str, object]]:
         notes, self._notes = self._notes, []
-        found = [steps.citation(note, text) for note in notes]
-        return [value for n, value in enumerate(found) if value not in found[:n]]
+        return steps.citations(notes, text)
 
     # ---- thoughts and calls ---------------------------------------------------------------------
     def _thought(self, text: str, *, parted: bool) -> list[Event]:

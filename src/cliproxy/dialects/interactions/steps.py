@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from cliproxy.base import json
@@ -91,15 +92,27 @@ def payload_of(step: Obj) -> Any:
             return result
 
 
-def citation(wire: Json, text: str) -> dict[str, Any]:
-    """Return the neutral citation of an annotation of `text`. The API counts bytes."""
+def citations(notes: Iterable[Json], text: str) -> list[dict[str, Any]]:
+    """Return the neutral citations of the annotations of `text`, each once."""
+    noted = list(notes)
+    if not noted:
+        return []
+    # The API counts bytes.
+    data = text.encode("utf-8", "surrogatepass")
+    plain = len(data) == len(text)
+    found: dict[bytes, dict[str, Any]] = {}
+    for note in noted:
+        key = json.dumps(note)
+        if key not in found:
+            found[key] = _citation(note, text, data, plain=plain)
+    return list(found.values())
+
+
+def _citation(wire: Json, text: str, data: bytes, *, plain: bool) -> dict[str, Any]:
     if not isinstance(wire, dict) or wire.get("type") != "url_citation":
         return {"kind": "file", "native": wire, "dialect": "interactions"}
-    data = text.encode("utf-8", "surrogatepass")
-    start, end = (
-        _characters(data, wire.get("start_index")),
-        _characters(data, wire.get("end_index")),
-    )
+    start = _characters(data, wire.get("start_index"), plain=plain)
+    end = _characters(data, wire.get("end_index"), plain=plain)
     value: dict[str, Any] = {"kind": "url", "url": str(wire.get("url") or "")}
     if isinstance(title := wire.get("title"), str):
         value["title"] = title
@@ -108,9 +121,11 @@ def citation(wire: Json, text: str) -> dict[str, Any]:
     return {**value, "native": wire, "dialect": "interactions"}
 
 
-def _characters(data: bytes, count: Json) -> int | None:
+def _characters(data: bytes, count: Json, *, plain: bool) -> int | None:
     if not isinstance(count, int) or isinstance(count, bool) or count < 0:
         return None
+    if plain:
+        return min(count, len(data))
     return len(data[:count].decode("utf-8", "ignore"))
 
 

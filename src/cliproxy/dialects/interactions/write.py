@@ -66,6 +66,8 @@ class InteractionsWriter:
         """The open step of output."""
         self._texts: list[str] = []
         """The open content of it, if that is text."""
+        self._bytes = self._counted = 0
+        """How long its first texts are, and how many those are."""
         self._block: BlockStart | None = None
         self._pieces: list[str] = []
         self._parted = False
@@ -185,6 +187,7 @@ class InteractionsWriter:
         if self._texts and self._output is not None:
             self._output["content"][-1]["text"] = "".join(self._texts)
         self._texts = []
+        self._bytes = self._counted = 0
 
     def _close_output(self) -> None:
         self._close_text()
@@ -197,8 +200,11 @@ class InteractionsWriter:
         cited, self._cited = self._cited, []
         if not cited or not self._texts or self._output is None:
             return
-        base = sum(len(t.encode("utf-8", "surrogatepass")) for t in self._texts)
-        base -= len(text.encode("utf-8", "surrogatepass"))
+        # Each text is counted once, however many of them are cited.
+        written = "".join(self._texts[self._counted :])
+        self._bytes += len(written.encode("utf-8", "surrogatepass"))
+        self._counted = len(self._texts)
+        base = self._bytes - len(text.encode("utf-8", "surrogatepass"))
         found = [steps.annotation(value, text, base) for value in cited]
         notes = [note for note in found if note is not None]
         if notes:

@@ -119,3 +119,20 @@ def test_ids_the_upstream_gave_stay():
         {"type": "google_search_result", "call_id": "s", "result": []},
     )
     assert [b.start.id for b in answer.blocks] == ["s", "s"]
+
+
+# ---- sources ------------------------------------------------------------------------------------------
+def test_bytes_become_characters_and_what_is_said_twice_is_told_once():
+    def note(url, begin, end):
+        return {"type": "url_citation", "url": url, "start_index": begin, "end_index": end}
+
+    notes = [note("u", 2, 4), note("v", 0, 2), note("u", 2, 4), note("w", 0, 99)]
+    answer = whole(
+        {"type": "model_output", "content": [{"type": "text", "text": "éab", "annotations": notes}]},
+        {"type": "model_output", "content": [{"type": "text", "text": "abc", "annotations": notes}]},
+    )
+    told = [[(c["url"], c["cited_text"]) for c in b.citations] for b in answer.blocks]
+    assert told == [
+        [("u", "ab"), ("v", "é"), ("w", "éab")],
+        [("u", "c"), ("v", "ab"), ("w", "abc")],
+    ]

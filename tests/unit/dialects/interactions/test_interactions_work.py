@@ -6,9 +6,10 @@ import pytest
 from tests.unit.dialects.test_long_conversations import worked
 
 from cliproxy.dialects import ParseMeta, get
-from cliproxy.dialects.interactions import parse_steps
+from cliproxy.dialects.interactions import parse_steps, steps
 from cliproxy.ir.caps import Caps
-from cliproxy.ir.request import Message
+from cliproxy.ir.events import BlockStart, BlockStop, Citation, Start, TextDelta
+from cliproxy.ir.request import IRRequest, Message
 
 DIALECT = get("interactions")
 CAPS = Caps(model="up")
@@ -47,8 +48,8 @@ def twice(run, of):
     "target", ["openai-chat", "openai-responses", "anthropic", "gemini", "interactions"]
 )
 def test_twice_the_input_is_twice_the_work(said, target):
-    def run(steps):
-        req = DIALECT.parse({"model": "m", "input": steps}, ParseMeta())
+    def run(given):
+        req = DIALECT.parse({"model": "m", "input": given}, ParseMeta())
         return [str(loss.field) for loss in get(target).build(req, CAPS).losses]
 
     assert twice(run, SAID[said]) < 2.15
@@ -64,3 +65,54 @@ def test_contents_in_a_row_are_put_into_their_turn_once(monkeypatch):
     monkeypatch.setattr(parse_steps, "Message", message)
     (turn,) = parse_steps.parse_input(["a"] * 1000)
     assert len(turn.parts) == sum(put) == 1000
+
+
+class Counted(str):
+    """Text that counts how often it is encoded."""
+
+    __slots__ = ("times",)
+
+    def encode(self, *args):
+        self.times = getattr(self, "times", 0) + 1
+        return super().encode(*args)
+
+
+def test_a_text_is_encoded_once_for_all_its_annotations():
+    text = Counted("a text")
+    notes = [
+        {"type": "url_citation", "url": f"u{n}", "start_index": 0, "end_index": 1}
+        for n in range(50)
+    ]
+    assert len(steps.citations(notes, text)) == 50
+    assert text.times == 1
+
+
+class Note(dict):
+    """A source that counts how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other):
+        Note.compared += 1
+        return super().__eq__(other)
+
+    __hash__ = None
+
+
+def test_sources_are_not_compared_with_one_another():
+    notes = [Note(type="file_citation", id=n % 40) for n in range(80)]
+    assert [c["native"]["id"] for c in steps.citations(notes, "a")] == list(range(40))
+    assert Note.compared == 0
+
+
+def test_twice_the_cited_texts_are_twice_the_work():
+    def run(blocks):
+        writer = DIALECT.writer(IRRequest(model="m", source="interactions", messages=()))
+        writer.feed([Start("a", "m", 1)])
+        for n in blocks:
+            cited = {"kind": "url", "url": "u"}
+            writer.feed(
+                [BlockStart(n, "text"), TextDelta(n, "Hi"), Citation(n, cited), BlockStop(n)]
+            )
+
+    assert twice(run, range) < 2.15

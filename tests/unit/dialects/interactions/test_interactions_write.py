@@ -8,7 +8,16 @@ import pytest
 
 from cliproxy.dialects import get
 from cliproxy.ir.caps import Caps
-from cliproxy.ir.events import BlockStart, BlockStop, End, Finish, Start, TextDelta
+from cliproxy.ir.events import (
+    BlockStart,
+    BlockStop,
+    Citation,
+    End,
+    Finish,
+    MediaDelta,
+    Start,
+    TextDelta,
+)
 from cliproxy.ir.fold import fold
 from cliproxy.ir.request import IRRequest
 
@@ -38,3 +47,20 @@ def test_a_step_without_a_type_is_passed_on(step):
     body = json.dumps({"id": "a", "status": "completed", "steps": [step]}).encode()
     answer = whole(*DIALECT.reader(Caps()).whole(body))
     assert (answer["status"], answer["steps"]) == ("completed", [step])
+
+
+def test_a_source_is_where_its_text_stands_in_bytes():
+    events = [Start("a", "m", 1)]
+    for n, text in enumerate(("é", "ab", "ü🙂", "c")):
+        events += [BlockStart(n, "text"), TextDelta(n, text)]
+        if n in (1, 3):
+            events.append(Citation(n, {"kind": "url", "url": "u"}))
+        events.append(BlockStop(n))
+    image = [BlockStart(4, "image", mime="image/png"), MediaDelta(4, "AAAA"), BlockStop(4)]
+    after = [
+        BlockStart(5, "text"), TextDelta(5, "d"), Citation(5, {"kind": "url", "url": "v"}), BlockStop(5),
+    ]  # fmt: skip
+    answer = whole(*events, *image, *after, Finish("stop"), End())
+    first, _, last = answer["steps"][0]["content"]
+    assert [(a["start_index"], a["end_index"]) for a in first["annotations"]] == [(2, 4), (10, 11)]
+    assert [(a["start_index"], a["end_index"]) for a in last["annotations"]] == [(0, 1)]
