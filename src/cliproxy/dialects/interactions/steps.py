@@ -12,6 +12,7 @@ from cliproxy.ir.request import args_object
 from cliproxy.ir.server_tools import (
     CODE,
     MCP,
+    UNAVAILABLE,
     Ran,
     code_args,
     joined,
@@ -81,7 +82,9 @@ def payload_of(step: Obj) -> Any:
     match step.get("type"):
         case "google_search_result":
             # Which pages it found is told by the citations of the text.
-            return {"results": [], "error": "unavailable"} if failed else {"results": []}
+            return {"results": [], "error": UNAVAILABLE} if failed else {"results": []}
+        case "url_context_result":
+            return _page(result, failed=failed)
         case "code_execution_result":
             output = joined(result)
             return (Ran(stderr=output, return_code=1) if failed else Ran(stdout=output)).payload()
@@ -90,6 +93,17 @@ def payload_of(step: Obj) -> Any:
             return mcp_payload(said)
         case _:
             return result
+
+
+def _page(result: Json, *, failed: bool) -> Obj:
+    """Return the payload of a fetch: the first of its pages, and whether it could be read."""
+    pages = [p for p in result if isinstance(p, dict)] if isinstance(result, list) else []
+    first: Obj = pages[0] if pages else {}
+    url, status = first.get("url"), first.get("status")
+    found: Obj = {"url": url if isinstance(url, str) else ""}
+    if failed or (status and status != "success"):
+        found["error"] = UNAVAILABLE
+    return found
 
 
 def citations(notes: Iterable[Json], text: str) -> list[dict[str, Any]]:
@@ -184,6 +198,17 @@ def call_step(kind: str, call_id: str, name: str, server: str | None, args: str)
             return None
 
 
+def _fetched(payload: Any, *, failed: bool) -> list[Json]:
+    """Return the pages of a fetch; a failed one may not say which page it was."""
+    if not isinstance(payload, dict):
+        return []
+    page: Obj = {"status": "error" if failed else "success"}
+    url = payload.get("url")
+    if isinstance(url, str) and url:
+        return [{"url": url, **page}]
+    return [page] if failed else []
+
+
 def result_step(kind: str, call_id: str, payload: Any, call: tuple[str, str]) -> Obj | None:
     """Return the step of a foreign result, None where the API has none for it.
 
@@ -199,7 +224,8 @@ def result_step(kind: str, call_id: str, payload: Any, call: tuple[str, str]) ->
         case "web_search":
             step = {"type": "google_search_result", "call_id": call_id, "result": []}
         case "web_fetch":
-            step = {"type": "url_context_result", "call_id": call_id, "result": []}
+            pages = _fetched(payload, failed=failed)
+            step = {"type": "url_context_result", "call_id": call_id, "result": pages}
         case "code_execution":
             done = ran(payload)
             failed = done.failed

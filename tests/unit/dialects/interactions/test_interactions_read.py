@@ -9,6 +9,7 @@ import pytest
 from cliproxy.dialects import get
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.fold import fold
+from cliproxy.ir.request import IRRequest
 
 DIALECT = get("interactions")
 END = {"event_type": "interaction.completed", "interaction": {"status": "completed"}}
@@ -128,11 +129,54 @@ def test_bytes_become_characters_and_what_is_said_twice_is_told_once():
 
     notes = [note("u", 2, 4), note("v", 0, 2), note("u", 2, 4), note("w", 0, 99)]
     answer = whole(
-        {"type": "model_output", "content": [{"type": "text", "text": "éab", "annotations": notes}]},
-        {"type": "model_output", "content": [{"type": "text", "text": "abc", "annotations": notes}]},
+        {
+            "type": "model_output",
+            "content": [{"type": "text", "text": "éab", "annotations": notes}],
+        },
+        {
+            "type": "model_output",
+            "content": [{"type": "text", "text": "abc", "annotations": notes}],
+        },
     )
     told = [[(c["url"], c["cited_text"]) for c in b.citations] for b in answer.blocks]
     assert told == [
         [("u", "ab"), ("v", "é"), ("w", "éab")],
         [("u", "c"), ("v", "ab"), ("w", "abc")],
     ]
+
+
+# ---- pages ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("step", "payload"),
+    [
+        ({"result": [{"url": "https://a", "status": "success"}]}, {"url": "https://a"}),
+        ({"result": [{"url": "https://a"}]}, {"url": "https://a"}),
+        (
+            {"result": [{"url": "https://a", "status": "paywall"}]},
+            {"url": "https://a", "error": "unavailable"},
+        ),
+        (
+            {"result": [{"url": "https://a"}], "is_error": True},
+            {"url": "https://a", "error": "unavailable"},
+        ),
+        ({"is_error": True}, {"url": "", "error": "unavailable"}),
+        ({"result": "?"}, {"url": ""}),
+    ],
+)
+def test_a_page_is_read_or_it_is_not(step, payload):
+    answer = whole({"type": "url_context_result", "call_id": "u", **step})
+    assert answer.blocks[0].start.payload == payload
+
+
+def test_a_page_that_could_not_be_read_is_an_error_elsewhere():
+    answer = whole(
+        {"type": "url_context_call", "id": "u", "arguments": {"urls": ["https://a"]}},
+        {
+            "type": "url_context_result",
+            "call_id": "u",
+            "result": [{"url": "https://a", "status": "error"}],
+        },
+    )
+    asked = IRRequest(model="m", source="anthropic", messages=())
+    told = json.loads(get("anthropic").render(answer, asked))["content"]
+    assert told[-1]["content"]["type"] == "web_fetch_tool_result_error"

@@ -64,3 +64,24 @@ def test_a_source_is_where_its_text_stands_in_bytes():
     first, _, last = answer["steps"][0]["content"]
     assert [(a["start_index"], a["end_index"]) for a in first["annotations"]] == [(2, 4), (10, 11)]
     assert [(a["start_index"], a["end_index"]) for a in last["annotations"]] == [(0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("payload", "result", "failed"),
+    [
+        ({"url": "https://a"}, [{"url": "https://a", "status": "success"}], None),
+        (
+            {"url": "https://a", "error": "gone"},
+            [{"url": "https://a", "status": "error"}],
+            True,
+        ),
+        ({"url": None, "error": "gone"}, [{"status": "error"}], True),
+        ({"url": ""}, [], None),
+        (None, [], None),
+    ],
+)
+def test_a_page_another_provider_read_is_told_with_its_address(payload, result, failed):
+    fetched = BlockStart(0, "server_result", id="u", server_kind="web_fetch", payload=payload)
+    (step,) = whole(Start("a", "m", 1), fetched, BlockStop(0), Finish("stop"), End())["steps"]
+    assert (step["type"], step["result"]) == ("url_context_result", result)
+    assert step.get("is_error") == failed
