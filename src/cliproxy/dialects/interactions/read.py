@@ -423,7 +423,11 @@ class _Step:
 
     def _citations(self, text: str) -> list[dict[str, object]]:
         notes, self._notes = self._notes, []
-        return steps.citations(notes, text)
+        # Streams repeat them.
+        once: dict[bytes, Json] = {}
+        for note in notes:
+            once.setdefault(json.dumps(note), note)
+        return steps.citations(once.values(), text)
 
     # ---- thoughts and calls ---------------------------------------------------------------------
     def _thought(self, text: str, *, parted: bool) -> list[Event]:

@@ -107,19 +107,14 @@ def _page(result: Json, *, failed: bool) -> Obj:
 
 
 def citations(notes: Iterable[Json], text: str) -> list[dict[str, Any]]:
-    """Return the neutral citations of the annotations of `text`, each once."""
+    """Return the neutral citations of the annotations of `text`."""
     noted = list(notes)
     if not noted:
         return []
     # The API counts bytes.
     data = text.encode("utf-8", "surrogatepass")
     plain = len(data) == len(text)
-    found: dict[bytes, dict[str, Any]] = {}
-    for note in noted:
-        key = json.dumps(note)
-        if key not in found:
-            found[key] = _citation(note, text, data, plain=plain)
-    return list(found.values())
+    return [_citation(note, text, data, plain=plain) for note in noted]
 
 
 def _citation(wire: Json, text: str, data: bytes, *, plain: bool) -> dict[str, Any]:

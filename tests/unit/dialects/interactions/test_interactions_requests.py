@@ -111,3 +111,11 @@ def test_data_that_are_none_are_refused_by_name():
     with pytest.raises(BadRequest) as caught:
         parsed(input=[{"type": "image", "uri": "data:image/png"}])
     assert caught.value.param == "input[0].uri"
+
+
+# ---- sources --------------------------------------------------------------------------------------
+def test_sources_a_client_repeats_go_on_as_they_came():
+    note = {"type": "url_citation", "url": "u", "start_index": 0, "end_index": 2}
+    said = [{"type": "text", "text": "Hi", "annotations": [note, note]}]
+    step = {"type": "model_output", "content": said}
+    assert DIALECT.build(parsed(input=[step]), Caps(model="up")).body["input"] == [step]

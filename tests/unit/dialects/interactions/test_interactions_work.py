@@ -6,7 +6,7 @@ import pytest
 from tests.unit.dialects.test_long_conversations import worked
 
 from cliproxy.dialects import ParseMeta, get
-from cliproxy.dialects.interactions import parse_steps, steps
+from cliproxy.dialects.interactions import parse_steps, read, steps
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.events import BlockStart, BlockStop, Citation, Start, TextDelta
 from cliproxy.ir.request import IRRequest, Message
@@ -99,9 +99,19 @@ class Note(dict):
     __hash__ = None
 
 
-def test_sources_are_not_compared_with_one_another():
+def test_sources_are_not_compared_with_one_another(monkeypatch):
+    made = []
+
+    def citations(notes, text):
+        made.extend(notes)
+        return []
+
+    monkeypatch.setattr(steps, "citations", citations)
     notes = [Note(type="file_citation", id=n % 40) for n in range(80)]
-    assert [c["native"]["id"] for c in steps.citations(notes, "a")] == list(range(40))
+    step = read._Step(DIALECT.reader(CAPS), {"type": "model_output"})
+    step._notes = notes
+    step._citations("a")
+    assert [note["id"] for note in made] == [*range(40)]
     assert Note.compared == 0
 
 
