@@ -196,10 +196,11 @@ class InteractionsReader:
         out: list[Event] = []
         place = self._place(value)
         if place not in self._steps:
-            if place in self._ended:
-                return []
             # Hosts exist that leave out where a step begins.
             kind = _HOLDERS.get(_text(delta, "type"), "model_output")
+            if place in self._ended and kind == "function_call":
+                # It would be a call that nobody made.
+                return []
             out = [*self._shut(), *self._open({"index": place, "step": {"type": kind}})]
         return [*out, *self._steps[place].delta(delta)]
 
