@@ -72,22 +72,13 @@ def test_claude_code_finishes_a_tool_loop(strict, start_proxy, node_client, tmp_
     assert all(record.status == 200 for record in strict.requests)
 
 
-@every
-@pytest.mark.parametrize("websockets", [False, True], ids=["http", "websocket"])
-def test_codex_finishes_a_tool_loop(
-    strict,
-    start_proxy,
-    node_client,  # noqa: F811
-    tmp_path,
-    upstream,
-    websockets,
-):
-    (tmp_path / "secret.txt").write_text("The word is heliotrope.\n")
-    home = tmp_path / ".codex"
+def codex_reads(strict, codex, folder, proxy, *, model, websockets):
+    """Have Codex read a word from a file, through the proxy."""
+    (folder / "secret.txt").write_text("The word is heliotrope.\n")
+    home = folder / ".codex"
     home.mkdir()
-    proxy = start_proxy(config(strict))
     (home / "config.toml").write_text(f"""
-model = "to-{upstream}"
+model = "{model}"
 model_provider = "proxy"
 [model_providers.proxy]
 name = "proxy"
@@ -98,16 +89,32 @@ supports_websockets = {str(websockets).lower()}
 """)
     strict.script(*[codex_loop] * 30)
     done = run(
-        node_client("codex"),
+        codex,
         ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox",
          "Read secret.txt and tell me the word."],
-        tmp_path,
+        folder,
         PROXY_KEY=proxy.key,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "heliotrope" in done.stdout
     results = [text for record in strict.requests for _, text in record.results]
     assert any("heliotrope" in text for text in results), "the tool's output reached the model"
+
+
+@every
+@pytest.mark.parametrize("websockets", [False, True], ids=["http", "websocket"])
+def test_codex_finishes_a_tool_loop(
+    strict,
+    start_proxy,
+    node_client,  # noqa: F811
+    tmp_path,
+    upstream,
+    websockets,
+):
+    proxy = start_proxy(config(strict))
+    codex_reads(
+        strict, node_client("codex"), tmp_path, proxy, model=f"to-{upstream}", websockets=websockets
+    )
     proxy.settle()
     found = proxy.runtime.usage.store.read(lambda db: questions.requests(db, filters={}))
     asked = {row["endpoint"] for row in found["requests"]}
@@ -122,35 +129,13 @@ def test_codex_finishes_a_tool_loop_over_websockets_on_both_sides(
     tmp_path,
     upstream,
 ):
-    (tmp_path / "secret.txt").write_text("The word is heliotrope.\n")
-    home = tmp_path / ".codex"
-    home.mkdir()
     key = "  - api-key: codex-key\n"
     proxy = start_proxy(config(strict).replace(key, f"{key}    websockets: true\n"))
-    (home / "config.toml").write_text(f"""
-model = "to-openai-responses"
-model_provider = "proxy"
-[model_providers.proxy]
-name = "proxy"
-base_url = "{proxy.url}/v1"
-env_key = "PROXY_KEY"
-wire_api = "responses"
-supports_websockets = true
-""")
     if upstream == "refused":
         strict.refuse(*[Failure(426, "no websockets")] * 30)
-    strict.script(*[codex_loop] * 30)
-    done = run(
-        node_client("codex"),
-        ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox",
-         "Read secret.txt and tell me the word."],
-        tmp_path,
-        PROXY_KEY=proxy.key,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "heliotrope" in done.stdout
-    results = [text for record in strict.requests for _, text in record.results]
-    assert any("heliotrope" in text for text in results), "the tool's output reached the model"
+    codex_reads(
+        strict, node_client("codex"), tmp_path, proxy, model="to-openai-responses", websockets=True
+    )
     way = "websocket" if upstream == "websocket" else "http"
     assert {record.over for record in strict.requests} == {way}
     assert all(record.status == 200 for record in strict.requests)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
-from pathlib import Path
 
 import pytest
 
-from cliproxy.config.load import load_text
 from tests.clients.upstreams import config
 from tests.server.raw import get, post
+from tests.server.test_reload import reload_whole
 from tests.sim import Answer
 
 MEDIA = "media: {allow-hosts: [127.0.0.1]}\n"
@@ -24,18 +22,6 @@ def text(proxy_folder, keys, sim):
 @pytest.fixture
 def proxy(sim, start_proxy, tmp_path):
     return start_proxy(text(tmp_path, "first-key, second-key", sim))
-
-
-def reload(proxy, whole):
-    done = threading.Event()
-    loaded = load_text(whole, path=Path("config.yaml"))
-
-    def swap():
-        proxy.runtime.reload(loaded.config)
-        done.set()
-
-    proxy.loop.call_soon_threadsafe(swap)
-    assert done.wait(5)
 
 
 def kept(proxy, sim, key):
@@ -69,9 +55,9 @@ def test_another_key_sees_nothing_of_it(proxy, sim):
 
 def test_a_key_that_takes_the_place_of_another_does_not_inherit(proxy, sim, tmp_path):
     places = kept(proxy, sim, "first-key")
-    reload(proxy, text(tmp_path, "second-key", sim))
+    reload_whole(proxy, text(tmp_path, "second-key", sim))
     assert statuses(proxy, places, "second-key") == [404] * len(places)
-    reload(proxy, text(tmp_path, "second-key, first-key", sim))
+    reload_whole(proxy, text(tmp_path, "second-key, first-key", sim))
     assert statuses(proxy, places, "second-key") == [404] * len(places)
     assert statuses(proxy, places, "first-key")[:5] == [200] * 5
 

@@ -19,8 +19,12 @@ def _config(proxy, text):
 
 
 def reload(proxy, text):
+    reload_whole(proxy, _config(proxy, text))
+
+
+def reload_whole(proxy, text):
     done = threading.Event()
-    loaded = load_text(_config(proxy, text), path=Path("config.yaml"))
+    loaded = load_text(text, path=Path("config.yaml"))
 
     def swap():
         proxy.runtime.reload(loaded.config)

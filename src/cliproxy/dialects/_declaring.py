@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cliproxy.dialects._client_tools import as_function
 from cliproxy.ir.loss import Losses
-from cliproxy.ir.names import NameMap
-from cliproxy.ir.request import Function, ServerTool
+from cliproxy.ir.names import NameMap, custom_as_function
+from cliproxy.ir.request import Custom, Function, ServerTool
 
 
 class Declaring:
@@ -32,6 +32,18 @@ class Declaring:
             return False
         self._seen.add(name)
         return True
+
+    def _custom_function(self, tool: Custom, path: str) -> None:
+        """Declare a freeform tool as a function of one text."""
+        description, schema = custom_as_function(tool.description, tool.format)
+        if tool.format and tool.format.get("type") == "grammar":
+            self._losses.add(
+                f"{path}.format", "the grammar is described, not enforced", "warn", "approximated"
+            )
+        stand_in = Function(
+            tool.name, description, schema, namespace=tool.namespace, extras=tool.extras
+        )
+        self._function(stand_in, path)
 
     def _as_function(self, tool: ServerTool, path: str) -> bool:
         """Declare a tool that the client runs as an ordinary function, if it is such a tool."""

@@ -24,7 +24,6 @@ from cliproxy.transport.guard import FetchError
 
 _NATIVE: Final = "xai-videos"
 _OPENAI: Final = "openai-videos"
-_JSON: Final = "application/json"
 _FILM: Final = "video/mp4"
 
 

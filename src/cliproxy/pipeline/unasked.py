@@ -15,11 +15,11 @@ from msgspec import Raw, Struct
 
 from cliproxy.base import json
 from cliproxy.base.json import Obj
+from cliproxy.providers import quirks
 
 _NAME: Final = "stream_options"
 _QUOTED: Final = b'"stream_options"'
 _ASKED: Final = b'{"stream_options":{"include_usage":true},'
-_BODY: Final = msgspec.json.Decoder(dict[str, Raw])
 _EVENT: Final = re.compile(rb"(\r?\n\r?\n)")
 _EMPTY: Final = (b'"choices":[]', b'"choices": []')
 _NOTHING: Final = b',"usage":null'
@@ -41,10 +41,12 @@ def ask(body: bytes) -> bytes:
     if _QUOTED not in body:
         start = body.find(b"{") + 1
         return body[: start - 1] + _ASKED + body[start:]
+    members = quirks.members(body)
+    if members is None:
+        return body
     try:
-        members = _BODY.decode(body)
         options = json.loads(bytes(members.get(_NAME, Raw(b"null")))) or {}
-    except (msgspec.DecodeError, UnicodeDecodeError, json.InvalidJson):
+    except json.InvalidJson:
         return body
     if not isinstance(options, dict) or options.get("include_usage", False) is not False:
         # Asked for, or no request that an upstream takes: what is wrong, it says itself.

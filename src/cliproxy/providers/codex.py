@@ -223,9 +223,8 @@ def _plain(item: Any) -> Any:
 
 def _without(body: bytes, names: frozenset[str], nulls: tuple[str, ...] = ()) -> bytes:
     """Return a body without what a route refuses; all else byte for byte."""
-    try:
-        fields = _BODY.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    fields = quirks.members(body)
+    if fields is None:
         return body
     none = [k for k in nulls if k in fields and bytes(fields[k]) == b"null"]
     gone = [*(names & fields.keys()), *none]

@@ -10,7 +10,7 @@ from cliproxy.dialects.gemini import raw
 from cliproxy.dialects.gemini.wire import OLDER
 from cliproxy.ir.caps import Caps
 from cliproxy.ir.loss import Losses
-from cliproxy.ir.names import NameMap, custom_as_function
+from cliproxy.ir.names import NameMap
 from cliproxy.ir.request import Custom, Function, IRRequest, ServerTool, Tool, ToolChoice
 from cliproxy.ir.schema_clean import for_gemini, for_gemini_json
 
@@ -94,16 +94,7 @@ class _Tools(Declaring):
             case Function():
                 self._function(tool, path)
             case Custom():
-                description, schema = custom_as_function(tool.description, tool.format)
-                if tool.format and tool.format.get("type") == "grammar":
-                    self._losses.add(
-                        f"{path}.format", "the grammar is described, not enforced", "warn",
-                        "approximated",
-                    )  # fmt: skip
-                stand_in = Function(
-                    tool.name, description, schema, namespace=tool.namespace, extras=tool.extras
-                )
-                self._function(stand_in, path)
+                self._custom_function(tool, path)
             case ServerTool():
                 self._server(tool, path)
 

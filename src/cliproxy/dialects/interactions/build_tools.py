@@ -7,7 +7,7 @@ from cliproxy.dialects import where
 from cliproxy.dialects._declaring import Declaring
 from cliproxy.dialects._unread import report_declaration, report_namespaces
 from cliproxy.ir.loss import Losses
-from cliproxy.ir.names import NameMap, custom_as_function
+from cliproxy.ir.names import NameMap
 from cliproxy.ir.request import Custom, Function, IRRequest, ServerTool, Tool, ToolChoice
 from cliproxy.ir.schema_clean import for_gemini_json
 
@@ -72,16 +72,7 @@ class _Tools(Declaring):
             case Function():
                 self._function(tool, path)
             case Custom():
-                description, schema = custom_as_function(tool.description, tool.format)
-                if tool.format and tool.format.get("type") == "grammar":
-                    self._losses.add(
-                        f"{path}.format", "the grammar is described, not enforced", "warn",
-                        "approximated",
-                    )  # fmt: skip
-                stand_in = Function(
-                    tool.name, description, schema, namespace=tool.namespace, extras=tool.extras
-                )
-                self._function(stand_in, path)
+                self._custom_function(tool, path)
             case ServerTool():
                 self._server(tool, path)
 
