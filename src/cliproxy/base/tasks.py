@@ -46,6 +46,16 @@ def _finished(task: asyncio.Task[Any]) -> None:
         _log.error("background task %s failed", task.get_name(), exc_info=error)
 
 
+async def whole(coro: Coroutine[Any, Any, _T]) -> _T:
+    """Await what must not stop half-way: a cancellation goes on only when it is done."""
+    task = own(coro)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
 async def cancel(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks and wait until they are gone."""
     for task in tasks:

@@ -22,6 +22,7 @@ from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.files import private_folder
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.redact import Hidden
+from cliproxy.base.tasks import whole
 from cliproxy.observe.files import Keep
 
 _log: Final = logging.getLogger(__name__)
@@ -146,7 +147,7 @@ class RequestLog:
         return Entry(request_id, method, path, query, headers, limit, Body(limit), began=began)
 
     async def finish(self, entry: Entry) -> None:
-        """Write the entry, if it is one to be written. Never raises."""
+        """Write the entry, if it is one to be written. A client that goes away is no hindrance."""
         failed = (entry.status >= 400 and entry.status != _CANCELLED) or any(
             e.status >= 400 for e in entry.exchanges
         )
@@ -154,7 +155,7 @@ class RequestLog:
             return
         error_only = not self._every
         try:
-            await asyncio.to_thread(self._write, entry, error_only=error_only)
+            await whole(asyncio.to_thread(self._write, entry, error_only=error_only))
         except OSError as err:
             _log.warning("the log of request %s could not be written: %s", entry.id, err)
 

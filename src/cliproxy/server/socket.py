@@ -275,9 +275,9 @@ class _Connection:
             )
             await self._fail(fault, entry)
         finally:
+            host.log(self._scope, began, status, told)
             if log is not None and entry is not None:
                 await log.finish(entry)
-            host.log(self._scope, began, status, told)
 
     async def _fail(self, err: GatewayError, entry: Entry | None) -> None:
         data = error_message(err)
