@@ -321,7 +321,7 @@ def test_what_programs_print_of_their_objects_is_no_secret(world, caplog, monkey
     def fail(request, target, **kwargs):
         raise RuntimeError(f"{request!r} {target!r} {gateway.settings!r} {kwargs!r}")
 
-    monkeypatch.setattr("cliproxy.pipeline.run.prepare", fail)
+    monkeypatch.setattr("cliproxy.pipeline.attempt.prepare", fail)
     for model, dialect in zip(world.models(), itertools.cycle(raw.SHAPES), strict=False):
         assert world.ask(dialect, model, stream=True).status_code == 500
     assert "RuntimeError" in caplog.text
