@@ -13,6 +13,7 @@ import io
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import lru_cache
+from socket import gaierror
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -317,7 +318,8 @@ def _unreachable(url: str, via: Proxy | None, err: Exception) -> UpstreamError:
             why = f"the proxy answered {err.status}"
         case aiohttp.ClientProxyConnectionError() | ProxyError() | ProxyConnectionError():
             why = "the proxy could not be used"
-        case aiohttp.ClientConnectorDNSError():
+        case aiohttp.ClientConnectorDNSError() | OSError(__cause__=gaierror()):
+            # The second is that of connections through a proxy to which we give addresses.
             why = "the name does not resolve"
         case aiohttp.ClientConnectorCertificateError():
             why = "its TLS certificate is not trusted"

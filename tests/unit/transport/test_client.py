@@ -172,14 +172,14 @@ async def test_a_cut_connection_is_told_apart_by_where_it_was_cut(transport, whe
                 await transport.send(get(server.url), FAST)
 
 
-async def test_unreachable_hosts_are_named_without_their_secrets(transport):
+async def test_unreachable_hosts_are_named_without_their_secrets(transport, no_names):
     async with Server(None) as server:
         url = server.url
     with pytest.raises(UpstreamUnreachable, match="127.0.0.1") as caught:
         await transport.send(get(url + "/v1?key=hunter2-hunter2"), FAST)
     assert "hunter2" not in str(caught.value)
     with pytest.raises(UpstreamUnreachable, match="resolve"):
-        await transport.send(get("http://no-such-host.invalid/"), FAST)
+        await transport.send(get("http://a-host.example/"), FAST)
     with pytest.raises(UpstreamUnreachable):
         await transport.send(get("http://"), FAST)
     with pytest.raises(UpstreamUnreachable, match="proxy-url"):
