@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 import threading
@@ -53,11 +54,16 @@ class Proxy:
         trace: TracebackType | None,
     ) -> None:
         if self.url:
-            self._server.should_exit = True
+            self.stop()
             self._thread.join(20)
             shutil.rmtree(self.folder, ignore_errors=True)
             assert not self._thread.is_alive(), "the proxy did not stop"
             assert not self.witness.faults, "\n\n".join(self.witness.faults)
+
+    def stop(self) -> None:
+        """Begin to stop, as after a signal."""
+        with contextlib.suppress(RuntimeError):  # its loop is closed: it did already
+            self.loop.call_soon_threadsafe(self._stopping.set)
 
     @property
     def connections(self) -> list[Any]:
@@ -82,7 +88,7 @@ class Proxy:
 
     async def _serve(self) -> None:
         self.runtime = Runtime(self.loaded.config, checked=self._checked)
-        self.loop = asyncio.get_running_loop()
+        self.loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         options = {**_options(self.loaded.config), "host": "127.0.0.1", "port": 0}
         options["timeout_graceful_shutdown"] = 1
         if not self._websockets:
@@ -98,12 +104,28 @@ class Proxy:
             port = self._server.servers[0].sockets[0].getsockname()[1]
             self.url = f"{scheme}://127.0.0.1:{port}"
             self._ready.set()
-            await self._server.main_loop()
+            ticks = asyncio.ensure_future(self._server.main_loop())
+            await self._stopping.wait()
+            ticks.cancel()
+            await self._shut_down()
+        finally:
+            await self.runtime.close()
+
+    async def _shut_down(self) -> None:
+        # The server's own way has pauses of a tenth of a second, which thousands of tests would
+        # wait for with nothing left to do.
+        for listener in self._server.servers:
+            listener.close()
+        for connection in self.connections:
+            connection.shutdown()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        if self.connections or self._server.server_state.tasks:
             await self._server.shutdown()
             # Connections that a browser opened and never used.
             for connection in self.connections:
                 connection.transport.abort()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        finally:
-            await self.runtime.close()
+        else:
+            await self._server.lifespan.shutdown()

@@ -55,7 +55,7 @@ def test_an_answer_that_is_nearly_done_is_finished(sim, start_proxy):
     sim.script(Answer(["word "] * 12, gate=gate, gate_at=8))
     wire = opened(proxy, "anthropic", "anthropic")
     gate.wait_reached()
-    proxy._server.should_exit = True
+    proxy.stop()
     gate.open()
     told = rest(wire)
     wire.close()

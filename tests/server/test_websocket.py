@@ -562,7 +562,7 @@ def test_a_server_that_stops_lets_a_turn_finish(proxy, sim):
     with opened(proxy) as ws, opened(proxy) as idle:
         ws.say(model="to-anthropic", input="Hi")
         gate.wait_reached()
-        proxy._server.should_exit = True
+        proxy.stop()
         with pytest.raises(ConnectionClosed) as caught:
             idle.hear()
         assert caught.value.rcvd.code == 1012

@@ -146,6 +146,8 @@ class Sim:
         self._ready.set()
         await self._stopping.wait()
         server.close()
+        for _ in range(5):  # what was accepted already becomes a connection first
+            await asyncio.sleep(0)
         tasks = [live.task for live in self._live if live.task is not None]
         for live in list(self._live):
             live.transport.abort()
