@@ -78,7 +78,7 @@ class Answering(BaseHTTPRequestHandler):
 def server():
     Answering.asked = []
     with HTTPServer(("127.0.0.1", 0), Answering) as made:
-        thread = threading.Thread(target=made.serve_forever)
+        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{made.server_port}"
         made.shutdown()
