@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +34,8 @@ LAST_WORDS: Final = 2.0
 
 POLITE: Final = 1.0
 """Seconds in which connections on which nothing runs may close as they should."""
+LEAVING: Final = 2.0
+"""Seconds that requests may take to end which were cancelled."""
 
 
 def abort_idle(connections: Iterable[Any]) -> None:
@@ -86,7 +90,12 @@ def serve(
         try:
             runner.run(server.serve())
         finally:
+            runner.run(server.leave())
             runner.run(runtime.close())
+    if server.caught:
+        # Whoever waits for this process is to see what ended it; no line of the log waits longer.
+        logging.shutdown()
+        signal.raise_signal(server.caught[-1])
     if not server.started:
         raise ConfigError(f"Cannot listen on {config.host or '*'}:{config.port}; is it in use?")
 
@@ -109,7 +118,28 @@ class _Server(uvicorn.Server):
         self.watch: ConfigWatch | None = None
         self.cliproxy: Config = Config()
         self.runtime: Runtime | None = None
+        self.caught: list[int] = []
+        """The signals that ended it, for whoever ends the process."""
         self._debug = DebugServer()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Take signals while it serves, and keep them."""
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                # uvicorn would send them again at once: SIGTERM ends a process before anything
+                # that waits is written.
+                self.caught, self._captured_signals = self._captured_signals, []
+
+    async def leave(self) -> None:
+        """End the requests that still run, so that they are noted like all others."""
+        left = set(self.server_state.tasks)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=LEAVING)
 
     async def debug_by(self, config: Config) -> None:
         """Serve the debug endpoint as the configuration says."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import ssl
 from types import SimpleNamespace
 
@@ -10,7 +12,10 @@ import pytest
 import trustme
 import uvicorn
 
+from cliproxy.app import serve as serving
+from cliproxy.app.runtime import Runtime
 from cliproxy.app.serve import abort_idle
+from cliproxy.config.schema import Config
 
 
 class Aborted:
@@ -68,3 +73,43 @@ async def test_the_servers_own_connections_have_what_is_looked_at(tmp_path):
         abort_idle(server.server_state.connections)
         assert connection.transport.is_closing()
     await server.shutdown()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_process_when_all_is_written(tmp_path, monkeypatch, number):
+    """The server's own library would send itself the signal again as soon as nobody is served."""
+    seen = []
+    close = Runtime.close
+
+    async def closed(runtime):
+        await close(runtime)
+        seen.append("closed")
+
+    monkeypatch.setattr(Runtime, "close", closed)
+    monkeypatch.setattr(serving, "_settle_memory", lambda: None)
+    monkeypatch.setattr(serving.logging, "shutdown", lambda: seen.append("logged"))
+    before = signal.signal(number, lambda *_: seen.append("ended"))
+    try:
+        serving.serve(
+            Config(host="127.0.0.1", port=0, auth_dir=str(tmp_path)),
+            announce=lambda _: signal.raise_signal(number),
+        )
+    finally:
+        signal.signal(number, before)
+    assert seen == ["closed", "logged", "ended"]
+
+
+async def test_requests_that_outlast_the_server_come_to_an_end():
+    server = serving._Server(uvicorn.Config("nothing"), print)
+    noted = []
+
+    async def request():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            noted.append("over")
+
+    server.server_state.tasks.add(asyncio.create_task(request()))
+    await asyncio.sleep(0)
+    await server.leave()
+    assert noted == ["over"]
