@@ -68,6 +68,11 @@ export interface Call {
   as?: string;
 }
 
+/** A header carries bytes: what is more than ASCII goes as UTF-8. */
+function bytesOf(text: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(text));
+}
+
 export async function send(path: string, call: Call = {}): Promise<Response> {
   const url = new URL(base + path);
   for (const [name, value] of Object.entries(call.query ?? {})) {
@@ -75,7 +80,7 @@ export async function send(path: string, call: Call = {}): Promise<Response> {
   }
   const headers = new Headers(call.headers);
   const used = call.as ?? key;
-  if (used) headers.set("Authorization", `Bearer ${used}`);
+  if (used) headers.set("Authorization", `Bearer ${bytesOf(used)}`);
   if (call.json !== undefined) headers.set("Content-Type", "application/json");
   const body = call.json === undefined ? call.body : JSON.stringify(call.json);
   let response: Response;

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from cliproxy.base.clock import Clock
 from cliproxy.base.errors import Forbidden, RateLimited, Unauthenticated
+from cliproxy.server.asgi import text_of
 from cliproxy.transport.proxy import is_loopback
 from cliproxy.usage.record import Marks
 
@@ -216,10 +217,10 @@ def _of_this_machine(origin: str) -> bool:
 
 
 def _places(headers: Mapping[str, str], query: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    authorization = headers.get("authorization", "").strip()
+    authorization = text_of(headers.get("authorization", "")).strip()
     scheme, _, token = authorization.partition(" ")
     yield "authorization", token.strip() if scheme.lower() == "bearer" else authorization
-    yield "x-goog-api-key", headers.get("x-goog-api-key", "").strip()
-    yield "x-api-key", headers.get("x-api-key", "").strip()
+    yield "x-goog-api-key", text_of(headers.get("x-goog-api-key", "")).strip()
+    yield "x-api-key", text_of(headers.get("x-api-key", "")).strip()
     yield "query-key", query.get("key", "").strip()
     yield "query-auth-token", query.get("auth_token", "").strip()

@@ -48,3 +48,14 @@ def header_map(scope: Scope) -> dict[str, str]:
         value = raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+def text_of(value: str) -> str:
+    """Return what a header says where it is more than ASCII: most programs write UTF-8."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        # Browsers write Latin-1.
+        return value

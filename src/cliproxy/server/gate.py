@@ -2,7 +2,7 @@
 
 Off without a key (then its routes do not exist). From this machine only, unless `allow-remote` is
 set or the key came by the environment. Five wrong keys in a row ban an address for half an hour,
-this machine's included. The address is the socket's: forwarding headers are believed from nobody.
+this machine's included. The address is the socket's, or what a trusted proxy says that it is.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from msgspec import Struct, field
 
 from cliproxy.base.clock import Clock
 from cliproxy.base.redact import Hidden
+from cliproxy.server.asgi import text_of
 
 FAILURES: Final = 5
 BAN: Final = 1800.0
@@ -154,9 +155,9 @@ def _verify(given: str, kept: str) -> bool:
 def _given(headers: Mapping[str, str]) -> str:
     authorization = headers.get("authorization", "")
     if not authorization:
-        return headers.get("x-management-key", "")
+        return text_of(headers.get("x-management-key", ""))
     scheme, space, token = authorization.partition(" ")
-    return token if space and scheme.lower() == "bearer" else authorization
+    return text_of(token if space and scheme.lower() == "bearer" else authorization)
 
 
 def _same(given: str, kept: str) -> bool:

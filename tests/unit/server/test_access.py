@@ -127,3 +127,10 @@ def test_with_keys_or_where_its_owner_lets_everybody_in_pages_may_ask():
     open_to_all = Access((), Failures(Clock()), pages=True)
     assert check(open_to_all, elsewhere).label == "anonymous"
     assert check(access("k"), {**elsewhere, "x-api-key": "k"}).label == "key-1"
+
+
+@pytest.mark.parametrize("name", ["authorization", "x-api-key", "x-goog-api-key"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_key_may_be_of_any_letters(name, encoding):
+    given = "clà".encode(encoding).decode("latin-1")
+    assert check(access("clà"), {name: given}).label == "key-1"

@@ -52,6 +52,24 @@ async def test_a_key_opens_in_every_place(gate, kept, header, given, status):
     assert (await ask(gate, ManagementKeys(file=kept), given, header=header))[0] == status
 
 
+def sent(key, encoding):
+    """Return a key as the server reads it that a client wrote in an encoding."""
+    return key.encode(encoding).decode("latin-1")
+
+
+@pytest.mark.parametrize("kept", [str, hashed], ids=["plain", "hashed"])
+@pytest.mark.parametrize(
+    ("key", "encoding"), [("пароль", "utf-8"), ("sésame", "utf-8"), ("sésame", "latin-1")]
+)
+async def test_a_key_may_be_of_any_letters(gate, kept, key, encoding):
+    given = sent(key, encoding)
+    keys = ManagementKeys(file=kept(key))
+    assert (await ask(gate, keys, f"Bearer {given}"))[0] == 200
+    assert (await ask(gate, keys, given, header="x-management-key"))[0] == 200
+    assert (await ask(gate, ManagementKeys(environment=key), given))[0] == 200
+    assert (await ask(gate, keys, f"Bearer {given}?"))[0] == 401
+
+
 async def test_a_known_key_is_not_hashed_again(gate, monkeypatch):
     keys = ManagementKeys(file=HASH)
     assert (await ask(gate, keys, "secret"))[0] == 200
