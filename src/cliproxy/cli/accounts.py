@@ -18,7 +18,7 @@ from cliproxy.base import json, redact
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.json import Obj
 from cliproxy.cli.config import loaded_or_empty
-from cliproxy.cli.server import NoServer, ask, key_or_environment, local_url
+from cliproxy.cli.server import NoServer, ask, certificate, key_or_environment, local_url
 from cliproxy.config.schema import Config
 from cliproxy.login.flow import Problem
 from cliproxy.manage.accounts import every_account
@@ -44,10 +44,13 @@ def command(
         _print(found)
 
 
-def _from_server(url: str, key: str, *, quota: bool) -> list[Obj]:
-    accounts: list[Obj] = ask(url, key, "accounts", holding="accounts")["accounts"]
+def _from_server(url: str, key: str, *, quota: bool, trusted: str = "") -> list[Obj]:
+    def asked(path: str, holding: str) -> Any:
+        return ask(url, key, path, holding=holding, trusted=trusted)[holding]
+
+    accounts: list[Obj] = asked("accounts", "accounts")
     rests: dict[str, Obj] = {}
-    for row in ask(url, key, "cooldowns", holding="cooldowns")["cooldowns"]:
+    for row in asked("cooldowns", "cooldowns"):
         if row.get("state") == "cooling":
             rests.setdefault(row["account"], row)
     for account in accounts:
@@ -58,7 +61,7 @@ def _from_server(url: str, key: str, *, quota: bool) -> list[Obj]:
         if quota and account.get("file"):
             path = f"auth-files/quota?name={quote(account['file'], safe='')}"
             with contextlib.suppress(ConfigError):
-                account["quota"] = ask(url, key, path, holding="quota")["quota"]
+                account["quota"] = asked(path, "quota")
     return [_safe(account) for account in accounts]
 
 
@@ -66,7 +69,7 @@ def _local(config: Config, key: str, *, quota: bool) -> list[Obj]:
     """Ask the proxy of this machine; look at the files when it does not run, or without a key."""
     if key:
         with contextlib.suppress(NoServer):
-            return _from_server(local_url(config), key, quota=quota)
+            return _from_server(local_url(config), key, quota=quota, trusted=certificate(config))
     return asyncio.run(_from_files(config, quota=quota))
 
 

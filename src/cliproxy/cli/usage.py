@@ -17,7 +17,7 @@ from cliproxy.base import json
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.json import Obj
 from cliproxy.cli.config import loaded_or_empty
-from cliproxy.cli.server import NoServer, ask, key_or_environment, local_url
+from cliproxy.cli.server import NoServer, ask, certificate, key_or_environment, local_url
 from cliproxy.cli.tables import plain
 from cliproxy.config.schema import Config
 from cliproxy.usage import questions
@@ -70,7 +70,7 @@ def _local(config: Config, key: str, question: Question) -> Obj:
     """Ask the proxy of this machine; its file when it does not run, or when there is no key."""
     if key:
         try:
-            return _from_server(local_url(config), key, question)
+            return _from_server(local_url(config), key, question, certificate(config))
         except NoServer:
             pass
     path = Path(config.auth_dir).expanduser() / NAME
@@ -84,9 +84,9 @@ def _local(config: Config, key: str, question: Question) -> Obj:
     return {"by": list(dimensions), "total": total, "rows": rows}
 
 
-def _from_server(url: str, key: str, question: Question) -> Obj:
+def _from_server(url: str, key: str, question: Question, trusted: str = "") -> Obj:
     asked = {"by": question.by, "from": question.since, "to": question.until}
-    return ask(url, key, f"usage/summary?{urlencode(asked)}", holding="rows")
+    return ask(url, key, f"usage/summary?{urlencode(asked)}", holding="rows", trusted=trusted)
 
 
 def _print(found: Obj) -> None:
