@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 from google.genai._interactions.core import error as errors
 
+from cliproxy.usage import questions
+from cliproxy.usage.snapshot import snapshot
 from tests.clients.sdk import DIALECTS, google_client
 from tests.clients.upstreams import MODELS, config
 from tests.proxy import KEY
 from tests.server.raw import error_of, get, post
+from tests.server.test_usage import rows as usage_rows
 from tests.sim import Answer, Call, Failure, Raw
 
 TRANSLATED = [dialect for dialect in DIALECTS if dialect != "interactions"]
@@ -283,6 +287,44 @@ def test_a_stream_is_taken_up_again_where_it_runs(sim, proxy, client):
     answer = get(proxy, f"{PATH}/v1_job?stream=true&last_event_id=e7&key={KEY}")
     assert answer.content == event + b"event: done\ndata: [DONE]\n\n"
     assert seen(sim) == ("GET", f"{PATH}/v1_job?stream=true&last_event_id=e7")
+
+
+COUNTED = {"total_input_tokens": 30, "total_output_tokens": 9, "total_tokens": 39}
+DONE = {**RUNNING, "status": "completed", "steps": [], "usage": COUNTED}
+ENDED = (
+    b"event: interaction.completed\ndata: %b\n\nevent: done\ndata: [DONE]\n\n"
+    % json.dumps({"event_type": "interaction.completed", "interaction": DONE}).encode()
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "behind", "told"),
+    [
+        ("GET", "", Raw(json.dumps(DONE).encode())),
+        ("GET", "?stream=true", Raw(ENDED, content_type="text/event-stream")),
+        ("POST", "/cancel", Raw(json.dumps({**DONE, "status": "cancelled"}).encode())),
+    ],
+    ids=["asked-for", "streamed", "cancelled"],
+)
+def test_what_the_background_used_is_added_when_it_is_told(sim, proxy, method, behind, told):
+    sim.script(Raw(json.dumps(RUNNING).encode()))
+    asked = {"model": "to-interactions", "input": "Find out.", "background": True}
+    assert post(proxy, PATH, asked).status_code == 200
+    assert usage_rows(proxy)[0]["cost_usd"] is None
+    # Still running: its counts are not the last ones.
+    sim.script(Raw(json.dumps({**RUNNING, "usage": COUNTED}).encode()), told, told)
+    assert get(proxy, f"{PATH}/v1_job").status_code == 200
+    for _ in range(2):
+        assert post(proxy, f"{PATH}/v1_job{behind}", b"", method=method).status_code == 200
+    proxy.settle()
+    (row,) = usage_rows(proxy)
+    assert (row["tokens"]["input"], row["tokens"]["output"]) == (30, 9)
+    assert row["cost_usd"] > 0
+    for by in ((), ("hour",)):
+        (total,) = proxy.runtime.usage.store.read(partial(questions.summary, by=by))
+        assert (total["requests"], total["unpriced"], total["tokens"]["total"]) == (1, 0, 39)
+        assert total["cost_usd"] == row["cost_usd"]
+    assert proxy.runtime.usage.store.read(snapshot)["total_tokens"] == 39
 
 
 def test_a_refusal_of_the_account_does_not_show_its_key(sim, proxy, client):

@@ -67,6 +67,32 @@ def test_one_whose_client_went_away_no_longer_runs(asking, sim):
     assert (only["running"], only["status"]) == (False, 499)
 
 
+def test_one_that_failed_on_its_way_is_none_that_went_well(asking, sim):
+    sim.script(Answer(["one "] * 12, cut=9))
+    body = {"model": "one", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    asking.ask("POST", "//v1/chat/completions", body, key=CLIENT_KEY)
+    asking.proxy.settle()
+    (only,) = found(asking)
+    assert only["status"] == 502
+    assert only["error"] == only["attempts"][0]["message"] != ""
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "dialect"),
+    [
+        ("//v1/chat/completions", b"{", 400, "openai-chat"),
+        ("//v1/messages", {"messages": []}, 400, "anthropic"),
+        ("//v1/images/edits", b"no form", 400, "openai-image-edits"),
+    ],
+)
+def test_one_that_could_not_be_read_is_there_with_its_reason(asking, path, body, status, dialect):
+    told = asking.ask("POST", path, body, key=CLIENT_KEY)
+    asking.proxy.settle()
+    (only,) = found(asking, "?q=" + told.headers["x-cliproxy-request-id"])
+    assert (only["status"], only["dialect"], only["attempts"]) == (status, dialect, [])
+    assert only["error"]
+
+
 @pytest.mark.parametrize(
     ("word", "models"),
     [("", ["two", "one"]), ("ONE", ["one"]), ("first", ["two", "one"]), ("bad%20moon", ["two"]),

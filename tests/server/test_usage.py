@@ -132,6 +132,45 @@ def test_a_stream_its_client_left_is_one_row(proxy, sim, client, upstream):
     assert (total["requests"], total["failed"], total["left"]) == (1, 1, 1)
 
 
+LAST = {
+    "openai-chat": b"[DONE]",
+    "openai-responses": b"response.completed",
+    "anthropic": b"message_stop",
+    "gemini": b"finishReason",
+    "interactions": b"[DONE]",
+}
+
+
+@pytest.mark.parametrize(
+    ("client", "upstream", "events"),
+    [
+        ("openai-chat", "openai-chat", 6),
+        ("openai-responses", "openai-responses", 10),
+        ("anthropic", "anthropic", 8),
+        ("gemini", "gemini", 3),
+        ("interactions", "interactions", 8),
+        ("openai-chat", "anthropic", 8),
+        ("anthropic", "openai-chat", 6),
+    ],
+)
+def test_a_client_that_leaves_at_the_end_had_its_answer(proxy, sim, client, upstream, events):
+    """Many go as soon as they have read the last event, and some upstreams do not close then."""
+    sim.script(Answer(["one "] * 2, usage=TOLD, hang=events))
+    path, body = request(client, f"to-{upstream}", stream=True)
+    with (
+        httpx.Client(base_url=proxy.url, trust_env=False, headers=OPEN, timeout=5) as http,
+        http.stream("POST", path, content=json.dumps(body)) as response,
+    ):
+        told = b""
+        for chunk in response.iter_raw():
+            told += chunk
+            if LAST[client] in told:
+                break
+    (row,) = rows(proxy)
+    assert (row["status"], row["failed"], row["tokens"]["total"]) == (200, False, 39)
+    assert [r["status"] for r in proxy.runtime.app.recent.latest(9)] == [200]
+
+
 @clients
 @upstreams
 @streams
@@ -197,6 +236,7 @@ def test_a_compacted_conversation_is_one_row(proxy, sim):
     assert post(proxy, "/v1/responses/compact", body).status_code == 200
     (row,) = rows(proxy)
     assert (row["operation"], row["tokens"]["total"]) == ("compact", 39)
+    assert row["fidelity"] == "exact"
 
 
 def test_the_key_of_a_client_is_nowhere_in_the_file(sim, start_proxy):
@@ -255,6 +295,25 @@ def test_the_owners_prices_count(sim, start_proxy):
     post(proxy, *request("anthropic", "to-openai-chat"))
     # 16 plain, 10 cached, 4 written, 9 out.
     assert rows(proxy)[0]["cost_usd"] == pytest.approx((16 + 5 + 8 + 90) / 1e6)
+
+
+def test_what_nobody_counted_has_no_price(sim, start_proxy):
+    prices = "prices: {some-*: {input: 1, output: 10}, claude-*: {input: 0, output: 0}}"
+    proxy = start_proxy(config(sim, prices))
+    for upstream in ("openai-chat", "anthropic"):
+        sim.script(Answer("Hi", without_usage=True))
+        post(proxy, *request("openai-chat", f"to-{upstream}", stream=True))
+    sim.script(Failure(400, "no"))
+    post(proxy, *request("openai-chat", "to-openai-chat"))
+    # What failed cost nothing, and what is free does so uncounted.
+    found = [row["cost_usd"] for row in rows(proxy, 3)]
+    assert found == [0, 0, None]
+
+
+def test_who_failed_is_told_with_what_it_speaks(proxy, sim):
+    sim.script(Failure(400, "no"))
+    post(proxy, *request("openai-chat", "to-anthropic"))
+    assert (rows(proxy)[0]["upstream"], rows(proxy)[0]["status"]) == ("anthropic", 400)
 
 
 def test_a_broken_file_is_put_aside_and_requests_are_served(sim, start_proxy, tmp_path):

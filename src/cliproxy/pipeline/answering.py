@@ -12,7 +12,7 @@ from cliproxy import providers
 from cliproxy.base.errors import GatewayError, UpstreamRefused
 from cliproxy.dialects import Writer
 from cliproxy.dialects.sse import looks_like_json
-from cliproxy.ir.events import Error, Event, Start
+from cliproxy.ir.events import End, Error, Event, Start
 from cliproxy.ir.fold import fold, to_exception
 from cliproxy.pipeline import continuing, failures, unasked
 from cliproxy.pipeline.calls import Prepared
@@ -112,6 +112,7 @@ async def stream(
             tap=tap,
             secrets=secrets,
             hide=unasked.hide if call.unasked else None,
+            ended=meter.end,
         )
         bytes_held, rest = await _held(passing.stream(response), watch)
         chunks = _resumed(bytes_held, rest)
@@ -239,12 +240,17 @@ async def _written(
             failed(to_exception(pending[-1]))
         if data := writer.feed(pending):
             yield data
+        if pending and isinstance(pending[-1], End):
+            meter.end()
         async for batch in events:
             meter.hear(batch)
-            if batch and isinstance(batch[-1], Error):
-                failed(to_exception(batch[-1]))
+            last = batch[-1] if batch else None
+            if isinstance(last, Error):
+                failed(to_exception(last))
             if data := writer.feed(batch):
                 yield data
+            if isinstance(last, End):
+                meter.end()
 
 
 def _anonymous(events: list[Event]) -> list[Event]:

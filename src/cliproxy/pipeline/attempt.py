@@ -99,6 +99,7 @@ class _Asking:
         asked = await _asked(gateway, request, target)
         call = prepare(request, target, strict=strict, asked=asked, rules=gateway.settings.payload)
         request.attempts[-1].losses = call.losses
+        request.meter.dialect = call.dialect.id
         token = candidate.account.token
         said = None
         if request.lines is not None:

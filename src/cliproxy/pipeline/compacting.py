@@ -56,10 +56,13 @@ async def compact(gateway: Gateway, request: Request) -> Reply:
         inner = structs.replace(request, operation="compact", body=written, continued=None)
         inner.peeked = None
         try:
-            return await run(gateway, inner)
+            reply = await run(gateway, inner)
         except GatewayError as err:
             if err.status not in _NOT_THERE:
                 raise
+        else:
+            request.fidelity = inner.fidelity
+            return reply
     return await _summarised(gateway, request, body, items)
 
 
@@ -83,6 +86,7 @@ async def _summarised(gateway: Gateway, request: Request, body: Obj, items: list
     )
     inner.peeked = None
     reply = await run(gateway, inner)
+    request.fidelity = inner.fidelity
     answer = json.loads(reply.body)
     summary = _text(answer)
     if not summary:

@@ -282,6 +282,7 @@ def _keep(
         previous=continued.previous if continued is not None else None,
         session=request.session,
         dialect=request.dialect_id,
+        asked=request.id,
     )
     peeked = request.peeked
     if continued is None and peeked is not None:

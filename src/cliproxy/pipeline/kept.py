@@ -61,6 +61,8 @@ class Kept(Struct):
     previous: str | None = None
     session: Session | None = None
     dialect: str = RESPONSES
+    asked: str = ""
+    """The id of the request that it answers."""
 
     @property
     def size(self) -> int:

@@ -134,10 +134,17 @@ class Meter(Struct):
     first_token_at: float | None = None
     """Monotonic seconds when the client's stream got going."""
     tap: Tap | None = None
+    ended: bool = False
+    """The client's stream came to its end, whatever its connection does after that."""
+
+    def end(self) -> None:
+        """Note that the answer is complete."""
+        self.ended = True
 
     def begin(self, dialect: str) -> None:
         """Begin anew with another upstream: what a failed one said is not the client's."""
         self.usage, self.dialect, self.tap, self.first_token_at = NOTHING, dialect, None, None
+        self.ended = False
 
     def hear(self, events: Sequence[Event]) -> None:
         """Take the counts out of events."""

@@ -100,7 +100,8 @@ class Passthrough:
 
     Until the watch says that it is committed, its events are read as well as passed on; from then
     on only what looks like an error is, and `failed` hears of it. `secrets` are what no error may
-    repeat. `hide` takes out of whole events what the client is not to see.
+    repeat. `hide` takes out of whole events what the client is not to see; `ended` hears
+    that the client has the whole answer.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Passthrough:
         tap: Tap | None = None,
         secrets: Callable[[], set[str]] = set,
         hide: Callable[[bytes], bytes] | None = None,
+        ended: Callable[[], object] | None = None,
     ) -> None:
         self._tap = tap or Tap(dialect.id)
         self._dialect = dialect
@@ -123,6 +125,7 @@ class Passthrough:
         self._failed = failed
         self._secrets = secrets
         self._hide = hide
+        self._ended = ended
         self._decoder = SseDecoder()
         self._reader = dialect.reader(caps)
         self._done = False
@@ -146,6 +149,8 @@ class Passthrough:
                         yield data
                     elif seen := hide(data):
                         yield seen
+                    if self._done and not self._told and self._ended is not None:
+                        self._ended()
             if not self._array and not self._told and (rest := self._missing(last)):
                 yield rest
         except GatewayError as err:

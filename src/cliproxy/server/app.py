@@ -262,7 +262,9 @@ class App:
                 gateway = self.generation.gateway
 
                 async def tell() -> None:
-                    told = await interaction.serve(gateway, about, headers)
+                    told = await interaction.serve(
+                        gateway, about, headers, self.accounting.told_late
+                    )
                     await send_reply(
                         send, told, reply_headers, dialect="interactions", framing="sse"
                     )

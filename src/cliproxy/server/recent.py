@@ -59,6 +59,10 @@ class RecentRequests:
         """Note a request that is over."""
         self._kept.append(_recent(request, at, seconds, status=status, error=error))
 
+    def refused(self, item: Recent) -> None:
+        """Note a request that is over and could not even be read."""
+        self._kept.append(item)
+
     def latest(self, count: int, wanted: Callable[[Recent], bool] | None = None) -> list[Obj]:
         """Return those under way, then those that are over, newest first each."""
         found = chain(self._under_way(), reversed(self._kept))

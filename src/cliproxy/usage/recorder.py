@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Final
 
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.config.schema import Config, Price
@@ -12,6 +15,8 @@ from cliproxy.usage.pruning import Limits
 from cliproxy.usage.queue import UsageQueue, retention
 from cliproxy.usage.record import Marks, Record
 from cliproxy.usage.store import NAME, Store
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Usage:
@@ -61,6 +66,15 @@ class Usage:
         if self.queued and record.operation != "count":
             self.queue.add(record)
 
+    def amend(self, before: Record, after: Record) -> None:
+        """Write tokens that were told after a request was recorded. Never waits, never raises."""
+        self.store.submit(lambda writer: writer.amend(before, after)).add_done_callback(_told)
+
     def close(self) -> None:
         """Write what waits."""
         self.store.close()
+
+
+def _told(done: Future[None]) -> None:
+    if (err := done.exception()) is not None:
+        _log.warning("tokens that were told late could not be recorded: %s", err)

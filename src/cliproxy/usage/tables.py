@@ -35,6 +35,8 @@ COLUMNS: Final = (
     "quality", "cost", "digest",
 )  # fmt: skip
 
+_ANSWERS: Final = frozenset({"generate", "compact"})
+"""Operations that are paid for by the token."""
 _AT: Final = COLUMNS.index("at")
 _dimensions: Final = itemgetter(*map(COLUMNS.index, DIMENSIONS))
 _SLICE: Final = 32
@@ -99,6 +101,20 @@ _CLOCK: Final = (
     "INSERT INTO clock (hour, requests, total) VALUES (?, ?, ?) ON CONFLICT (hour) DO UPDATE "
     "SET requests = requests + excluded.requests, total = total + excluded.total"
 )
+_LATE: Final = COLUMNS[COLUMNS.index("input") :]
+_AMEND: Final = (
+    f"UPDATE requests SET {', '.join(f'{name} = ?' for name in _LATE)} WHERE at = ? AND rid = ?"  # noqa: S608  # names are ours
+)
+
+
+def _amend(table: str, key: str) -> str:
+    sums = ", ".join(f"{name} = {name} + ?" for name in SUMS)
+    where = " AND ".join(f"{name} = ?" for name in (key, *DIMENSIONS))
+    return f"UPDATE {table} SET {sums} WHERE {where}"  # noqa: S608  # names are ours
+
+
+_AMEND_HOURS: Final = _amend("hours", "hour")
+_AMEND_DAYS: Final = _amend("days", "day")
 _ACCOUNTS: Final = "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?)"
 
 
@@ -153,6 +169,24 @@ class Writer:
             added += len(fresh)
             self._add(fresh.values())
         return added, skipped
+
+    def amend(self, before: Record, after: Record) -> None:
+        """Write tokens that were told late: the row's, and the difference into its sums.
+
+        What was deleted meanwhile stays so. The two differ in their tokens only.
+        """
+        old, new = self._row(before), self._row(after)
+        hour, day, of_day = self._place(old[_AT] // _QUARTER)
+        more = [now - then for now, then in zip(_sums([new]), _sums([old]), strict=True)]
+        with Transaction(self.db):
+            changed = [new[COLUMNS.index(name)] for name in _LATE]
+            self.db.execute(_AMEND, [*changed, old[_AT], old[COLUMNS.index("rid")]])
+            self.db.execute(_AMEND_HOURS, [*more, hour, *_dimensions(old)])
+            self.db.execute(_AMEND_DAYS, [*more, day, *_dimensions(old)])
+            self.db.execute(
+                "UPDATE clock SET total = total + ? WHERE hour = ?",
+                (more[SUMS.index("total")], of_day),
+            )
 
     def totals(self) -> tuple[int, int]:
         """Return how many requests there are by now, and how many of them failed."""
@@ -229,7 +263,10 @@ class Writer:
     def _row(self, record: Record) -> tuple[Any, ...]:
         # Written for speed: every request has a row, and others wait for the interpreter meanwhile.
         tokens, who = record.tokens, record.who
-        cost = self.prices.cost(who.provider, record.served, tokens) if record.served else 0
+        if record.served and tokens.quality != "none":
+            cost = self.prices.cost(who.provider, record.served, tokens)
+        else:
+            cost = self._uncounted(record)
         first = record.first_seconds
         return (
             _text(record.id),
@@ -251,6 +288,14 @@ class Writer:
             None if cost is None else _count(cost),
             digest(record),
         )
+
+    def _uncounted(self, record: Record) -> int | None:
+        """Return what a request cost whose tokens nobody told: None where it did cost something."""
+        if not record.served or record.failed or record.operation not in _ANSWERS:
+            return 0
+        price = self.prices.find(record.who.provider, record.served)
+        free = price is not None and not (price.input or price.output)
+        return 0 if free else None
 
     def _place(self, quarter: int) -> tuple[int, str, int]:
         """Return hour, local day and local hour of the day of a quarter of an hour.
