@@ -396,3 +396,25 @@ class TestVertex:
         body = form(("sa.json", "{"))
         answer = managed.ask("POST", "/vertex/import", body, content_type=FORM)
         assert answer.json()["error"] == "invalid json"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/auth-files?name=claude-me.json", {**CLAUDE, "note": "mine"}),
+        ("PATCH", "/auth-files/fields", {"name": "claude-me.json", "note": "mine"}),
+        ("PATCH", "/auth-files/status", {"name": "claude-me.json", "disabled": True}),
+        ("DELETE", "/auth-files?name=claude-me.json", None),
+    ],
+)
+def test_a_change_of_a_file_that_somebody_else_was_faster_with(managed, method, path, body):
+    file = bring(managed)
+    read = "/auth-files/download?name=claude-me.json"
+    tag = managed.ask("GET", read).headers["etag"]
+    managed.ask("PATCH", "/auth-files/fields", {"name": "claude-me.json", "note": "theirs"})
+    answer = managed.ask(method, path, body, if_match=tag)
+    assert (answer.status_code, answer.json()["error"]) == (412, "conflict")
+    assert one(managed)["note"] == "theirs"
+    now = managed.ask("GET", read).headers["etag"]
+    assert managed.ask(method, path, body, if_match=now).status_code == 200
+    assert not file.exists() or json.loads(file.read_text()) != {**CLAUDE, "note": "theirs"}

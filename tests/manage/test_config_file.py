@@ -202,3 +202,37 @@ class TestChanges:
         answer = managed.ask("PATCH", "/gemini-api-key", body)
         assert (answer.status_code, answer.json()["error"]) == (409, "not_editable")
         assert managed.text == before
+
+
+class TestSomebodyElseWasFaster:
+    """What was read has a name, and a change of something else by now is refused."""
+
+    @pytest.mark.parametrize(
+        ("path", "method", "body"),
+        [
+            ("/config.yaml", "PUT", b"debug: true\n"),
+            ("/api-keys", "PUT", ["a"]),
+            ("/api-keys", "PATCH", {"old": "x", "new": "y"}),
+            ("/api-keys", "DELETE", {"index": 0}),
+            ("/claude-api-key", "PUT", [{"api-key": "a"}]),
+            ("/claude-api-key", "PATCH", {"index": 0, "value": {"prefix": "p"}}),
+            ("/claude-api-key", "DELETE", {"index": 0}),
+            ("/oauth-excluded-models", "PUT", {"codex": ["a"]}),
+            ("/oauth-excluded-models", "PATCH", {"provider": "codex", "models": ["a"]}),
+            ("/config", "", None),
+        ],
+    )
+    def test_a_change_of_the_file(self, managed, path, method, body):
+        managed.ask("PUT", "/claude-api-key", [{"api-key": "first"}])
+        tag = managed.ask("GET", path).headers["etag"]
+        managed.ask("PUT", "/request-retry", {"value": 7})
+        text, now = managed.text, managed.ask("GET", path).headers["etag"]
+        assert now != tag
+        path, method = (path, method) if method else ("/debug", "PUT")
+        body = body or {"value": True}
+        answer = managed.ask(method, path, body, if_match=tag)
+        assert (answer.status_code, answer.json()["error"]) == (412, "conflict")
+        assert managed.text == text
+        answer = managed.ask(method, path, body, if_match=now)
+        assert answer.status_code == 200, answer.text
+        assert managed.text != text

@@ -12,7 +12,7 @@ from cliproxy.base import json
 from cliproxy.base.json import Json, Obj, text_in
 from cliproxy.manage import shapes
 from cliproxy.manage.document import Document, put
-from cliproxy.manage.web import Endpoint, Handler, control_of, object_of, reply, written
+from cliproxy.manage.web import Endpoint, Handler, change, control_of, object_of, reply, written
 from cliproxy.server.gate import Refused
 
 NAME: Final = "ampcode"
@@ -146,14 +146,14 @@ def _objects(value: Json) -> list[Obj]:
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
-async def _write(request: Request, key: str, change: Callable[[Json], Json]) -> Response:
+async def _write(request: Request, key: str, made: Callable[[Json], Json]) -> Response:
     def edit(text: str) -> str:
         shown = Document(text).shown(NAME)
         section: Obj = dict(shown) if isinstance(shown, dict) else {}
-        section[key] = change(section.get(key))
+        section[key] = made(section.get(key))
         return put(text, NAME, section)
 
-    return written(await control_of(request).change(edit))
+    return written(await change(request, edit))
 
 
 def _endpoints() -> list[Endpoint]:
@@ -172,11 +172,13 @@ def _endpoints() -> list[Endpoint]:
         path, what = f"/{NAME}/{key}", f"The key `{key}` of `ampcode`."
         rows.append(Endpoint("GET", path, _get(key), what, shapes.obj({key: shape})))
         rows += [
-            Endpoint(m, path, _set(key, kind), what, done, shapes.obj({"value": shape}))
+            Endpoint(
+                m, path, _set(key, kind), what, done, shapes.obj({"value": shape}), refuses=(412,)
+            )
             for m in ("PUT", "PATCH")
         ]
         if kind is str:
-            rows.append(Endpoint("DELETE", path, _clear(key), what, done))
+            rows.append(Endpoint("DELETE", path, _clear(key), what, done, refuses=(412,)))
     for table, key in (
         (_Rows("model-mappings", "from", _mapping), "model-mappings"),
         (_Rows("upstream-api-keys", "upstream-api-key", _upstream_key), "upstream-api-keys"),
@@ -186,9 +188,9 @@ def _endpoints() -> list[Endpoint]:
         body = shapes.obj({"value": shape})
         rows += [
             Endpoint("GET", path, _get(key), what, shapes.obj({key: shape})),
-            Endpoint("PUT", path, table.replace, what, done, body),
-            Endpoint("PATCH", path, table.merge, what, done, body),
-            Endpoint("DELETE", path, table.delete, what, done),
+            Endpoint("PUT", path, table.replace, what, done, body, refuses=(412,)),
+            Endpoint("PATCH", path, table.merge, what, done, body, refuses=(412,)),
+            Endpoint("DELETE", path, table.delete, what, done, refuses=(412,)),
         ]
     return rows
 

@@ -38,6 +38,8 @@ from cliproxy.manage.web import (
     Fault,
     attachment,
     control_of,
+    etag,
+    expect,
     loose_object,
     object_of,
     reply,
@@ -94,16 +96,32 @@ async def download(request: Request) -> Response:
     credential = by_name(control, name)
     if credential is None:
         raise Refused(404, "file not found")
-    path = path_of(control, credential)
-    if path is None:
-        return attachment(json.dumps(credential.fields), name, "application/json")
     try:
-        data = path.read_bytes()
+        data = _content(control, credential)
     except FileNotFoundError:
         raise Refused(404, "file not found") from None
     except OSError as err:
         raise Refused(500, f"failed to read file: {err.strerror}") from None
-    return attachment(data, name, "application/json")
+    answer = attachment(data, name, "application/json")
+    answer.headers["ETag"] = etag(data)
+    return answer
+
+
+def _content(control: Control, credential: Credential) -> bytes:
+    """Return what a login's file holds. Raises `OSError`."""
+    path = path_of(control, credential)
+    return json.dumps(credential.fields) if path is None else path.read_bytes()
+
+
+def _expect(request: Request, credential: Credential | None) -> None:
+    """Refuse a change of a login that is not what the client has seen. Raises `Refused`."""
+    if "if-match" not in request.headers:
+        return
+    try:
+        now = b"" if credential is None else _content(control_of(request), credential)
+    except OSError:
+        now = b""
+    expect(request, now)
 
 
 async def upload(request: Request) -> Response:
@@ -113,7 +131,9 @@ async def upload(request: Request) -> Response:
         name = _name_of(text_in(request.query_params, "name", "filename"))
         if not name.lower().endswith(".json"):
             raise Refused(400, "name must end with .json")
-        await _keep(keeper, name, await request.body())
+        data = await request.body()
+        _expect(request, by_name(control_of(request), name))
+        await _keep(keeper, name, data)
         return reply(OK)
     files = await _form_files(request)
     if not files:
@@ -194,6 +214,7 @@ async def delete(request: Request) -> Response:
             if found is None:
                 _name_of(name)
                 raise Refused(404, "auth file not found")  # noqa: TRY301  # told below
+            _expect(request, found)
             await _remove(keeper, found)
         except Refused as err:
             if len(names) == 1:
@@ -247,7 +268,7 @@ async def patch_status(request: Request) -> Response:
         raise Refused(400, "invalid request body")
     credential = by_name(control, name, text_in(body, "auth_index"))
     if credential is None:
-        noticed = await toggle(control, name, disabled=disabled)
+        noticed = await toggle(request, name, disabled=disabled)
         if noticed is not None:
             via = {"via": "config:excluded-models", "excluded_pattern": "*"}
             return written(noticed, {**OK, "disabled": disabled, **via})
@@ -273,6 +294,7 @@ async def patch_fields(request: Request) -> Response:
 
 
 async def _edit(request: Request, credential: Credential, changes: Obj) -> None:
+    _expect(request, credential)
     try:
         await keeper_of(request).edit(credential.name, changes)
     except KeyError:
@@ -374,9 +396,9 @@ ROUTES: Final = [
                          "observed_at": shapes.MOMENT}),
              query={**_NAME, "auth_index": "Its index."}),
     Endpoint("POST", "/auth-files", upload, "Bring credential files: a form, or one raw body.",
-             _BATCH, shapes.OBJECT, _NAME),
+             _BATCH, shapes.OBJECT, _NAME, refuses=(412,)),
     Endpoint("DELETE", "/auth-files", delete, "Remove credential files.", _BATCH, None,
-             {**_NAME, "all": "`true` removes all."}, refuses=(404,)),
+             {**_NAME, "all": "`true` removes all."}, refuses=(404, 412)),
     Endpoint("GET", "/auth-files/models", models_of, "The models that a login serves.",
              shapes.obj({"models": shapes.items(shapes.obj(
                  {"id": shapes.TEXT},
@@ -398,7 +420,7 @@ ROUTES: Final = [
                         optional={"warnings": shapes.WARNINGS, "via": shapes.TEXT,
                                   "excluded_pattern": shapes.TEXT}),
              shapes.obj({**_NAMED, "disabled": shapes.FLAG},
-                        optional={"auth_index": shapes.TEXT}), refuses=(404,)),
+                        optional={"auth_index": shapes.TEXT}), refuses=(404, 412)),
     Endpoint("PATCH", "/auth-files/fields", patch_fields, "Set fields of a credential file.",
              shapes.ref("Status"),
              shapes.obj(_NAMED, optional={
@@ -406,7 +428,7 @@ ROUTES: Final = [
                  "headers": shapes.mapping(shapes.TEXT), "priority": shapes.maybe(shapes.WHOLE),
                  "weight": shapes.maybe(shapes.WHOLE),
                  "request_retry": shapes.maybe(shapes.WHOLE), "disabled": shapes.FLAG}),
-             refuses=(404,)),
+             refuses=(404, 412)),
     Endpoint("POST", "/reset-quota", reset_quota, "Forget an account's limits.",
              shapes.obj({"status": shapes.TEXT, "auth_index": shapes.TEXT,
                          "models": shapes.items(shapes.TEXT)}),

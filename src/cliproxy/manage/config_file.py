@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any, Final
 
@@ -18,7 +17,16 @@ from cliproxy.config.tree import NotYaml, parse
 from cliproxy.manage import shapes
 from cliproxy.manage.control import Control, NotSaved, NotUsable
 from cliproxy.manage.document import Document
-from cliproxy.manage.web import Endpoint, Fault, control_of, reply, written
+from cliproxy.manage.web import (
+    Endpoint,
+    Fault,
+    change,
+    control_of,
+    etag,
+    named,
+    reply,
+    written,
+)
 
 _HIDDEN: Final = frozenset({"host", "port", "auth-dir", "remote-management", "oauth-clients"})
 _MAPS: Final = ("oauth-excluded-models", "oauth-model-alias", "oauth-request-scoped-errors")
@@ -82,7 +90,8 @@ def _neat(value: Json) -> Json:
 async def get_config(request: Request) -> Response:
     """Return the configuration as JSON."""
     control = control_of(request)
-    return reply(shown_config(control, request.app.state.documents.get(control)))
+    document = request.app.state.documents.get(control)
+    return reply(shown_config(control, document), headers=named(document.text))
 
 
 async def get_file(request: Request) -> Response:
@@ -117,15 +126,8 @@ async def put_file(request: Request) -> Response:
         raise Fault(400, "invalid_yaml", f"{where}{err.message}", problems=problems) from None
     if not isinstance(value, dict):
         raise Fault(400, "invalid_yaml", "the configuration must be a mapping of keys")
-    wanted = request.headers.get("if-match", "").strip()
-
-    def edit(now: str) -> str:
-        if wanted and wanted != "*" and etag(now.encode()) not in wanted:
-            raise Fault(412, "conflict", "the config file was changed meanwhile; read it again")
-        return text
-
     try:
-        noticed = await control.change(edit)
+        noticed = await change(request, lambda _: text)
     except NotUsable as err:
         code = (400, "invalid_yaml") if _WRONG_TYPE.search(str(err)) else (422, "invalid_config")
         raise Fault(*code, str(err), problems=_problems(str(err))) from None
@@ -134,11 +136,6 @@ async def put_file(request: Request) -> Response:
     answer = written(noticed, {"ok": True, "changed": ["config"]})
     answer.headers["ETag"] = etag(control.text().encode())
     return answer
-
-
-def etag(data: bytes) -> str:
-    """Return the name of one state of the file."""
-    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
 
 
 def _text(data: bytes, kind: str) -> str:

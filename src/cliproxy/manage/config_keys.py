@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from msgspec import structs
+from starlette.requests import Request
 
 from cliproxy.base.json import Obj
 from cliproxy.config.load import CREDENTIALS, Problem
 from cliproxy.config.schema import Config
-from cliproxy.manage.control import Control
 from cliproxy.manage.document import Document, put
+from cliproxy.manage.web import change, control_of
 from cliproxy.routing.accounts import accounts_from_config
 from cliproxy.server.gate import Refused
 
@@ -18,11 +19,11 @@ ALL: Final = "*"
 _PLACE: Final = ("api-key", "base-url", "proxy-url", "prefix", "name")
 
 
-async def toggle(control: Control, account: str, *, disabled: bool) -> list[Problem] | None:
+async def toggle(request: Request, account: str, *, disabled: bool) -> list[Problem] | None:
     """Exclude all models of the entry behind an account, or no longer; None = there is none."""
     if ":" not in account:
         return None
-    found = _entry_of(control.config, account)
+    found = _entry_of(control_of(request).config, account)
     if found is None:
         raise Refused(404, "config api key entry not found")
     name, entry = found
@@ -40,7 +41,7 @@ async def toggle(control: Control, account: str, *, disabled: bool) -> list[Prob
             del changed["excluded-models"]
         return put(text, name, [*entries[:at], changed, *entries[at + 1 :]])
 
-    return await control.change(edit)
+    return await change(request, edit)
 
 
 def _entry_of(config: Config, account: str) -> tuple[str, Any] | None:

@@ -17,8 +17,10 @@ from cliproxy.manage.entries import clean, indexed, patched, unwanted
 from cliproxy.manage.web import (
     Endpoint,
     body_of,
+    change,
     control_of,
     loose_object,
+    named,
     object_of,
     reply,
     written,
@@ -75,8 +77,9 @@ LISTS: Final = (
 # ---- client keys --------------------------------------------------------------------------------
 async def get_keys(request: Request) -> Response:
     """Return the client keys."""
-    keys = _document(request).shown(KEYS) or []
-    return reply({KEYS: keys, "value": keys})
+    document = _document(request)
+    keys = document.shown(KEYS) or []
+    return reply({KEYS: keys, "value": keys}, headers=named(document.text))
 
 
 async def put_keys(request: Request) -> Response:
@@ -94,7 +97,7 @@ async def patch_keys(request: Request) -> Response:
     if not all(isinstance(v, str | None) for v in (value, old, new)) or not _is_place(index):
         raise Refused(400, "invalid body")
 
-    def change(keys: list[str]) -> list[str]:
+    def patched_keys(keys: list[str]) -> list[str]:
         if index is not None and value is not None and 0 <= index < len(keys):
             return [*keys[:index], value, *keys[index + 1 :]]
         if old is not None and new is not None:
@@ -107,7 +110,7 @@ async def patch_keys(request: Request) -> Response:
             return keys if value in keys else [*keys, value]
         raise Refused(400, "missing fields")
 
-    return await _keys(request, change)
+    return await _keys(request, patched_keys)
 
 
 async def delete_keys(request: Request) -> Response:
@@ -115,23 +118,23 @@ async def delete_keys(request: Request) -> Response:
     query: dict[str, Any] = dict(request.query_params) or await loose_object(request)
     index, value = _number(str(query.get("index", ""))), text_in(query, "value")
 
-    def change(keys: list[str]) -> list[str]:
+    def left(keys: list[str]) -> list[str]:
         if index is not None and 0 <= index < len(keys):
             return [key for n, key in enumerate(keys) if n != index]
         if value:
             return [key for key in keys if key.strip() != value]
         raise Refused(400, "missing index or value")
 
-    return await _keys(request, change)
+    return await _keys(request, left)
 
 
-async def _keys(request: Request, change: Callable[[list[str]], list[str]]) -> Response:
+async def _keys(request: Request, made: Callable[[list[str]], list[str]]) -> Response:
     def edit(text: str) -> str:
         shown = Document(text).shown(KEYS)
-        keys: Json = change([str(k) for k in shown] if isinstance(shown, list) else [])
+        keys: Json = made([str(k) for k in shown] if isinstance(shown, list) else [])
         return put(text, KEYS, keys or None)
 
-    return written(await control_of(request).change(edit))
+    return written(await change(request, edit))
 
 
 # ---- credentials --------------------------------------------------------------------------------
@@ -139,8 +142,9 @@ def _endpoints(list_: Convention) -> list[Endpoint]:
     name = list_.name
 
     async def get(request: Request) -> Response:
-        entries = indexed(name, _document(request).entries(name), control_of(request).accounts)
-        return reply({name: entries, "value": entries})
+        document = _document(request)
+        entries = indexed(name, document.entries(name), control_of(request).accounts)
+        return reply({name: entries, "value": entries}, headers=named(document.text))
 
     async def replace(request: Request) -> Response:
         value = _listed(await body_of(request))
@@ -167,12 +171,12 @@ def _endpoints(list_: Convention) -> list[Endpoint]:
         wanted = body.get("name" if list_.identity == "name" else "match")
         if not isinstance(wanted, str | None):
             raise Refused(400, "invalid body")
-        change = _right(name, value, "", nulls=True)
+        new = _right(name, value, "", nulls=True)
         base = request.query_params.get("base-url")
 
         def edit(entries: list[Obj]) -> list[Obj]:
             at = _find(list_, entries, index, wanted, base)
-            entry = patched(entries[at], change, list_.own)
+            entry = patched(entries[at], new, list_.own)
             gone = bool(list_.vanishes) and not any(entry.get(k) for k in list_.vanishes)
             return [*entries[:at], *([] if gone else [entry]), *entries[at + 1 :]]
 
@@ -198,7 +202,7 @@ def _endpoints(list_: Convention) -> list[Endpoint]:
         return await _write(request, edit)
 
     async def _write(request: Request, edit: Callable[[list[Obj]], list[Obj]]) -> Response:
-        def change(text: str) -> str:
+        def edited(text: str) -> str:
             entries: list[Json] = [_full(e) for e in edit(Document(text).entries(name))]
             return put(text, name, entries or None)
 
@@ -209,7 +213,7 @@ def _endpoints(list_: Convention) -> list[Endpoint]:
                     what, _, _ = problem.message.partition("; this entry")
                     raise Refused(400, f"{problem.path} {what}")
 
-        return written(await control_of(request).change(change, accept=accept))
+        return written(await change(request, edited, accept=accept))
 
     entry = shapes.ref(entry_kind(name).__name__)
     shown = shapes.obj({name: shapes.items(entry), "value": shapes.items(entry)})
@@ -224,12 +228,12 @@ def _endpoints(list_: Convention) -> list[Endpoint]:
     done, what = shapes.ref("Written"), f"The list `{name}` of the configuration."
     return [
         Endpoint("GET", f"/{name}", get, what, shown),
-        Endpoint("PUT", f"/{name}", replace, what, done, all_of),
+        Endpoint("PUT", f"/{name}", replace, what, done, all_of, refuses=(412,)),
         Endpoint("PATCH", f"/{name}", patch, what, done, one, {"base-url": "Which of several."},
-                 refuses=(404,)),
+                 refuses=(404, 412)),
         Endpoint("DELETE", f"/{name}", delete, what, done, None,
                  {list_.identity: "Which entry.", "base-url": "Which of several.",
-                  "index": "Its place."}, refuses=(404,)),
+                  "index": "Its place."}, refuses=(404, 412)),
     ]  # fmt: skip
 
 
@@ -350,11 +354,11 @@ ROUTES: Final = [
              shapes.obj({KEYS: shapes.items(shapes.TEXT), "value": shapes.items(shapes.TEXT)})),
     Endpoint("PUT", f"/{KEYS}", put_keys, "Replace the keys of clients.", shapes.ref("Written"),
              shapes.one_of(shapes.items(shapes.TEXT),
-                           shapes.obj({"items": shapes.items(shapes.TEXT)}))),
+                           shapes.obj({"items": shapes.items(shapes.TEXT)})), refuses=(412,)),
     Endpoint("PATCH", f"/{KEYS}", patch_keys, "Replace or add one key.", shapes.ref("Written"),
              shapes.obj({}, optional={"index": shapes.WHOLE, "value": shapes.TEXT,
-                                      "old": shapes.TEXT, "new": shapes.TEXT})),
+                                      "old": shapes.TEXT, "new": shapes.TEXT}), refuses=(412,)),
     Endpoint("DELETE", f"/{KEYS}", delete_keys, "Remove keys.", shapes.ref("Written"), None,
-             {"index": "The place of one.", "value": "All that are equal."}),
+             {"index": "The place of one.", "value": "All that are equal."}, refuses=(412,)),
     *(row for list_ in LISTS for row in _endpoints(list_)),
 ]  # fmt: skip

@@ -16,8 +16,10 @@ from cliproxy.manage.entries import patterns
 from cliproxy.manage.web import (
     Endpoint,
     body_of,
+    change,
     control_of,
     loose_object,
+    named,
     object_of,
     reply,
     written,
@@ -100,9 +102,10 @@ def _endpoints(setting: Setting) -> list[Endpoint]:
     name = setting.name
 
     async def get(request: Request) -> Response:
-        shown = request.app.state.documents.get(control_of(request)).shown(name)
+        document = request.app.state.documents.get(control_of(request))
+        shown = document.shown(name)
         value = _lowered(shown) if isinstance(shown, dict) else {}
-        return reply({name: value, "value": value})
+        return reply({name: value, "value": value}, headers=named(document.text))
 
     async def replace(request: Request) -> Response:
         body = await body_of(request)
@@ -126,12 +129,12 @@ def _endpoints(setting: Setting) -> list[Endpoint]:
             raise Refused(400, f"invalid {setting.keys[0]}")
         values = setting.normal(body.get(setting.values) or [])
 
-        def change(now: Obj) -> Obj:
+        def patched(now: Obj) -> Obj:
             if values:
                 return {**now, key: values}
             return _without(now, key)
 
-        return await _write(request, change)
+        return await _write(request, patched)
 
     async def delete(request: Request) -> Response:
         key, one = text_in(request.query_params, *setting.keys).lower(), ""
@@ -142,24 +145,24 @@ def _endpoints(setting: Setting) -> list[Endpoint]:
         if not key:
             raise Refused(400, f"missing {setting.keys[0]}")
 
-        def change(now: Obj) -> Obj:
+        def left(now: Obj) -> Obj:
             rest = _others(now.get(key), one) if one else []
             return {**now, key: rest} if rest and key in now else _without(now, key)
 
-        return await _write(request, change)
+        return await _write(request, left)
 
     def _without(now: Obj, key: str) -> Obj:
         if key not in now:
             raise Refused(404, f"{setting.keys[0]} not found")
         return {k: v for k, v in now.items() if k != key}
 
-    async def _write(request: Request, change: Callable[[Obj], Obj]) -> Response:
+    async def _write(request: Request, made: Callable[[Obj], Obj]) -> Response:
         def edit(text: str) -> str:
             shown = Document(text).shown(name)
-            after = change(_lowered(shown) if isinstance(shown, dict) else {})
+            after = made(_lowered(shown) if isinstance(shown, dict) else {})
             return put(text, name, after or None)
 
-        return written(await control_of(request).change(edit))
+        return written(await change(request, edit))
 
     shape = shapes.mapping(setting.shape)
     done, what = shapes.ref("Written"), f"The map `{name}` of the configuration."
@@ -167,9 +170,9 @@ def _endpoints(setting: Setting) -> list[Endpoint]:
     query = dict.fromkeys(setting.keys, "Which one.")
     return [
         Endpoint("GET", f"/{name}", get, what, shapes.obj({name: shape, "value": shape})),
-        Endpoint("PUT", f"/{name}", replace, what, done, shape),
-        Endpoint("PATCH", f"/{name}", patch, what, done, body, refuses=(404,)),
-        Endpoint("DELETE", f"/{name}", delete, what, done, None, query, refuses=(404,)),
+        Endpoint("PUT", f"/{name}", replace, what, done, shape, refuses=(412,)),
+        Endpoint("PATCH", f"/{name}", patch, what, done, body, refuses=(404, 412)),
+        Endpoint("DELETE", f"/{name}", delete, what, done, None, query, refuses=(404, 412)),
     ]
 
 

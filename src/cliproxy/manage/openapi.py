@@ -81,6 +81,11 @@ def _operation(endpoint: Endpoint) -> Obj:
         {"name": name, "in": "query", "description": told, "schema": shapes.TEXT}
         for name, told in endpoint.query.items()
     ]
+    if 412 in endpoint.refuses:
+        told = "The `ETag` of what was read: refused when it is another by now."
+        parameters.append(
+            {"name": "If-Match", "in": "header", "description": told, "schema": shapes.TEXT}
+        )
     changes: tuple[int, ...] = _CHANGES if endpoint.method != "GET" else (500, 503)
     if not endpoint.served:
         changes = (501,)

@@ -13,7 +13,7 @@ from cliproxy.base.json import Json
 from cliproxy.config.edit import set_value
 from cliproxy.config.schema import STRATEGIES, Config
 from cliproxy.manage import shapes
-from cliproxy.manage.web import Endpoint, control_of, object_of, reply, written
+from cliproxy.manage.web import Endpoint, change, control_of, object_of, reply, written
 from cliproxy.server.gate import Refused
 from cliproxy.transport import proxy as proxies
 
@@ -132,19 +132,20 @@ def _endpoints(scalar: Scalar, route: str) -> list[Endpoint]:
         return await _set(request, "")
 
     async def _set(request: Request, value: Json) -> Response:
-        control = control_of(request)
-        return written(await control.change(lambda text: set_value(text, scalar.path, value)))
+        return written(await change(request, lambda text: set_value(text, scalar.path, value)))
 
     kind = {bool: shapes.FLAG, int: shapes.WHOLE, str: shapes.TEXT}[scalar.kind]
     shown = shapes.obj({scalar.name: kind, "value": kind})
     body = shapes.obj({"value": kind})
     rows = [Endpoint("GET", route, get, scalar.summary, shown)]
     rows += [
-        Endpoint(method, route, write, scalar.summary, shapes.ref("Written"), body)
+        Endpoint(method, route, write, scalar.summary, shapes.ref("Written"), body, refuses=(412,))
         for method in ("PUT", "PATCH")
     ]
     if scalar.deletable:
-        rows.append(Endpoint("DELETE", route, delete, scalar.summary, shapes.ref("Written")))
+        rows.append(
+            Endpoint("DELETE", route, delete, scalar.summary, shapes.ref("Written"), refuses=(412,))
+        )
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
-from cliproxy.config.load import Problem
+from cliproxy.config.load import Loaded, Problem
 from cliproxy.manage.control import Control
 from cliproxy.manage.door import PREFIX
 from cliproxy.server.gate import Refused
@@ -79,6 +80,38 @@ def control_of(request: Request) -> Control:
 def reply(value: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON."""
     return Response(json.dumps(value), status, dict(headers or {}), "application/json")
+
+
+def etag(data: bytes) -> str:
+    """Return the name of one state of a file."""
+    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+
+def named(text: str) -> dict[str, str]:
+    """Return the headers of what is shown from one state of the configuration file."""
+    return {"ETag": etag(text.encode())}
+
+
+def expect(request: Request, now: bytes) -> None:
+    """Refuse a change that was made from another state than the present one. Raises `Refused`."""
+    wanted = request.headers.get("if-match", "").strip()
+    if wanted and wanted != "*" and etag(now) not in wanted:
+        raise Fault(412, "conflict", "it was changed meanwhile; read it again")
+
+
+async def change(
+    request: Request,
+    edit: Callable[[str], str],
+    *,
+    accept: Callable[[Loaded, Loaded | None], None] | None = None,
+) -> list[Problem]:
+    """Change the configuration, if it is what the client has seen; see `Control.change`."""
+
+    def expected(now: str) -> str:
+        expect(request, now.encode())
+        return edit(now)
+
+    return await control_of(request).change(expected, accept=accept)
 
 
 def written(noticed: Iterable[Problem], told: Obj = OK) -> Response:
