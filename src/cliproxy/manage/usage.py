@@ -82,6 +82,9 @@ async def get_queue(request: Request) -> Response:
         count = int(text)
     else:
         return _reply({"error": "count must be a positive integer"}, 400)
+    if request.method == "HEAD":
+        # Nobody would get what is taken out.
+        return _reply([])
     return _reply(list[Json](_usage(request).queue.take(count)))
 
 

@@ -21,11 +21,14 @@ class Limits(Struct, frozen=True):
 
 def prune(db: sqlite3.Connection, limits: Limits, now: float) -> None:
     """Delete what is more than is kept."""
-    (newest,) = db.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()
-    gone = newest - max(0, limits.max_requests)
+    # Not by their ids: what an import has added is older than what was there.
+    gone = db.execute(
+        "SELECT at, id FROM requests ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?",
+        (max(0, limits.max_requests),),
+    ).fetchone()
     oldest = int(max(0.0, now - limits.requests_seconds) * 1e9)
     with Transaction(db):
-        _forget(db, "id <= ? OR at < ?", (gone, oldest), limits)
+        _forget(db, "(at, id) <= (?, ?) OR at < ?", (*(gone or (-1, 0)), oldest), limits)
         db.execute(
             "DELETE FROM hours WHERE hour < ?",
             (int(max(0.0, now - limits.hours_seconds) // 3600),),

@@ -25,6 +25,9 @@ _FIELDS: Final = {
 }
 _SUMMED: Final = ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in SUMS)
 MOST_ROWS: Final = 10_000
+_FIRST: Final = datetime(1970, 1, 2, tzinfo=UTC)
+_LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Nothing was used before or will be after, and a zone more or less is still a date."""
 
 
 class BadQuestion(ValueError):
@@ -51,13 +54,17 @@ def moment(text: str, name: str) -> datetime | date | None:
         return None
     try:
         if text.replace(".", "", 1).isdigit():
-            return datetime.fromtimestamp(float(text), UTC)
+            return _within_reason(datetime.fromtimestamp(float(text), UTC))
         if len(text) == 10:
-            return date.fromisoformat(text)
+            return min(max(date.fromisoformat(text), _FIRST.date()), _LAST.date())
         found = datetime.fromisoformat(text)
-        return found if found.tzinfo else found.astimezone()
+        return _within_reason(found if found.tzinfo else found.astimezone())
     except (ValueError, OverflowError, OSError) as err:
         raise BadQuestion(f"{name} must be a date, a time or Unix seconds") from err
+
+
+def _within_reason(moment: datetime) -> datetime:
+    return min(max(moment, _FIRST), _LAST)
 
 
 def dimensions(text: str) -> tuple[str, ...]:
@@ -195,22 +202,22 @@ def requests(
     where: list[str] = []
     values: list[Any] = []
     if before is not None:
-        where.append("id < ?")
+        where.append("(at, id) < (SELECT at, id FROM requests WHERE id = ?)")
         values.append(before)
     for name, value in (filters or {}).items():
         if name in _FIELDS:
             where.append(f"{_FIELDS[name]} = ?")
             values.append(value)
-        elif name == "status" and value.isdigit():
+        elif name == "status":
             where.append("status = ?")
-            values.append(int(value[:9]))
+            values.append(value[:9])
         elif name == "failed":
             where.append(
                 "status >= 400" if value.lower() in ("1", "true", "yes") else "status < 400"
             )
     condition = f"WHERE {' AND '.join(where)} " if where else ""
     rows = db.execute(
-        f"SELECT {', '.join(_SHOWN)} FROM requests {condition}ORDER BY id DESC LIMIT ?",  # noqa: S608  # names are ours, values are bound
+        f"SELECT {', '.join(_SHOWN)} FROM requests {condition}ORDER BY at DESC, id DESC LIMIT ?",  # noqa: S608  # names are ours, values are bound
         [*values, limit + 1],
     ).fetchall()
     sources = accounts(db)

@@ -12,6 +12,7 @@ from tests.unit.usage.rows import NOON, Noon, record
 
 from cliproxy.config.schema import Config
 from cliproxy.manage.usage import ROUTES
+from cliproxy.usage.pruning import Limits, prune
 from cliproxy.usage.recorder import Usage
 
 pytestmark = pytest.mark.anyio
@@ -117,6 +118,48 @@ async def test_single_requests_are_listed(usage, http):
     more = (await http.get(f"/usage/requests?before={page['next']}&failed=false")).json()
     assert [row["id"] for row in more["requests"]] == ["r2", "r1", "r0"]
     assert (await http.get("/usage/requests?limit=x")).status_code == 400
+
+
+async def test_what_an_import_adds_is_not_the_newest(usage, http):
+    for n in range(3):
+        usage.add(record(n))
+    detail = {"timestamp": "2026-05-20T03:04:05Z", "tokens": {"total_tokens": 3}}
+    models = {"gpt-5": {"details": [detail]}}
+    document = {"version": 1, "usage": {"apis": {"unknown": {"models": models}}}}
+    assert (await http.post("/usage/import", json=document)).json()["added"] == 1
+    page = (await http.get("/usage/requests?limit=3")).json()
+    assert [row["id"] for row in page["requests"]] == ["r2", "r1", "r0"]
+    rest = (await http.get(f"/usage/requests?before={page['next']}")).json()
+    assert [row["served"] for row in rest["requests"]] == ["gpt-5"]
+    limits = Limits(max_requests=3, requests_seconds=1e12)
+    usage.store.submit(lambda writer: prune(writer.db, limits, NOON)).result(30)
+    left = (await http.get("/usage/requests")).json()["requests"]
+    assert [row["id"] for row in left] == ["r2", "r1", "r0"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["by=hour&to=9999-12-31", "by=hour&from=0001-01-01", "from=0001-01-01T00:00Z&by=day",
+     "to=9999-12-31T23:59:59-12:00", "from=0"],
+)  # fmt: skip
+async def test_times_at_the_ends_of_the_calendar_are_times(usage, http, query):
+    usage.add(record())
+    found = await http.get(f"/usage/summary?{query}")
+    assert (found.status_code, found.json()["total"]["requests"]) == (200, 1)
+
+
+@pytest.mark.parametrize(("status", "count"), [("200", 1), ("500", 0), ("²", 0), ("x", 0)])
+async def test_a_status_that_is_none_is_nobodys(usage, http, status, count):
+    usage.add(record())
+    found = await http.get(f"/usage/requests?status={status}")
+    assert (found.status_code, len(found.json()["requests"])) == (200, count)
+
+
+async def test_who_only_looks_takes_nothing_out_of_the_queue(usage, http):
+    usage.apply(Config(auth_dir=usage.auth_dir), queued=True)
+    usage.add(record())
+    assert (await http.head("/usage-queue")).status_code == 200
+    assert len((await http.get("/usage-queue")).json()) == 1
 
 
 async def test_a_file_that_cannot_be_read_is_503(usage, http):
