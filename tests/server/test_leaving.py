@@ -67,8 +67,7 @@ def test_the_upstream_is_closed_when_the_client_goes(proxy, sim, client, upstrea
     else:
         sim.wait_requests(1)
     wire.close()
-    # The simulator waits at most this long, in seconds.
-    sim.last.wait_closed(timeout=1)
+    sim.last.wait_closed()
 
 
 @clients
@@ -78,7 +77,7 @@ def test_also_when_the_answer_is_not_streamed(proxy, sim, client, upstream):
     wire = opened(proxy, client, upstream, stream=False)
     sim.wait_requests(1)
     wire.close()
-    sim.last.wait_closed(timeout=1)
+    sim.last.wait_closed()
 
 
 @pytest.mark.parametrize(
@@ -100,4 +99,4 @@ def test_a_slow_reader_holds_the_upstream_back(proxy, sim, client, upstream):
         # It goes on as soon as somebody reads.
         while sim.last.written <= stopped:
             assert wire.recv(65536)
-    sim.last.wait_closed(timeout=2)
+    sim.last.wait_closed()

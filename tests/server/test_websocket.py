@@ -528,7 +528,7 @@ def test_the_upstream_is_closed_when_the_client_goes(proxy, sim, upstream, when,
             ws.wire.socket.shutdown(2)
         else:
             ws.wire.close()
-        sim.last.wait_closed(timeout=1)
+        sim.last.wait_closed()
     (row,) = rows(proxy)
     assert (row["status"], row["failed"]) == (499, True)
 
@@ -553,7 +553,7 @@ def test_a_slow_reader_holds_the_upstream_back(proxy, sim, upstream):
         assert max(held) < OWN
         while sim.last.written <= stopped:
             assert ws.hear()
-    sim.last.wait_closed(timeout=2)
+    sim.last.wait_closed()
 
 
 def test_a_server_that_stops_lets_a_turn_finish(proxy, sim):
