@@ -111,7 +111,9 @@ def _print(found: Obj) -> None:
         table.add_row("total", *_numbers(found["total"]))
     console.print(table)
     if unpriced := found["total"]["unpriced"]:
-        console.print(f"{unpriced:,} of the requests have no known price: see `prices`.")
+        console.print(
+            f"{unpriced:,} of the requests have no known price (see `prices`), or no known tokens."
+        )
 
 
 def _name(row: Obj, name: str) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 from cliproxy.base import json
-from cliproxy.base.json import Json, Obj
+from cliproxy.base.json import Obj
 from cliproxy.usage.record import NOBODY, Marks, Record, Tokens, Who, is_mark
 
 DETAILS: Final = 500
@@ -130,21 +131,29 @@ class _Detail(Struct):
     failed: bool = False
 
 
-class _Model(Struct):
-    details: list[_Detail] | None = None
+_T = TypeVar("_T")
 
 
-class _Api(Struct):
-    models: dict[str, _Model] | None = None
+class _Model(Struct, Generic[_T]):
+    details: list[_T] | None = None
 
 
-class _Usage(Struct):
-    apis: dict[str, _Api] | None = None
+class _Api(Struct, Generic[_T]):
+    models: dict[str, _Model[_T]] | None = None
 
 
-class _Document(Struct):
+class _Usage(Struct, Generic[_T]):
+    apis: dict[str, _Api[_T]] | None = None
+
+
+class _Document(Struct, Generic[_T]):
     version: int = 0
-    usage: _Usage = field(default_factory=_Usage)
+    usage: _Usage[_T] = field(default_factory=_Usage)
+    data: str = ""
+    """Where one client puts all the rest, as text."""
+
+
+_outline: Final = msgspec.json.Decoder(_Document[Raw])
 
 
 def read_import(body: bytes, now: float, marks: Marks) -> list[Record]:
@@ -154,24 +163,42 @@ def read_import(body: bytes, now: float, marks: Marks) -> list[Record]:
     what stands for them here.
     """
     try:
-        value: Json = json.loads(body)
-        if isinstance(value, dict) and isinstance(value.get("data"), str):
-            value = json.loads(value["data"])
-        document = msgspec.convert(value, _Document)
+        document = _read(body)
+        if document.data:
+            document = _read(document.data.encode("utf-8", "surrogatepass"))
+        if document.version not in (0, 1):
+            raise BadImport("unsupported version")
+        return list(_records(document, now, marks))
     except (json.InvalidJson, msgspec.ValidationError) as err:
         raise BadImport("invalid json") from err
-    if document.version not in (0, 1):
-        raise BadImport("unsupported version")
-    found: list[Record] = []
+
+
+def _read(body: bytes) -> _Document[Raw] | _Document[_Detail]:
+    """Read a document; its single requests one by one later, where that can be."""
+    try:
+        # All at once nobody else would get at the interpreter for seconds.
+        return _outline.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # It may be half characters in a name.
+        return msgspec.convert(json.loads(body), _Document[_Detail])
+
+
+def _records(
+    document: _Document[Raw] | _Document[_Detail], now: float, marks: Marks
+) -> Iterator[Record]:
     for api, models in (document.usage.apis or {}).items():
         name = api.strip()
         if not name:
             continue
         client = name if is_mark(name) or _NO_KEY.fullmatch(name) else marks(name)
         for model, listed in (models.models or {}).items():
-            details = listed.details or ()
-            found += [_record(client, model.strip(), detail, now, marks) for detail in details]
-    return found
+            for item in listed.details or ():
+                detail = item if isinstance(item, _Detail) else _detail(item)
+                yield _record(client, model.strip(), detail, now, marks)
+
+
+def _detail(raw: Raw) -> _Detail:
+    return msgspec.convert(json.loads(bytes(raw)), _Detail)
 
 
 def _record(client: str, model: str, detail: _Detail, now: float, marks: Marks) -> Record:

@@ -186,6 +186,10 @@ def test_names_that_are_missing_are_dealt_with():
         (b'{"usage": {"apis": 1}}', "invalid json"),
         (document({**DETAIL, "tokens": "many"}), "invalid json"),
         (b'{"data": "{"}', "invalid json"),
+        pytest.param(b'{"x": ' + b"[" * 100_000, "invalid json", id="deep"),
+        pytest.param(
+            document("deep").replace(b'"deep"', b"[" * 100_000), "invalid json", id="deep-inside"
+        ),
     ],
 )
 def test_what_is_no_export_is_refused(body, error):
