@@ -100,7 +100,7 @@ def test_a_signal_ends_the_process_when_all_is_written(tmp_path, monkeypatch, nu
 
 
 async def test_requests_that_outlast_the_server_come_to_an_end():
-    server = serving._Server(uvicorn.Config("nothing"), print)
+    server = serving._Server(uvicorn.Config("nothing", log_config=None), print)
     noted = []
 
     async def request():
