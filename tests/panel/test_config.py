@@ -74,6 +74,13 @@ def test_keys_are_not_shown_unasked(panel):
     page.get_by_role("tab", name="YAML").click()
     secret = page.get_by_text("management-key-0123456789")
     expect(secret.first).to_have_css("-webkit-text-security", "disc")
+    # Also between braces.
+    between = page.get_by_text("first-key-0123456789").first
+    expect(between).to_have_css("-webkit-text-security", "disc")
+    write(panel, "claude-header-defaults: {api-key: other-key-0123456789}\n")
+    panel.button("Review and save").click()
+    expect(panel.dialog.locator("tr.add")).to_contain_text("{api-key: ••••••••}")
+    panel.button("Back", panel.dialog).click()
     page.get_by_label("Show secrets").check()
     expect(secret.first).to_have_css("-webkit-text-security", "none")
 

@@ -1,6 +1,10 @@
 /** Where secrets stand in a configuration's text, so that they need not be on screen. */
 
 const KEYED = /^(\s*(?:-\s+)?["']?(?:[\w-]*api-key|secret-key|client-secret|secret|password|key|token|cookie)["']?\s*:\s*)(\S.*?)(\s+#.*)?\s*$/i;
+/** The same between braces, as often as it stands there. */
+const FLOW = /([{,]\s*["']?(?:[\w-]*api-key|secret-key|client-secret|secret|password|key|token|cookie|authorization)["']?\s*:\s*)("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s,{}[\]"'][^,{}[\]]*)/gi;
+/** A list of keys between braces. */
+const FLOW_LIST = /([{,]\s*["']?(?:api-keys|upstream-api-keys)["']?\s*:\s*\[)([^\]]*)/gi;
 const USERINFO = /(:\/\/[^/\s:@"']+:)([^@\s/"']+)(?=@)/g;
 const HEADER = /^(\s*["']?(?:authorization|x-api-key|x-goog-api-key|cookie)["']?\s*:\s*)(\S.*?)\s*$/i;
 const LIST = /^(\s*)(?:-\s+)?["']?(?:api-keys|upstream-api-keys|generative-language-api-key)["']?\s*:\s*(.*)$/i;
@@ -28,9 +32,12 @@ export function secrets(text: string): Hidden[] {
     }
     const keyed = KEYED.exec(line) ?? HEADER.exec(line);
     if (keyed && keyed[2] !== '""' && keyed[2] !== "''") return void add(keyed[1]!.length, keyed[2]!.length);
-    for (const part of line.matchAll(USERINFO)) add(part.index + part[1]!.length, part[2]!.length);
+    for (const shape of [FLOW, FLOW_LIST, USERINFO])
+      for (const part of line.matchAll(shape)) if (!/^(""|'')?$/.test(part[2]!.trim())) add(part.index + part[1]!.length, part[2]!.trimEnd().length);
   });
-  return found;
+  // In the order of the text, and no place twice: an address may hold a key and a password.
+  found.sort((a, b) => a.line - b.line || a.from - b.from);
+  return found.filter((item, n) => !found.slice(0, n).some((other) => other.line === item.line && other.to > item.from));
 }
 
 /** The lines of a text with dots in place of its secrets. */
