@@ -47,6 +47,7 @@ def test_a_request_under_way_is_there_and_marked(asking, sim):
         first, second = found(asking)
         assert (first["model"], first["running"], first["status"]) == ("two", True, 0)
         assert first["seconds"] >= 0
+        assert first["first_seconds"] is None
         assert (second["id"], second["running"], second["status"]) == (over, False, 200)
         assert asking.get(f"/requests/{first['id']}")["running"] is True
     finally:
@@ -62,6 +63,8 @@ def test_one_whose_client_went_away_no_longer_runs(asking, sim):
     key = {"authorization": f"Bearer {CLIENT_KEY}"}
     with asking.client.stream("POST", "/v1/chat/completions", json=body, headers=key) as answer:
         next(answer.iter_lines())
+        (now,) = found(asking)
+        assert 0 <= now["first_seconds"] <= now["seconds"]
     asking.proxy.settle()
     (only,) = found(asking)
     assert (only["running"], only["status"]) == (False, 499)

@@ -282,6 +282,7 @@ NAMED: Final[dict[str, Schema]] = {
             "fidelity": TEXT,
             "error": TEXT,
             "attempts": items(ref("Attempt")),
+            "first_seconds": maybe(NUMBER),
         },
         optional={"bodies": items(ref("LoggedBody"))},
     ),

@@ -35,6 +35,8 @@ class Recent(Struct, frozen=True):
     error: str
     attempts: list[Attempt]
     running: bool = False
+    first_seconds: float | None = None
+    """When its stream got going; None before, and for whole answers."""
 
 
 class RecentRequests:
@@ -57,7 +59,8 @@ class RecentRequests:
         self, request: Request, *, at: float, seconds: float, status: int, error: str = ""
     ) -> None:
         """Note a request that is over."""
-        self._kept.append(_recent(request, at, seconds, status=status, error=error))
+        first = self._first(request, seconds)
+        self._kept.append(_recent(request, at, seconds, first, status=status, error=error))
 
     def refused(self, item: Recent) -> None:
         """Note a request that is over and could not even be read."""
@@ -75,10 +78,16 @@ class RecentRequests:
 
     def _under_way(self) -> list[Recent]:
         now = self._clock.now()
-        return [
-            _recent(request, at, max(0.0, now - at), running=True)
-            for request, at in reversed(self._running.values())
-        ]
+        found = []
+        for request, at in reversed(self._running.values()):
+            seconds = max(0.0, now - at)
+            found.append(_recent(request, at, seconds, self._first(request, seconds), running=True))
+        return found
+
+    def _first(self, request: Request, seconds: float) -> float | None:
+        """Return how long a request, that old now, waited for the first piece of its stream."""
+        began = request.first_token_at
+        return None if began is None else max(0.0, seconds - (self._clock.monotonic() - began))
 
 
 def _any(item: Recent) -> bool:
@@ -90,6 +99,7 @@ def _recent(
     request: Request,
     at: float,
     seconds: float,
+    first_seconds: float | None,
     *,
     status: int = 0,
     error: str = "",
@@ -109,6 +119,7 @@ def _recent(
         error=error,
         attempts=request.attempts,
         running=running,
+        first_seconds=first_seconds,
     )
 
 
