@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.manage.conftest import KEY
+
 LISTS = (
     "gemini-api-key", "interactions-api-key", "claude-api-key", "codex-api-key", "xai-api-key",
     "vertex-api-key",
@@ -36,7 +38,8 @@ class TestClientKeys:
     )
     def test_put_replaces(self, managed, body, kept):
         assert managed.ask("PUT", "/api-keys", body).json() == {"status": "ok"}
-        assert managed.get("/api-keys") == {"api-keys": kept, "value": kept}
+        told = managed.get("/api-keys")
+        assert (told["api-keys"], told["value"]) == (kept, kept)
 
     @pytest.mark.parametrize(
         "body", [{"items": []}, {}, {"value": []}, {"value": "a"}, "a", [1], 5]
@@ -91,6 +94,23 @@ class TestClientKeys:
     def test_the_comments_of_the_others_stay(self, managed):
         managed.ask("PATCH", "/api-keys", {"old": "", "new": "fresh"})
         assert "  - test-client-key # the laptop\n" in managed.text
+
+    def test_the_comment_behind_a_key_is_its_name(self, managed):
+        told = managed.get("/api-keys")
+        assert told["names"] == ["the laptop"]
+        assert told["marks"] == [managed.control.usage.marks("test-client-key")]
+        managed.ask("PATCH", "/api-keys", {"old": "", "new": "fresh", "name": "李雷 #2\n"})
+        key = "test-client-key"
+        managed.ask("PATCH", "/api-keys", {"old": key, "new": key, "name": ""})
+        assert managed.get("/api-keys")["names"] == ["", "李雷 #2"]
+        assert "  - test-client-key\n  - fresh # 李雷 #2\nremote" in managed.text
+
+    def test_a_list_on_one_line_has_no_room_for_names(self, manage):
+        managed = manage(head=f"api-keys: [a, b]\nremote-management: {{secret-key: {KEY}}}\n")
+        assert managed.get("/api-keys")["names"] == ["", ""]
+        body = {"old": "a", "new": "a", "name": "Ann"}
+        assert managed.ask("PATCH", "/api-keys", body).status_code == 409
+        assert managed.text.startswith("api-keys: [a, b]\n")
 
 
 class TestCredentials:

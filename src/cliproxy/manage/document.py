@@ -16,6 +16,7 @@ from cliproxy.base.json import Json, Obj
 from cliproxy.config import schema
 from cliproxy.config.edit import rewrite
 from cliproxy.config.edit_match import match
+from cliproxy.config.edit_nodes import Lines, Node, NotEditable, compose
 from cliproxy.config.legacy import OLD, upgrade
 from cliproxy.config.schema import Config, Section
 from cliproxy.config.tree import meaning, parse
@@ -77,6 +78,43 @@ def put(text: str, key: str, value: Json) -> str:
         if isinstance(new[key], list) and isinstance(old.get(key), list):
             new[key] = _bare_again(old[key], new[key])
     return rewrite(text, old, new)
+
+
+def remarks(text: str, key: str) -> list[str]:
+    """Return what stands as a comment behind each item of a top-level list."""
+    try:
+        items, lines = _items(text, key), Lines(text)
+    except NotEditable:
+        return []
+    return [_remark(text, lines, item)[1] for item in items]
+
+
+def remark(text: str, key: str, number: int, said: str) -> str:
+    """Return the text with another comment behind an item of a top-level list.
+
+    Raises `NotYaml` or `NotEditable`.
+    """
+    items = _items(text, key)
+    if number >= len(items):
+        raise NotEditable(f"the items of {key} do not stand on lines of their own")
+    lines = Lines(text)
+    end, old = _remark(text, lines, items[number])
+    said = " ".join(said.split())
+    if said == old:
+        return text
+    return text[:end] + (f" # {said}" if said else "") + text[lines.end(end) :]
+
+
+def _items(text: str, key: str) -> list[Node]:
+    found = compose(text).by_key().get(key)
+    if found is None or found.node.kind != "seq" or found.node.flow:
+        return []
+    return [item.node for item in found.node.entries]
+
+
+def _remark(text: str, lines: Lines, item: Node) -> tuple[int, str]:
+    """Return where an item ends and the comment behind it."""
+    return item.end, text[item.end : lines.end(item.end)].lstrip(" #\t").rstrip()
 
 
 @cache

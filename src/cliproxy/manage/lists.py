@@ -12,7 +12,15 @@ from starlette.responses import Response
 from cliproxy.base.json import Json, Obj, text_in
 from cliproxy.config.load import Loaded, Problem
 from cliproxy.manage import shapes
-from cliproxy.manage.document import BadValue, Document, checked, entry_kind, put
+from cliproxy.manage.document import (
+    BadValue,
+    Document,
+    checked,
+    entry_kind,
+    put,
+    remark,
+    remarks,
+)
 from cliproxy.manage.entries import clean, indexed, patched, unwanted
 from cliproxy.manage.web import (
     Endpoint,
@@ -76,10 +84,20 @@ LISTS: Final = (
 
 # ---- client keys --------------------------------------------------------------------------------
 async def get_keys(request: Request) -> Response:
-    """Return the client keys."""
-    document = _document(request)
+    """Return the client keys, by what each is known in what was used, and what it is called."""
+    document, usage = _document(request), control_of(request).usage
     keys = document.shown(KEYS) or []
-    return reply({KEYS: keys, "value": keys}, headers=named(document.text))
+    listed = [str(key) for key in keys] if isinstance(keys, list) else []
+    names = remarks(document.text, KEYS)
+    return reply(
+        {
+            KEYS: keys,
+            "value": keys,
+            "marks": [usage.marks(key) for key in listed],
+            "names": list[Json](names if len(names) == len(listed) else [""] * len(listed)),
+        },
+        headers=named(document.text),
+    )
 
 
 async def put_keys(request: Request) -> Response:
@@ -91,10 +109,12 @@ async def put_keys(request: Request) -> Response:
 
 
 async def patch_keys(request: Request) -> Response:
-    """Replace one client key by its place or its value, or add one."""
+    """Replace one client key by its place or its value, or add one; `name` is what to call it."""
     body = await object_of(request)
     index, value, old, new = (body.get(name) for name in ("index", "value", "old", "new"))
-    if not all(isinstance(v, str | None) for v in (value, old, new)) or not _is_place(index):
+    said = body.get("name")
+    texts = (value, old, new, said)
+    if not all(isinstance(v, str | None) for v in texts) or not _is_place(index):
         raise Refused(400, "invalid body")
 
     def patched_keys(keys: list[str]) -> list[str]:
@@ -110,7 +130,7 @@ async def patch_keys(request: Request) -> Response:
             return keys if value in keys else [*keys, value]
         raise Refused(400, "missing fields")
 
-    return await _keys(request, patched_keys)
+    return await _keys(request, patched_keys, None if said is None else (new or value or "", said))
 
 
 async def delete_keys(request: Request) -> Response:
@@ -128,11 +148,20 @@ async def delete_keys(request: Request) -> Response:
     return await _keys(request, left)
 
 
-async def _keys(request: Request, made: Callable[[list[str]], list[str]]) -> Response:
+async def _keys(
+    request: Request,
+    made: Callable[[list[str]], list[str]],
+    called: tuple[str, str] | None = None,
+) -> Response:
+    """Write other client keys; `called` is one of them and its name, a comment behind it."""
+
     def edit(text: str) -> str:
         shown = Document(text).shown(KEYS)
-        keys: Json = made([str(k) for k in shown] if isinstance(shown, list) else [])
-        return put(text, KEYS, keys or None)
+        keys = made([str(k) for k in shown] if isinstance(shown, list) else [])
+        text = put(text, KEYS, list[Json](keys) or None)
+        if called is not None and called[0] in keys:
+            text = remark(text, KEYS, keys.index(called[0]), called[1])
+        return text
 
     return written(await change(request, edit))
 
@@ -351,13 +380,15 @@ def _document(request: Request) -> Document:
 
 ROUTES: Final = [
     Endpoint("GET", f"/{KEYS}", get_keys, "The keys of clients.",
-             shapes.obj({KEYS: shapes.items(shapes.TEXT), "value": shapes.items(shapes.TEXT)})),
+             shapes.obj({KEYS: shapes.items(shapes.TEXT), "value": shapes.items(shapes.TEXT),
+                         "marks": shapes.items(shapes.TEXT), "names": shapes.items(shapes.TEXT)})),
     Endpoint("PUT", f"/{KEYS}", put_keys, "Replace the keys of clients.", shapes.ref("Written"),
              shapes.one_of(shapes.items(shapes.TEXT),
                            shapes.obj({"items": shapes.items(shapes.TEXT)})), refuses=(412,)),
     Endpoint("PATCH", f"/{KEYS}", patch_keys, "Replace or add one key.", shapes.ref("Written"),
              shapes.obj({}, optional={"index": shapes.WHOLE, "value": shapes.TEXT,
-                                      "old": shapes.TEXT, "new": shapes.TEXT}), refuses=(412,)),
+                                      "old": shapes.TEXT, "new": shapes.TEXT,
+                                      "name": shapes.TEXT}), refuses=(412,)),
     Endpoint("DELETE", f"/{KEYS}", delete_keys, "Remove keys.", shapes.ref("Written"), None,
              {"index": "The place of one.", "value": "All that are equal."}, refuses=(412,)),
     *(row for list_ in LISTS for row in _endpoints(list_)),
