@@ -217,8 +217,10 @@ def test_a_credential_file_is_imported(visit, claude, tmp_path):
 def test_an_account_is_switched_off_and_on(panel, sim):
     panel.open("accounts")
     row = panel.account("Claude team")
-    row.get_by_role("switch").click()
+    row.get_by_role("switch").focus()
+    panel.page.keyboard.press("Space")
     expect(row.get_by_text("Switched off")).to_be_visible()
+    expect(row.get_by_role("switch")).to_be_focused()
     assert "disabled: true" in panel.managed.text
     assert "excluded-models" not in panel.managed.text
     assert panel.chat("careful").status_code == 404
@@ -316,8 +318,12 @@ def test_an_account_at_its_limit_tells_when_it_is_free_again(panel, sim):
     panel.button("Details", told).click()
     expect(panel.dialog.get_by_role("heading", name="team")).to_be_visible()
     panel.page.keyboard.press("Escape")
+    # The list is as it was left.
+    expect(panel.page.get_by_label("Resting 1")).to_be_checked()
+    panel.page.get_by_label("All 3").check()
     panel.button("Ask again now", row).click()
     expect(row.get_by_text("Ready")).to_be_visible()
+    expect(row.get_by_role("button", name="team")).to_be_focused()
     assert panel.chat("careful").status_code == 200
 
 

@@ -28,7 +28,7 @@ export function AddAccount({ start, provider: named, onClose }: { start: Tab; pr
   const [tab, turn] = useState<Tab>(start);
   const [busy, lock] = useState(false);
   return (
-    <Dialog title={t.add.title} onClose={onClose} kind="wide-dialog">
+    <Dialog title={t.add.title} onClose={onClose} kind="wide-dialog" firm>
       <Tabs label={t.add.title} value={tab} onChange={(value) => !busy && turn(value)} tabs={[["login", t.add.login], ["key", t.add.key], ["file", t.add.file]]}>
         {tab === "login" ? <ByLogin named={named} onClose={onClose} lock={lock} /> : tab === "key" ? <ByKey onClose={onClose} /> : <ByFile onClose={onClose} />}
       </Tabs>
@@ -72,6 +72,7 @@ function Running({ way, project, onBack, onAgain, onClose }: RunningProps) {
   const [ended, end] = useState<{ ok: boolean; text: string } | null>(null);
   const [pasted, paste] = useState("");
   const [refused, refuse] = useState("");
+  const [lost, lose] = useState("");
   const [until, expire] = useState<number | null>(null);
   const over = useRef(false);
 
@@ -84,6 +85,7 @@ function Running({ way, project, onBack, onAgain, onClose }: RunningProps) {
       try {
         const told = await get<LoginStatus>("/get-auth-status", { state });
         if (gone) return;
+        lose("");
         if (told.status === "wait") timer = window.setTimeout(() => void poll(), 1500);
         else {
           over.current = true;
@@ -94,7 +96,7 @@ function Running({ way, project, onBack, onAgain, onClose }: RunningProps) {
         if (gone) return;
         // A server that is restarting is asked again.
         timer = window.setTimeout(() => void poll(), 3000);
-        refuse(say(t, err));
+        lose(say(t, err));
       }
     };
     // Started a moment later: a page that is mounted twice starts one login only.
@@ -145,6 +147,7 @@ function Running({ way, project, onBack, onAgain, onClose }: RunningProps) {
         <h3>{t.add.loginTo(provider(way.id))}</h3>
         <span className="muted small" role="status">{login ? <>{t.add.waiting} {until && <Countdown until={until} />}</> : t.add.starting}</span>
       </div>
+      {lost && <Note tone="bad" alert>{lost}</Note>}
       {login?.notice && <Note tone="warn"><strong>{t.add.notice}</strong><div>{login.notice}</div></Note>}
       <ol className="steps">
         <li>

@@ -6,7 +6,7 @@ import { endRest, renews, type Row } from "../api/rows";
 import type { KeyEntry, ModelInfo, Trial } from "../api/types";
 import { useText } from "../i18n";
 import { count, provider, seconds } from "../lib/format";
-import { Button, Copy, Empty, Failure, Loading, Note, Select, TextInput, When, say, toast } from "../ui/basic";
+import { Button, Copy, Empty, Failure, Loading, Note, SecretInput, Select, TextInput, When, say, toast } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
 import { Health } from "./health";
 import { Status } from "./requests";
@@ -28,6 +28,7 @@ export function EditAccount({ row, onClose }: { row: Row; onClose: () => void })
   const [busy, work] = useState(false);
   const field = (name: keyof typeof form) => ({ value: form[name], onChange: (e: { target: { value: string } }) => set({ ...form, [name]: e.target.value }) });
   const compat = row.entry?.list === "openai-compatibility";
+  const Proxy = row.proxy.includes("@") ? SecretInput : TextInput;
 
   async function save() {
     const priority = form.priority.trim() === "" ? 0 : Number(form.priority);
@@ -76,7 +77,7 @@ export function EditAccount({ row, onClose }: { row: Row; onClose: () => void })
   }
 
   return (
-    <Dialog title={t.accounts.editTitle(row.title)} onClose={onClose} foot={<><Button onClick={onClose}>{t.cancel}</Button><Button tone="primary" disabled={busy} onClick={() => void save()}>{t.save}</Button></>}>
+    <Dialog firm title={t.accounts.editTitle(row.title)} onClose={onClose} foot={<><Button onClick={onClose}>{t.cancel}</Button><Button tone="primary" disabled={busy} onClick={() => void save()}>{t.save}</Button></>}>
       <form className="stack" onSubmit={(e) => {
         e.preventDefault();
         void save();
@@ -89,7 +90,7 @@ export function EditAccount({ row, onClose }: { row: Row; onClose: () => void })
         {!compat && <TextInput label={row.file ? t.accounts.note : t.accounts.name} {...field("note")} />}
         <TextInput label={t.accounts.prefix} hint={t.accounts.prefixHint} {...field("prefix")} />
         {row.entry && <TextInput label={t.accounts.baseUrl} type="url" {...field("base")} />}
-        <TextInput label={t.accounts.proxy} hint={t.accounts.proxyHint} placeholder="socks5://127.0.0.1:1080" {...field("proxy")} />
+        <Proxy label={t.accounts.proxy} hint={t.accounts.proxyHint} placeholder="socks5://127.0.0.1:1080" {...field("proxy")} />
         {row.entry && <TextInput label={t.accounts.excluded} hint={t.accounts.excludedHint} {...field("excluded")} />}
         <button type="submit" hidden />
       </form>

@@ -1,12 +1,13 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useRef, useState, type RefObject } from "react";
 import { change } from "../api/client";
 import { changedAccounts, clientKeys, quota, rewriteKeys, sameEntry } from "../api/hooks";
 import { ended, endRest, loginOf, setDisabled, show, useRows, type Row, type Standing } from "../api/rows";
 import type { Bucket, Renewed } from "../api/types";
 import { useText, type Text } from "../i18n";
 import { ago, count, provider } from "../lib/format";
-import { go, useRoute } from "../lib/route";
+import { useKept } from "../lib/kept";
+import { go, leave, useRoute } from "../lib/route";
 import { Button, Empty, Failure, Head, Loading, Meter, Search, Segments, Stale, Switch, Tag, say, toast } from "../ui/basic";
 import { Confirm } from "../ui/dialog";
 import { AddAccount } from "./account-add";
@@ -22,8 +23,8 @@ export default function Accounts() {
   const client = useQueryClient();
   const { rows, logins, lists, error } = useRows();
   useQuery(clientKeys);
-  const [find, search] = useState("");
-  const [state, choose] = useState<Standing | "all">("all");
+  const [find, search] = useKept("accounts.find", "");
+  const [state, choose] = useKept<Standing | "all">("accounts.state", "all");
   const [open, act] = useState<{ what: What; id: string } | null>(null);
   const [busy, work] = useState("");
 
@@ -49,6 +50,12 @@ export default function Accounts() {
     } finally {
       await changedAccounts(client);
       work("");
+      // What was pressed may be gone by now, and the focus with it.
+      requestAnimationFrame(() => {
+        if (document.activeElement !== document.body) return;
+        const within = [...document.querySelectorAll<HTMLElement>("dialog[open] .dialog-head h2")].pop();
+        (within ?? document.getElementById(`account ${id}`) ?? document.getElementById("page-title"))?.focus();
+      });
     }
   }
 
@@ -58,7 +65,7 @@ export default function Accounts() {
       const { list, entry } = row.entry;
       await rewriteKeys(list, (entries) => entries.filter((item) => !sameEntry(item, entry)));
     }
-    if (one?.id === row.id) go("accounts");
+    if (one?.id === row.id) leave("accounts");
   }
 
   const renew = (row: Row) => void attempt(row.id, () => change<Renewed>("POST", "/auth-files/refresh", undefined, { name: row.file?.name }), (answer) => {
@@ -95,7 +102,7 @@ export default function Accounts() {
             {shown.map((row) => (
               <li key={row.id} className="acct" aria-label={`${provider(row.provider)} ${row.title}`}>
                 <div style={{ minWidth: 0 }}>
-                  <button type="button" className="acct-name link wrap-any" onClick={() => go(show(row))}>{row.title}</button>
+                  <button type="button" id={`account ${row.id}`} title={row.title} className="acct-name link three-lines" onClick={() => go(show(row))}>{row.title}</button>
                   <div className="row small muted" style={{ gap: "2px 8px" }}>
                     <span className="wrap-any">{provider(row.provider)}{row.kind === "key" ? ` · ${t.accounts.apiKey}` : ""}</span>
                     {row.detail && <span className="wrap-any">{row.detail}</span>}
@@ -119,8 +126,8 @@ export default function Accounts() {
           </ul>
         )}
       </div>
-      {adding && <AddAccount key={route.query.get("provider") ?? ""} start={adding === "import" ? "file" : "login"} provider={route.query.get("provider") ?? ""} onClose={() => go(route.query.get("back") === "guide" ? "" : "accounts")} />}
-      {one && <ShowAccount row={one} busy={busy === one.id} cure={cure(one)} quotas={one.file && !one.disabled && !ended(one) ? <Quotas name={one.file.name} t={t} all /> : null} pulse={<Pulse buckets={one.recent} label={t.accounts.calls(count(one.success), count(one.failed))} tall />} onAct={(what) => act({ what, id: one.id })} onRenew={() => renew(one)} onClose={() => go("accounts")} />}
+      {adding && <AddAccount key={route.query.get("provider") ?? ""} start={adding === "import" ? "file" : "login"} provider={route.query.get("provider") ?? ""} onClose={() => leave(route.query.get("back") === "guide" ? "" : "accounts")} />}
+      {one && <ShowAccount row={one} busy={busy === one.id} cure={cure(one)} quotas={one.file && !one.disabled && !ended(one) ? <Quotas name={one.file.name} t={t} all /> : null} pulse={<Pulse buckets={one.recent} label={t.accounts.calls(count(one.success), count(one.failed))} tall />} onAct={(what) => act({ what, id: one.id })} onRenew={() => renew(one)} onClose={() => leave("accounts")} />}
       {open && other && (open.what === "edit" ? <EditAccount row={other} onClose={() => act(null)} /> : open.what === "models" ? <AccountModels row={other} onClose={() => act(null)} /> : open.what === "test" ? <TestAccount row={other} onClose={() => act(null)} /> : (
         <Confirm title={t.accounts.deleteTitle} action={t.delete} busy={busy !== ""} onClose={() => act(null)} onYes={() => void attempt(other.id, () => remove(other), t.accounts.deleted)}>
           <p className="wrap-any">{other.kind === "login" ? t.accounts.deleteLogin(other.title) : t.accounts.deleteKey(other.title)}</p>
@@ -152,8 +159,28 @@ function CureButton({ row, busy, onRenew, onEdit, onClear }: CureProps) {
   }
 }
 
+/** Whether something is on screen, or nearly. */
+function useOnScreen(ref: RefObject<HTMLElement | null>): boolean {
+  const [on, see] = useState(false);
+  useEffect(() => {
+    if (!ref.current) return;
+    const watch = new IntersectionObserver((seen) => see(seen[seen.length - 1]?.isIntersecting ?? false), { rootMargin: "300px" });
+    watch.observe(ref.current);
+    return () => watch.disconnect();
+  }, [ref]);
+  return on;
+}
+
+/** Providers are asked about the accounts that one looks at, not about two hundred at once. */
 function Quotas({ name, t, all }: { name: string; t: Text; all?: boolean }) {
-  const asked = useQuery(quota(name));
+  const ref = useRef<HTMLDivElement>(null);
+  const on = useOnScreen(ref);
+  return <div ref={ref}><Limits name={name} t={t} on={on} {...(all ? { all } : {})} /></div>;
+}
+
+function Limits({ name, t, on, all }: { name: string; t: Text; on: boolean; all?: boolean }) {
+  const asked = useQuery({ ...quota(name), enabled: on });
+  if (asked.isPending && !on) return <div className="quotas" />;
   if (asked.isPending) return <div className="quotas"><div className="sk" style={{ height: 8 }} /><div className="sk" style={{ height: 8, width: "70%" }} /></div>;
   if (asked.error) return <div className="quotas small muted"><span className="two-lines" title={say(t, asked.error)}>{t.accounts.quotaFailed}: {say(t, asked.error)}</span></div>;
   if (!asked.data?.windows.length) return <div className="quotas small muted">{t.accounts.noQuota}</div>;

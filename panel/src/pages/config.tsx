@@ -14,7 +14,7 @@ const Editor = lazy(() => import("../ui/editor"));
 
 interface Saved { text: string; etag: string }
 /** A line of the file that was written all the same, and means nothing. */
-interface Warning { line: number | null; message: string }
+interface Warning { line: number | null; path?: string; message: string }
 
 /** What was not saved yet, for whoever looks at another page meanwhile. */
 let kept: { base: Saved; draft: string } | null = null;
@@ -113,7 +113,7 @@ export default function Config() {
         <div style={{ marginBottom: 14 }}>
           <Note tone="warn" alert>
             <strong>{t.config.idle}</strong>
-            <ul>{warnings.map((item) => <li key={`${item.line} ${item.message}`} className="wrap-any">{item.line ? <><Tag tone="warn">{t.config.line(item.line)}</Tag> </> : null}{item.message}</li>)}</ul>
+            <ul>{warnings.map((item) => <li key={`${item.line} ${item.message}`} className="wrap-any">{item.line ? <><Tag tone="warn">{t.config.line(item.line)}</Tag> </> : null}{item.path && <><code>{item.path}</code> </>}{item.message}</li>)}</ul>
           </Note>
         </div>
       )}
@@ -162,7 +162,7 @@ export default function Config() {
         </div>
       )}
       {review && base && (
-        <Dialog kind="wide-dialog" title={t.config.reviewTitle} onClose={() => show(false)} foot={<><Button onClick={() => show(false)}>{t.back}</Button><Button tone="primary" disabled={busy} onClick={() => void save()}>{busy ? t.config.saving : t.save}</Button></>}>
+        <Dialog firm kind="wide-dialog" title={t.config.reviewTitle} onClose={() => show(false)} foot={<><Button onClick={() => show(false)}>{t.back}</Button><Button tone="primary" disabled={busy} onClick={() => void save()}>{busy ? t.config.saving : t.save}</Button></>}>
           <div className="stack"><p className="muted">{t.config.reviewHelp}</p><Diff old={base.text} now={draft} /></div>
         </Dialog>
       )}

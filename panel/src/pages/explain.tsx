@@ -1,10 +1,11 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { change } from "../api/client";
+import { ApiError, change } from "../api/client";
 import { models } from "../api/hooks";
 import type { Choice } from "../api/types";
 import { useText } from "../i18n";
 import { dialect, provider } from "../lib/format";
+import { useKept } from "../lib/kept";
 import { Box, Button, Countdown, Empty, Failure, Field, Head, Loading, Note, Select, Snippet, State, Tag } from "../ui/basic";
 import { useRoute } from "../lib/route";
 import { Fidelity, Losses } from "./requests";
@@ -23,12 +24,12 @@ export default function Explain() {
   const t = useText();
   const route = useRoute();
   const list = useQuery(models);
-  const [typed, name] = useState(route.query.get("model"));
+  const [typed, name] = useKept<string | null>("explain.model", null, route.query.get("model"));
   const model = typed ?? list.data?.[0]?.id ?? "";
-  const [kind, speak] = useState("openai-chat");
-  const [stream, flow] = useState(false);
-  const [body, write] = useState(() => JSON.stringify(SAMPLES["openai-chat"], null, 2));
-  const [touched, touch] = useState(false);
+  const [kind, speak] = useKept("explain.dialect", "openai-chat");
+  const [stream, flow] = useKept("explain.stream", false);
+  const [own, write] = useKept<string | null>("explain.body", null);
+  const body = own ?? JSON.stringify(SAMPLES[kind] ?? {}, null, 2);
   const [wrong, refuse] = useState("");
   const ask = useMutation({
     mutationFn: (asked: { body: unknown }) =>
@@ -58,14 +59,10 @@ export default function Explain() {
           }}>
             <div className="grid-2">
               <Field label={t.requests.model}>{(id) => <><input id={id} className="input" list="explain-models" required value={model} onChange={(e) => name(e.target.value)} spellCheck={false} autoComplete="off" /><datalist id="explain-models">{(list.data ?? []).map((item) => <option key={item.id} value={item.id} />)}</datalist></>}</Field>
-              <Select label={t.explain.dialect} value={kind} onChange={(value) => {
-                speak(value);
-                if (!touched) write(JSON.stringify(SAMPLES[value], null, 2));
-              }} options={Object.keys(SAMPLES).map((id) => [id, dialect(id)] as const)} />
+              <Select label={t.explain.dialect} value={kind} onChange={speak} options={Object.keys(SAMPLES).map((id) => [id, dialect(id)] as const)} />
             </div>
-            <Field label={t.explain.body} hint={t.explain.bodyHint} error={wrong || null}>{(id, described) => <textarea id={id} className="area" rows={9} spellCheck={false} aria-describedby={described} value={body} onChange={(e) => {
-              write(e.target.value);
-              touch(true);
+            <Field label={t.explain.body} hint={t.explain.bodyHint} error={wrong || null}>{(id, described) => <textarea id={id} className="area" rows={9} spellCheck={false} aria-describedby={described} value={body} onChange={(e) => write(e.target.value)} onBlur={() => {
+              if (!body.trim()) write(null);
             }} />}</Field>
             <div className="row apart">
               <label className="check"><input type="checkbox" checked={stream} onChange={(e) => flow(e.target.checked)} /><span>{t.explain.stream}</span></label>
@@ -74,7 +71,7 @@ export default function Explain() {
           </form>
         </Box>
         <div aria-live="polite" className="stack">
-          {ask.isPending ? <div className="box"><Loading rows={3} /></div> : ask.error ? <div className="box"><Failure error={ask.error} /></div> : ask.data ? (
+          {ask.isPending ? <div className="box"><Loading rows={3} /></div> : ask.error instanceof ApiError && ask.error.status === 404 ? <div className="box"><Empty title={t.explain.nobody}>{ask.error.message || t.explain.nobodyHelp}</Empty></div> : ask.error ? <div className="box"><Failure error={ask.error} /></div> : ask.data ? (
             ask.data.choices.length ? (
               <>
                 <h2>{t.explain.order(ask.data.choices.filter((item) => !item.error && ASKED.includes(item.state)).length, ask.data.choices.length)}</h2>

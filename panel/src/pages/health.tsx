@@ -31,7 +31,7 @@ export function Health({ row, t, cure }: { row: Row; t: Text; cure: ReactNode })
       <div className="small muted wrap-any">
         {row.partly && found.models.length > 0 && <div>{t.accounts.partly(troubleName(t, found), found.models.length)} <span title={found.models.join("\n")}>{found.models.slice(0, 2).join(", ")}{found.models.length > 2 ? " …" : ""}</span></div>}
         {found.told && <div className="two-lines" title={found.told}>{found.told}</div>}
-        {found.until !== null && <div>{t.accounts.free} <Countdown until={found.until} />{t.sources[found.source] ? <> · {t.sources[found.source]}</> : null}</div>}
+        {found.until !== null && <div>{found.bad ? t.accounts.retried : t.accounts.free} <Countdown until={found.until} />{t.sources[found.source] ? <> · {t.sources[found.source]}</> : null}</div>}
       </div>
       {cure}
     </div>

@@ -100,7 +100,7 @@ function Live({ off }: { off: boolean }) {
       <div className="bar">
         <Search label={t.logs.search} value={find} onChange={search} />
         <Segments label={t.logs.level} value={level} onChange={pick} options={[["all", t.all], ["warn", t.logs.warnings], ["error", t.logs.onlyErrors]]} />
-        <Button icon={follow ? "pause" : "play"} aria-pressed={follow} onClick={() => run(!follow)}>{follow ? t.requests.pause : t.requests.follow}</Button>
+        <Button icon={follow ? "pause" : "play"} onClick={() => run(!follow)}>{follow ? t.requests.pause : t.requests.follow}</Button>
         <Button icon="trash" onClick={() => clear(true)}>{t.logs.clear}</Button>
         <span className="muted num" role="status">{state.ready ? t.logs.lines(shown.length) : ""}</span>
       </div>
@@ -139,7 +139,7 @@ function Errors() {
   const [open, show] = useState<string | null>(null);
   return (
     <Box flush>
-      {list.isPending ? <Loading /> : list.error ? <Failure error={list.error} retry={() => void list.refetch()} /> : !list.data.length ? <Empty title={t.logs.noErrors}>{t.logs.noErrorsHelp}</Empty> : (
+      {list.isPending ? <Loading /> : !list.data ? <Failure error={list.error} retry={() => void list.refetch()} /> : !list.data.length ? <Empty title={t.logs.noErrors}>{t.logs.noErrorsHelp}</Empty> : (
         <div className="table-wrap">
           <table className="table">
             <caption className="sr">{t.logs.errors}</caption>

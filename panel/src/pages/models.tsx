@@ -1,16 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
-import { useDeferredValue, useMemo, useState } from "react";
+import { useDeferredValue, useMemo } from "react";
 import { models } from "../api/hooks";
 import { useText } from "../i18n";
 import { compact, provider } from "../lib/format";
+import { useKept } from "../lib/kept";
 import { go } from "../lib/route";
-import { Box, Button, Copy, Empty, Failure, Head, Loading, Search, Select, Tag } from "../ui/basic";
+import { Box, Button, Copy, Empty, Failure, Head, Loading, Search, Select, Stale, Tag } from "../ui/basic";
 
 export default function Models() {
   const t = useText();
   const list = useQuery(models);
-  const [find, search] = useState("");
-  const [owner, pick] = useState("");
+  const [find, search] = useKept("models.find", "");
+  const [owner, pick] = useKept("models.owner", "");
   const wanted = useDeferredValue(find.trim().toLowerCase());
   const owners = useMemo(() => [...new Set((list.data ?? []).map((item) => item.owned_by ?? ""))].filter(Boolean).sort(), [list.data]);
   const rows = (list.data ?? []).filter((item) => (!owner || item.owned_by === owner) && (!wanted || `${item.id} ${item.display_name ?? ""} ${item.owned_by ?? ""}`.toLowerCase().includes(wanted)));
@@ -22,8 +23,12 @@ export default function Models() {
         <Select quiet label={t.models.owner} value={owner} onChange={pick} options={[["", t.models.anyOwner], ...owners.map((name) => [name, name] as const)]} />
         <span className="muted num" role="status">{list.data ? t.models.found(rows.length) : ""}</span>
       </div>
+      {list.error && list.data ? <div style={{ marginBottom: 12 }}><Stale error={list.error} retry={() => void list.refetch()} /></div> : null}
       <Box flush>
-        {list.isPending ? <Loading rows={8} /> : list.error ? <Failure error={list.error} retry={() => void list.refetch()} /> : !list.data.length ? <Empty title={t.models.none} actions={<Button tone="primary" icon="plus" onClick={() => go("accounts/add")}>{t.accounts.add}</Button>}>{t.models.noneHelp}</Empty> : !rows.length ? <Empty title={t.nothingFound} /> : (
+        {list.isPending ? <Loading rows={8} /> : !list.data ? <Failure error={list.error} retry={() => void list.refetch()} /> : !list.data.length ? <Empty title={t.models.none} actions={<Button tone="primary" icon="plus" onClick={() => go("accounts/add")}>{t.accounts.add}</Button>}>{t.models.noneHelp}</Empty> : !rows.length ? <Empty title={t.nothingFound} actions={<Button onClick={() => {
+          search("");
+          pick("");
+        }}>{t.clearFilters}</Button>} /> : (
           <div className="table-wrap">
             <table className="table">
               <caption className="sr">{t.pages.models}</caption>

@@ -96,7 +96,7 @@ function Line({ row }: { row: Row }) {
   return (
     <li className="verdict-line">
       <span className="verdict-who"><a className="strong wrap-any" href={`#/${show(row)}`}>{row.title}</a>{provider(row.provider) !== row.title && <> <span className="muted">{provider(row.provider)}</span></>}</span>
-      <span className="verdict-what"><State tone={found.bad ? "bad" : "warn"}>{troubleName(t, found)}</State>{found.until !== null && <span className="muted"> {t.accounts.free} <Countdown until={found.until} /></span>}</span>
+      <span className="verdict-what"><State tone={found.bad ? "bad" : "warn"}>{troubleName(t, found)}</State>{found.until !== null && <span className="muted"> {found.bad ? t.accounts.retried : t.accounts.free} <Countdown until={found.until} /></span>}</span>
       <span className="verdict-cure muted">{t.advice[found.why] ?? found.told}</span>
       <Button small onClick={() => go(show(row))}>{found.bad ? t.verdict.cure : t.accounts.details}</Button>
     </li>
@@ -159,7 +159,7 @@ function Busiest() {
   const most = sorted[0]?.requests ?? 1;
   return (
     <Box title={t.overview.busiest} flush actions={<a href="#/usage">{t.pages.usage}</a>}>
-      {list.isPending ? <Loading rows={4} /> : list.error ? <Failure error={list.error} retry={() => void list.refetch()} /> : !sorted.length ? <p className="box-body muted">{t.usage.none}</p> : (
+      {list.isPending ? <Loading rows={4} /> : !list.data ? <Failure error={list.error} retry={() => void list.refetch()} /> : !sorted.length ? <p className="box-body muted">{t.usage.none}</p> : (
         <ul className="rows">
           {sorted.slice(0, 7).map((row) => (
             <li key={row.model} className="busy">

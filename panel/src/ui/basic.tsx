@@ -145,7 +145,10 @@ export function Segments<T extends string>({ label, options, value, onChange }: 
 }
 
 export function Switch({ label, on, onChange, disabled }: { label: string; on: boolean; onChange: (on: boolean) => void; disabled?: boolean }) {
-  return <button type="button" role="switch" aria-checked={on} aria-label={label} title={label} className="switch" disabled={disabled} onClick={() => onChange(!on)} />;
+  return <button type="button" role="switch" aria-checked={on} aria-label={label} title={label} className="switch" aria-disabled={disabled || undefined} onClick={() => {
+    // Not disabled in earnest: it would lose the focus while it works.
+    if (!disabled) onChange(!on);
+  }} />;
 }
 
 interface TabsProps<T extends string> { label: string; tabs: readonly (readonly [T, string])[]; value: T; onChange: (value: T) => void; children: ReactNode }
@@ -354,8 +357,9 @@ export function Stale({ error, retry }: { error: unknown; retry: () => void }) {
   return <Note tone="warn" alert><div className="row apart"><span className="grow"><strong>{t.errors.stale}</strong> {say(t, error)}</span><Button small icon="refresh" onClick={retry}>{t.retry}</Button></div></Note>;
 }
 export function Countdown({ until }: { until: number }) {
+  const t = useText();
   const now = useNow();
-  return <span className="num nowrap">{left(until - now)}</span>;
+  return <span className="num nowrap">{until > now ? left(until - now) : t.moment}</span>;
 }
 
 /** How much of a limit is used, on one line: its name, a bar, the share, and when it is renewed. */

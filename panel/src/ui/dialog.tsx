@@ -2,10 +2,12 @@ import { useEffect, useId, useRef, type ReactNode } from "react";
 import { useText } from "../i18n";
 import { Button } from "./basic";
 
-interface DialogProps { title: string; onClose: () => void; children: ReactNode; foot?: ReactNode; kind?: "" | "drawer" | "wide-dialog" }
+interface DialogProps { title: string; onClose: () => void; children: ReactNode; foot?: ReactNode; kind?: "" | "drawer" | "wide-dialog";
+  /** A click beside it does not close it: something is being filled in. */
+  firm?: boolean }
 
 /** A window above the page; focus stays inside and goes back where it was. */
-export function Dialog({ title, onClose, children, foot, kind = "" }: DialogProps) {
+export function Dialog({ title, onClose, children, foot, kind = "", firm }: DialogProps) {
   const t = useText();
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
@@ -19,7 +21,8 @@ export function Dialog({ title, onClose, children, foot, kind = "" }: DialogProp
     }
     return () => {
       dialog.close();
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      if (before instanceof HTMLElement && before.isConnected && before !== document.body) before.focus();
+      else document.getElementById("page-title")?.focus({ preventScroll: true });
     };
   }, []);
   return (
@@ -30,11 +33,11 @@ export function Dialog({ title, onClose, children, foot, kind = "" }: DialogProp
         onClose();
       }}
       onMouseDown={(e) => {
-        if (e.target === ref.current) onClose();
+        if (e.target === ref.current && !firm) onClose();
       }}
     >
       <div className="dialog-head">
-        <h2 id={id} className="clip" tabIndex={-1}>{title}</h2>
+        <h2 id={id} className="two-lines" tabIndex={-1} title={title}>{title}</h2>
         <Button icon="close" bare tone="plain" onClick={onClose}>{t.close}</Button>
       </div>
       <div className="dialog-body">{children}</div>
