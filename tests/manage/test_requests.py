@@ -62,8 +62,10 @@ def test_one_whose_client_went_away_no_longer_runs(asking, sim):
     body = {"model": "one", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
     key = {"authorization": f"Bearer {CLIENT_KEY}"}
     with asking.client.stream("POST", "/v1/chat/completions", json=body, headers=key) as answer:
-        next(answer.iter_lines())
+        lines = answer.iter_lines()
+        next(lines)
         (now,) = found(asking)
+        assert now["running"]
         assert 0 <= now["first_seconds"] <= now["seconds"]
     asking.proxy.settle()
     (only,) = found(asking)

@@ -191,8 +191,15 @@ def test_a_client_key_is_made_and_taken_away(panel):
     page = panel.open("clients").page
     keys = page.get_by_role("region", name="Client keys").get_by_role("listitem")
     expect(keys).to_have_count(1)
+    expect(keys).to_contain_text("the laptop")
+    expect(keys).to_contain_text(panel.managed.get("/api-keys")["marks"][0][-9:])
     panel.button("New key").click()
     expect(keys).to_have_count(2)
+    panel.button("Name key-2").click()
+    panel.dialog.get_by_label("Name").fill("李雷")
+    page.keyboard.press("Enter")
+    expect(keys.last).to_contain_text("李雷")
+    assert panel.managed.text.count(" # 李雷\n") == 1
     assert len(panel.managed.get("/api-keys")["api-keys"]) == 2
     panel.button("Delete", keys.last).click()
     panel.button("Delete", panel.dialog).click()

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.manage.conftest import CLIENT_KEY
 from tests.panel.conftest import AXE, hosts
-from tests.sim import Answer, Failure, Usage
+from tests.sim import Answer, Failure, Gate, Usage
 
 
 def test_a_request_appears_while_one_watches(panel):
@@ -35,8 +35,14 @@ def test_requests_are_found_by_what_is_known_of_them(panel, sim):
     page.get_by_label("Failed").check()
     expect(found).to_have_text("1 request")
     expect(page.get_by_role("row", name=re.compile("careful"))).to_contain_text("400")
-    page.get_by_label("Search model, account, key, id…").fill("nobody")
+    search = page.get_by_label("Search model, account, key, id…")
+    search.fill("the laptop")
+    expect(found).to_have_text("1 request")
+    search.fill("nobody")
     expect(panel.heading("Nothing fits the filters")).to_be_visible()
+    page.reload()
+    expect(search).to_have_value("nobody")
+    expect(page.get_by_label("Failed")).to_be_checked()
     panel.button("Clear filters").click()
     expect(found).to_have_text("2 requests")
 
@@ -58,11 +64,37 @@ def test_a_request_tells_its_attempts_and_its_losses(panel, sim):
     expect(panel.dialog).to_contain_text("31 in (0 cached), 7 out")
     page.keyboard.press("Escape")
     expect(panel.button("fast", row)).to_be_focused()
+    assert page.evaluate("location.hash") == "#/requests"
+    # The way back leads out of the list, not into the window that was closed.
+    panel.go("models")
+    page.go_back()
+    expect(panel.heading("Requests")).to_be_visible()
+    expect(panel.dialog).to_have_count(0)
     row = page.get_by_role("row", name=re.compile("careful"))
     expect(row).to_contain_text("lossy")
     panel.button("careful", row).click()
     losses = panel.dialog.get_by_role("table", name="What the translation could not carry")
     expect(losses.get_by_role("row", name=re.compile("logit_bias"))).to_contain_text("left out")
+
+
+def test_a_stream_is_told_of_while_it_runs(panel, sim):
+    gate = Gate()
+    sim.script(Answer(["one", "two"], gate=gate, gate_at=3))
+    key = {"authorization": f"Bearer {CLIENT_KEY}"}
+    body = {"model": "fast", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    page = panel.open("requests").page
+    with panel.managed.client.stream(
+        "POST", "/v1/chat/completions", json=body, headers=key
+    ) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        page.get_by_label("Running").check()
+        row = page.get_by_role("row", name=re.compile("fast"))
+        expect(row).to_contain_text("streaming")
+        expect(row).to_contain_text(re.compile("first token after"))
+        gate.open()
+        list(lines)
+    expect(panel.heading("Nothing fits the filters")).to_be_visible()
 
 
 def test_a_request_that_is_no_longer_known_is_told(panel):

@@ -89,9 +89,15 @@ export const models = queryOptions({
   staleTime: 30_000,
 });
 
+/** A client key; `mark` is how requests and usage know it, `name` the comment behind it in the file. */
+export interface ClientKey { key: string; mark: string; name: string }
 export const clientKeys = queryOptions({
   queryKey: ["api-keys"],
-  queryFn: async ({ signal }) => (await get<{ "api-keys": string[] | null }>("/api-keys", {}, signal))["api-keys"] ?? [],
+  queryFn: async ({ signal }): Promise<ClientKey[]> => {
+    const got = await get<{ "api-keys": string[] | null; marks?: string[]; names?: string[] }>("/api-keys", {}, signal);
+    return (got["api-keys"] ?? []).map((key, n) => ({ key, mark: got.marks?.[n] ?? "", name: got.names?.[n] ?? "" }));
+  },
+  staleTime: 60_000,
 });
 
 export const config = queryOptions({

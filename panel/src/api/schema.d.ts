@@ -508,6 +508,7 @@ export interface components {
             fidelity: string;
             error: string;
             attempts: components["schemas"]["Attempt"][];
+            first_seconds: number | null;
             bodies?: components["schemas"]["LoggedBody"][];
         };
         LoggedBody: {

@@ -1,17 +1,19 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useDeferredValue, useMemo, useState } from "react";
+import { useDeferredValue, useMemo, useRef, useState } from "react";
 import { change, download } from "../api/client";
 import { config, oneRequest, requests, used } from "../api/hooks";
 import { useRows } from "../api/rows";
+import { PANEL, useClientName } from "../api/who";
 import type { Attempt, LoggedBody, Loss, Req, Used } from "../api/types";
-import { useText } from "../i18n";
+import { useText, type Text } from "../i18n";
 import { bytes, compact, count, dateTime, dialect, money, provider, seconds } from "../lib/format";
-import { go, useRoute } from "../lib/route";
-import { Box, Button, Copy, Empty, Failure, Head, Loading, Note, Search, Segments, Stale, State, Tag, When, toast, say } from "../ui/basic";
+import { useKept } from "../lib/kept";
+import { go, leave, useRoute } from "../lib/route";
+import { Box, Button, Copy, Empty, Failure, Head, Loading, Note, Search, Segments, Stale, State, Tag, When, toast, say, useNow } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
 
-/** Who asks when an account is tested. */
-const PANEL = "management";
+/** How many are asked for; all that the server keeps where one looks for something. */
+const [SHOWN, KEPT] = [300, 500];
 
 export const failed = (row: Req) => row.status >= 400 || row.status === 0 && !row.running;
 
@@ -19,34 +21,36 @@ export default function Requests() {
   const t = useText();
   const route = useRoute();
   const [live, run] = useState(true);
-  const [find, search] = useState(route.query.get("q") ?? "");
-  const [which, choose] = useState<"all" | "failed" | "lossy">("all");
-  const list = useQuery({ ...requests(300), refetchInterval: live ? 2000 : false, placeholderData: keepPreviousData });
-  const spent = useQuery({ ...used(300), refetchInterval: live ? 4000 : false });
+  const [find, search] = useKept("requests.find", "", route.query.get("q"));
+  const [which, choose] = useKept<"all" | "running" | "failed" | "lossy">("requests.which", "all");
+  const most = which !== "all" || find.trim() ? KEPT : SHOWN;
+  const list = useQuery({ ...requests(most), refetchInterval: live ? 2000 : false, placeholderData: keepPreviousData });
+  const spent = useQuery({ ...used(most), refetchInterval: live ? 4000 : false, placeholderData: keepPreviousData });
   const { names } = useRows();
+  const called = useClientName();
   const wanted = useDeferredValue(find.trim().toLowerCase());
   const byId = useMemo(() => new Map((spent.data ?? []).map((row) => [row.id, row])), [spent.data]);
   const rows = useMemo(
     () =>
       (list.data ?? []).filter(
         (row) =>
-          (which === "all" || (which === "failed" ? failed(row) : row.fidelity === "lossy")) &&
-          (!wanted || [row.id, row.model, row.client, row.dialect, row.status, row.error, ...row.attempts.flatMap((a) => [a.provider, a.account, names.get(a.account), a.model, a.reason])].join(" ").toLowerCase().includes(wanted)),
+          (which === "all" || (which === "running" ? row.running : which === "failed" ? failed(row) : row.fidelity === "lossy")) &&
+          (!wanted || [row.id, row.model, row.client, called(row.client), row.dialect, row.status, row.error, ...row.attempts.flatMap((a) => [a.provider, a.account, names.get(a.account), a.model, a.reason])].join(" ").toLowerCase().includes(wanted)),
       ),
-    [list.data, which, wanted, names],
+    [list.data, which, wanted, names, called],
   );
   const open = route.page === "requests" && route.rest;
   return (
     <>
       <Head title={t.pages.requests} about={t.requests.about}>
-        <Button icon={live ? "pause" : "play"} aria-pressed={live} onClick={() => {
+        <Button icon={live ? "pause" : "play"} onClick={() => {
           run(!live);
           if (!live) void list.refetch();
         }}>{live ? t.requests.pause : t.requests.follow}</Button>
       </Head>
       <div className="bar">
         <Search label={t.requests.search} value={find} onChange={search} />
-        <Segments label={t.requests.which} value={which} onChange={choose} options={[["all", t.all], ["failed", t.requests.onlyFailed], ["lossy", t.requests.onlyLossy]]} />
+        <Segments label={t.requests.which} value={which} onChange={choose} options={[["all", t.all], ["running", t.requests.onlyRunning], ["failed", t.requests.onlyFailed], ["lossy", t.requests.onlyLossy]]} />
         <span className="muted num" role="status">{list.data ? t.requests.found(rows.length) : ""}</span>
       </div>
       {list.error && list.data ? <div style={{ marginBottom: 12 }}><Stale error={list.error} retry={() => void list.refetch()} /></div> : null}
@@ -62,7 +66,7 @@ export default function Requests() {
           <Empty title={t.requests.none} actions={<Button onClick={() => go("clients")}>{t.pages.clients}</Button>}>{t.requests.noneHelp}</Empty>
         )}
       </Box>
-      {open && <Detail id={open} row={list.data?.find((row) => row.id === open)} spent={byId.get(open)} names={names} onClose={() => go("requests")} />}
+      {open && <Detail id={open} row={list.data?.find((row) => row.id === open)} spent={byId.get(open)} names={names} onClose={() => leave("requests")} />}
     </>
   );
 }
@@ -70,6 +74,7 @@ export default function Requests() {
 interface TableProps { rows: Req[]; used: Map<string, Used>; names: Map<string, string>; onOpen: (id: string) => void; slim?: boolean }
 export function RequestTable({ rows, used: spent, names, onOpen, slim }: TableProps) {
   const t = useText();
+  const called = useClientName();
   return (
     <div className="table-wrap">
       <table className="table">
@@ -82,8 +87,7 @@ export function RequestTable({ rows, used: spent, names, onOpen, slim }: TablePr
             <th scope="col" className="wide">{t.requests.answeredBy}</th>
             <th scope="col" className="wider">{t.requests.fidelity}</th>
             {!slim && <th scope="col" className="wider">{t.requests.client}</th>}
-            {!slim && <th scope="col" className="r wide">{t.usage.tokens}</th>}
-            {!slim && <th scope="col" className="r wider">{t.usage.cost}</th>}
+            {!slim && <th scope="col" className="r wide">{t.usage.tokens}, {t.usage.cost}</th>}
             <th scope="col" className="r wide">{t.requests.duration}</th>
           </tr>
         </thead>
@@ -91,26 +95,27 @@ export function RequestTable({ rows, used: spent, names, onOpen, slim }: TablePr
           {rows.map((row) => {
             const last = row.attempts[row.attempts.length - 1];
             const sum = spent.get(row.id);
+            const who = last ? (names.get(last.account) ?? provider(last.provider)) : "–";
             return (
               <tr key={row.id} className="click" onClick={() => onOpen(row.id)}>
-                <td className="muted"><When at={row.at} /><div className="small num narrow">{seconds(row.seconds)}</div></td>
+                <td className="muted"><When at={row.at} /><div className="small num narrow"><Passed row={row} /></div></td>
                 <td><Status row={row} /></td>
                 <td className="model">
                   <button type="button" className="link wrap-any" onClick={(e) => {
                     e.stopPropagation();
                     onOpen(row.id);
                   }}><strong>{row.model || "–"}</strong></button>
-                  {failed(row) && row.error ? <div className="small error-line" title={row.error}>{row.error}</div> : <div className="small muted">{dialect(row.dialect)}{row.stream ? ` · ${t.requests.stream}` : ""}</div>}
+                  {failed(row) && row.error ? <div className="small error-line" title={row.error}>{row.error}</div> : <div className="small muted">{dialect(row.dialect)}{row.stream ? ` · ${t.requests.stream}` : ""}{row.running && row.stream ? ` · ${firstOf(t, row)}` : ""}</div>}
+                  {last && <div className="small muted wrap-any narrow">{who}</div>}
                 </td>
-                <td className="wide" style={{ maxWidth: 260 }}>
-                  <div className="clip" title={last?.account}>{last ? (names.get(last.account) ?? provider(last.provider)) : "–"}</div>
+                <td className="wide who">
+                  <div className="clip" title={last ? `${who}\n${last.account}` : undefined}>{who}</div>
                   <div className="small muted clip">{[last && names.get(last.account) !== provider(last.provider) ? provider(last.provider) : "", row.attempts.length > 1 ? t.requests.attempts(row.attempts.length) : last && last.model !== row.model ? last.model : ""].filter(Boolean).join(" · ")}</div>
                 </td>
                 <td className="wider"><Fidelity value={row.fidelity} /></td>
-                {!slim && <td className="wider small wrap-any">{row.client === PANEL ? t.requests.byPanel : row.client || "–"}</td>}
-                {!slim && <td className="r wide">{sum?.tokens.total ? <>{compact(sum.tokens.input)} <span className="muted">→</span> {compact(sum.tokens.output)}</> : "–"}</td>}
-                {!slim && <td className="r wider">{sum?.cost_usd != null && (sum.cost_usd > 0 || !failed(row)) ? money(sum.cost_usd) : "–"}</td>}
-                <td className="r wide">{seconds(row.seconds)}</td>
+                {!slim && <td className="wider small by"><div className="clip" title={row.client}>{called(row.client) || "–"}</div></td>}
+                {!slim && <td className="r wide">{sum?.tokens.total ? <>{compact(sum.tokens.input)} <span className="muted">→</span> {compact(sum.tokens.output)}</> : "–"}{sum?.cost_usd != null && (sum.cost_usd > 0 || !failed(row)) && <div className="small muted">{money(sum.cost_usd)}</div>}</td>}
+                <td className="r wide"><Passed row={row} /></td>
               </tr>
             );
           })}
@@ -122,10 +127,25 @@ export function RequestTable({ rows, used: spent, names, onOpen, slim }: TablePr
 
 export function Status({ row }: { row: Req }) {
   const t = useText();
-  if (row.running) return <Tag tone="info">{t.requests.running}</Tag>;
+  if (row.running) return <Tag tone="info">{row.first_seconds === null ? t.requests.running : t.requests.streaming}</Tag>;
   if (row.status === 499) return <Tag>{t.requests.left}</Tag>;
   return <Tag tone={row.status >= 500 || row.status === 0 ? "bad" : row.status >= 400 ? "warn" : "ok"}>{row.status || t.requests.cut}</Tag>;
 }
+
+/** How long a request took. One under way goes on by the second between two answers of the server. */
+function Passed({ row }: { row: Req }) {
+  return row.running ? <Running row={row} /> : <>{seconds(row.seconds)}</>;
+}
+function Running({ row }: { row: Req }) {
+  const now = useNow();
+  const told = useRef({ row, at: now });
+  if (told.current.row !== row) told.current = { row, at: now };
+  // No further than a server could be late: it may have ended.
+  return <>{seconds(row.seconds + Math.min(Math.max(0, now - told.current.at), 4))}</>;
+}
+
+/** When the stream of a request under way got going. */
+const firstOf = (t: Text, row: Req) => (row.first_seconds === null ? t.requests.noneYet : `${t.requests.first} ${seconds(row.first_seconds)}`);
 
 export function Fidelity({ value }: { value: string }) {
   const t = useText();
@@ -161,6 +181,8 @@ function Detail({ id, row: known, spent, names, onClose }: DetailProps) {
   const asked = useQuery(oneRequest(id, known?.running ?? false));
   const row = known ?? asked.data ?? undefined;
   const total = row ? Math.max(row.seconds, 0.001) : 1;
+  const called = useClientName();
+  const first = row?.first_seconds ?? spent?.first_seconds ?? null;
   const losses = row?.attempts[row.attempts.length - 1]?.losses ?? [];
   let passed = 0;
   return (
@@ -178,9 +200,9 @@ function Detail({ id, row: known, spent, names, onClose }: DetailProps) {
             <dl className="kv">
               <dt>{t.requests.id}</dt><dd className="row"><code>{row.id}</code><Copy value={row.id} bare /></dd>
               <dt>{t.requests.time}</dt><dd className="num">{dateTime(row.at)}</dd>
-              <dt>{t.requests.duration}</dt><dd className="num">{seconds(row.seconds)}{spent?.first_seconds != null && <span className="muted"> · {t.requests.first} {seconds(spent.first_seconds)}</span>}</dd>
+              <dt>{t.requests.duration}</dt><dd className="num"><Passed row={row} />{first !== null ? <span className="muted"> · {t.requests.first} {seconds(first)}</span> : row.running && row.stream ? <span className="muted"> · {t.requests.noneYet}</span> : null}</dd>
               <dt>{t.requests.dialect}</dt><dd>{dialect(row.dialect)}{spent?.upstream && spent.upstream !== row.dialect ? <> → {dialect(spent.upstream)}</> : null}</dd>
-              <dt>{t.requests.client}</dt><dd>{row.client === PANEL ? t.requests.byPanel : row.client || "–"}</dd>
+              <dt>{t.requests.client}</dt><dd>{called(row.client) || "–"}{called(row.client) !== row.client && row.client !== PANEL && <span className="muted"> · {row.client}</span>}</dd>
               {spent && spent.tokens.total > 0 && <><dt>{t.usage.tokens}</dt><dd className="num">{t.requests.tokens(count(spent.tokens.input), count(spent.tokens.cached), count(spent.tokens.output), count(spent.tokens.reasoning))}</dd></>}
               {spent?.cost_usd != null && spent.cost_usd > 0 && <><dt>{t.usage.cost}</dt><dd className="num">{money(spent.cost_usd)}</dd></>}
             </dl>

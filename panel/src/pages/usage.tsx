@@ -1,10 +1,12 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useMemo, useState } from "react";
+import { lazy, Suspense, useMemo } from "react";
 import { summary } from "../api/hooks";
 import type { Sum } from "../api/types";
+import { useClientName } from "../api/who";
 import { useText } from "../i18n";
 import { compact, count, money, percent, provider, seconds } from "../lib/format";
-import { Box, Button, Empty, Failure, Head, Loading, Segments, Select } from "../ui/basic";
+import { useKept } from "../lib/kept";
+import { Box, Button, Empty, Failure, Head, Loading, Segments, Select, Stale } from "../ui/basic";
 import type { Series } from "../ui/chart";
 
 const Chart = lazy(() => import("../ui/chart"));
@@ -19,15 +21,16 @@ const MOST = 5;
 const date = (when: Date) => `${when.getFullYear()}-${String(when.getMonth() + 1).padStart(2, "0")}-${String(when.getDate()).padStart(2, "0")}`;
 const daysAgo = (days: number) => date(new Date(Date.now() - days * 86400e3));
 const value = (row: Sum, metric: Metric) => metric === "tokens" ? row.tokens.total : metric === "cost" ? row.cost_usd : metric === "failed" ? row.failed : row.requests;
-const named = (row: Sum, by: By) => by === "account" ? row.source || row.account || "" : by === "provider" ? provider(row.provider ?? "") : (row[by] ?? "");
+const named = (row: Sum, by: By, called: (mark: string) => string) => by === "account" ? row.source || row.account || "" : by === "provider" ? provider(row.provider ?? "") : by === "client" ? called(row.client ?? "") : (row[by] ?? "");
 
 export default function Usage() {
   const t = useText();
-  const [range, pick] = useState<Range>("7d");
-  const [own, date_] = useState({ from: daysAgo(6), to: daysAgo(0) });
-  const [by, group] = useState<By>("model");
-  const [metric, measure] = useState<Metric>("tokens");
-  const [table, tabulate] = useState(false);
+  const [range, pick] = useKept<Range>("usage.range", "7d");
+  const [own, date_] = useKept("usage.own", { from: daysAgo(6), to: daysAgo(0) });
+  const [by, group] = useKept<By>("usage.by", "model");
+  const [metric, measure] = useKept<Metric>("usage.metric", "tokens");
+  const [table, tabulate] = useKept("usage.table", false);
+  const called = useClientName();
   const hourly = range === "24h";
   const hourStart = Math.floor(Date.now() / 1000 / HOUR - 23) * HOUR;
   const from = hourly ? String(hourStart) : range === "own" ? own.from : daysAgo(DAYS[range] - 1);
@@ -60,7 +63,7 @@ export default function Usage() {
     for (const row of timed.data ?? []) {
       const k = at.get((hourly ? row.hour?.slice(0, 13) : row.day) ?? "");
       if (k === undefined) continue;
-      const name = named(row, by) || t.usage.unknown;
+      const name = named(row, by, called) || t.usage.unknown;
       const entry = sums.get(name) ?? { total: 0, values: marks.map(() => 0) };
       entry.values[k] = (entry.values[k] ?? 0) + value(row, metric);
       entry.total += value(row, metric);
@@ -71,9 +74,10 @@ export default function Usage() {
     if (sorted.length > MOST)
       series.push({ name: t.usage.others(sorted.length - MOST), values: marks.map((_, k) => sorted.slice(MOST).reduce((acc, [, entry]) => acc + (entry.values[k] ?? 0), 0)) });
     return { times, marks, series, step };
-  }, [timed.data, hourly, hourStart, from, to, by, metric, t]);
+  }, [timed.data, hourly, hourStart, from, to, by, metric, t, called]);
 
   const error = groups.error ?? timed.error ?? total.error;
+  const again = () => void Promise.all([groups, timed, total].map((asked) => asked.refetch()));
   const nothing = total.data && !sum?.requests;
   return (
     <>
@@ -88,8 +92,9 @@ export default function Usage() {
           </span>
         )}
       </div>
-      {error ? <div className="box"><Failure error={error} retry={() => void groups.refetch()} /></div> : (
+      {error && !(groups.data && timed.data && total.data) ? <div className="box"><Failure error={error} retry={again} /></div> : (
         <div className="stack">
+          {error ? <Stale error={error} retry={again} /> : null}
           <dl className="figures">
             <Big name={t.usage.requests} value={sum && count(sum.requests)} note={sum?.requests ? t.usage.failedOf(percent(sum.failed / sum.requests)) : ""} />
             <Big name={t.usage.input} value={sum && compact(sum.tokens.input)} note={sum?.tokens.input ? t.overview.cached(percent(sum.tokens.cached / sum.tokens.input)) : ""} />
@@ -134,6 +139,7 @@ const Big = ({ name, value: shown, note }: { name: string; value: string | undef
 
 function Breakdown({ rows, by, metric }: { rows: Sum[]; by: By; metric: Metric }) {
   const t = useText();
+  const called = useClientName();
   const sorted = [...rows].sort((a, b) => value(b, metric) - value(a, metric));
   const most = Math.max(...sorted.map((row) => value(row, metric)), 1e-9);
   return (
@@ -155,8 +161,8 @@ function Breakdown({ rows, by, metric }: { rows: Sum[]; by: By; metric: Metric }
         </thead>
         <tbody>
           {sorted.map((row, k) => (
-            <tr key={`${named(row, by)} ${k}`}>
-              <th scope="row" className="wrap-any">{named(row, by) || t.usage.unknown}<span className="share" style={{ width: `${(value(row, metric) / most) * 100}%` }} /></th>
+            <tr key={`${named(row, by, called)} ${k}`}>
+              <th scope="row" className="wrap-any">{named(row, by, called) || t.usage.unknown}<span className="share" style={{ width: `${(value(row, metric) / most) * 100}%` }} /></th>
               <td className="r">{count(row.requests)}</td>
               <td className="r wide">{row.failed ? count(row.failed) : <span className="muted">0</span>}</td>
               <td className="r wide">{compact(row.tokens.input)}</td>
