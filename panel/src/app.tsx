@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore, type ComponentType } from "react";
-import { ApiError, session } from "./api/client";
+import { session } from "./api/client";
 import { served } from "./api/hooks";
 import { speak, useLanguage, useText } from "./i18n";
 import { go, useRoute } from "./lib/route";
@@ -49,7 +49,7 @@ function Frame() {
   const name = route.page in PAGES ? (route.page as PageName) : "";
   const Page = PAGES[name];
   const pulse = useQuery(served);
-  const gone = pulse.error instanceof ApiError && pulse.error.status === 0;
+  const gone = useSyncExternalStore(session.subscribe, session.gone);
   useEffect(() => {
     open(false);
     scrollTo(0, 0);
@@ -67,7 +67,7 @@ function Frame() {
       <header className="side"><Side at={name} /></header>
       {menu && <Menu onClose={() => open(false)}><Side at={name} onGo={() => open(false)} /></Menu>}
       <main className="main" id="main">
-        {gone && pulse.data && <div style={{ marginBottom: 14 }}><Note tone="bad" alert><strong>{t.errors.gone}</strong> {t.errors.goneHelp}</Note></div>}
+        {gone && pulse.data && <div className="gone"><Note tone="bad" alert><strong>{t.errors.gone}</strong> {t.errors.goneHelp}</Note></div>}
         <Boundary key={name}>
           <Suspense fallback={<div className="box"><Loading rows={8} /></div>}><Page /></Suspense>
         </Boundary>

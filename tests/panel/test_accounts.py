@@ -210,7 +210,9 @@ def test_a_credential_file_is_imported(visit, claude, tmp_path):
     expect(panel.dialog.get_by_role("alert")).to_have_text("wrong.json is not a JSON file.")
     panel.dialog.get_by_label("Files").set_input_files(file)
     panel.button("Import file", panel.dialog).click()
-    expect(panel.account("Claude person0@example.com")).to_be_visible()
+    # With its limits, which the provider is asked for.
+    row = panel.account("Claude person0@example.com")
+    expect(row.get_by_role("meter").first).to_be_visible()
 
 
 # ---- what becomes of them -------------------------------------------------------------------------

@@ -29,7 +29,13 @@ const listeners = new Set<Listener>();
 let key = sessionStorage.getItem(STORED) ?? localStorage.getItem(STORED);
 let ended = false;
 let server: Server = { version: "", built: "" };
+let gone = false;
 
+const reached = (now: boolean) => {
+  if (gone === !now) return;
+  gone = !now;
+  tell();
+};
 const tell = () => listeners.forEach((listener) => listener());
 
 export const session = {
@@ -41,6 +47,8 @@ export const session = {
   /** Whether the server stopped accepting the key. */
   ended: () => ended,
   server: () => server,
+  /** Whether the last call found nobody. */
+  gone: () => gone,
   enter(value: string, remember: boolean) {
     key = value;
     ended = false;
@@ -94,8 +102,10 @@ export async function send(path: string, call: Call = {}): Promise<Response> {
     });
   } catch (err) {
     if (err instanceof DOMException && err.name === "AbortError") throw err;
+    reached(false);
     throw new ApiError(0, "");
   }
+  reached(true);
   const version = response.headers.get("x-cpa-version");
   if (version && version !== server.version) {
     server = { version, built: response.headers.get("x-cpa-build-date") ?? "" };

@@ -164,7 +164,7 @@ export const en = {
     range: "Time range", ranges: { day: "24 h", week: "7 days", month: "30 days", quarter: "90 days", own: "Dates" }, from: "From", to: "To",
     overTime: "Over time", metric: "Measure", by: "Split by", byModel: "by model", byAccount: "by account", byClient: "by client key", byProvider: "by provider",
     asTable: "Table", chartLabel: "Stacked columns over time. The button Table shows the same as numbers.",
-    others: (n: number) => `${n} others`, unknown: "unknown", none: "Nothing was used in this time", noneHelp: "Requests are counted as they end.",
+    others: (n: number) => `${n} others`, unknown: "unknown", unserved: "not served", none: "Nothing was used in this time", noneHelp: "Requests are counted as they end.",
     breakdown: { model: "Models", account: "Accounts", client: "Client keys", provider: "Providers" },
     columns: { model: "Model", account: "Account", client: "Client key", provider: "Provider" },
   },

@@ -152,7 +152,7 @@ export const zh: Text = {
     range: "时间范围", ranges: { day: "24 小时", week: "7 天", month: "30 天", quarter: "90 天", own: "自选" }, from: "从", to: "到",
     overTime: "随时间变化", metric: "指标", by: "分组", byModel: "按模型", byAccount: "按账号", byClient: "按客户端密钥", byProvider: "按服务商",
     asTable: "表格", chartLabel: "随时间变化的堆叠柱状图。“表格”按钮以数字显示相同内容。",
-    others: (n) => `其他 ${n} 项`, unknown: "未知", none: "此时间内没有用量", noneHelp: "请求结束时计入。",
+    others: (n) => `其他 ${n} 项`, unknown: "未知", unserved: "未被处理", none: "此时间内没有用量", noneHelp: "请求结束时计入。",
     breakdown: { model: "模型", account: "账号", client: "客户端密钥", provider: "服务商" },
     columns: { model: "模型", account: "账号", client: "客户端密钥", provider: "服务商" },
   },

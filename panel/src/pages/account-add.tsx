@@ -73,6 +73,7 @@ function Running({ way, project, onBack, onAgain, onClose }: RunningProps) {
   const [pasted, paste] = useState("");
   const [refused, refuse] = useState("");
   const [lost, lose] = useState("");
+  const [handed, hand] = useState(false);
   const [until, expire] = useState<number | null>(null);
   const over = useRef(false);
 
@@ -126,7 +127,7 @@ function Running({ way, project, onBack, onAgain, onClose }: RunningProps) {
     refuse("");
     try {
       await change("POST", "/oauth-callback", { provider: way.id === "claude" ? "anthropic" : way.id === "gemini-cli" ? "gemini" : way.id, redirect_url: pasted.trim(), ...(login ? { state: login.state } : {}) });
-      toast(t.add.taken);
+      hand(true);
     } catch (err) {
       refuse(say(t, err));
     }
@@ -145,7 +146,7 @@ function Running({ way, project, onBack, onAgain, onClose }: RunningProps) {
     <div className="stack loose">
       <div className="row apart">
         <h3>{t.add.loginTo(provider(way.id))}</h3>
-        <span className="muted small" role="status">{login ? <>{t.add.waiting} {until && <Countdown until={until} />}</> : t.add.starting}</span>
+        <span className="muted small" role="status">{handed ? t.add.taken : login ? <>{t.add.waiting} {until && <Countdown until={until} />}</> : t.add.starting}</span>
       </div>
       {lost && <Note tone="bad" alert>{lost}</Note>}
       {login?.notice && <Note tone="warn"><strong>{t.add.notice}</strong><div>{login.notice}</div></Note>}

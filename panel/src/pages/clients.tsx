@@ -56,8 +56,8 @@ function Keys() {
         <ul className="rows">
           {list.data.map((item, n) => (
             <li key={item.key} className="row apart" style={{ flexWrap: "nowrap" }}>
-              <span className="row" style={{ gap: "0 12px" }}><Tag>key-{n + 1}</Tag>{item.name && <strong className="wrap-any">{item.name}</strong>}<Secret value={item.key} />{item.mark.includes("#") && <code className="small muted">{item.mark.slice(item.mark.lastIndexOf("#"))}</code>}</span>
-              <span className="row" style={{ flexWrap: "nowrap", gap: 2 }}>
+              <span className="row grow" style={{ gap: "0 12px" }}><Tag>key-{n + 1}</Tag>{item.name && <strong className="wrap-any">{item.name}</strong>}<Secret value={item.key} />{item.mark.includes("#") && <code className="small muted">{item.mark.slice(item.mark.lastIndexOf("#"))}</code>}</span>
+              <span className="row" style={{ flexWrap: "nowrap", gap: 2, flexShrink: 0 }}>
                 <Button icon="edit" bare small tone="plain" disabled={busy} onClick={() => rename(item)}>{t.clients.rename(`key-${n + 1}`)}</Button>
                 <Button icon="trash" bare small tone="plain" disabled={busy} onClick={() => drop(item.key)}>{t.delete}</Button>
               </span>

@@ -163,7 +163,7 @@ function Busiest() {
         <ul className="rows">
           {sorted.slice(0, 7).map((row) => (
             <li key={row.model} className="busy">
-              <span className="row apart" style={{ flexWrap: "nowrap" }}><span className="clip" title={row.model}>{row.model || t.usage.unknown}</span><span className="num nowrap">{count(row.requests)}{row.failed > 0 && <span className="small bad-ink"> · {t.overview.failed(row.failed)}</span>}</span></span>
+              <span className="row apart" style={{ flexWrap: "nowrap" }}><span className="clip" title={row.model}>{row.model || t.usage.unserved}</span><span className="num nowrap">{count(row.requests)}{row.failed > 0 && <span className="small bad-ink"> · {t.overview.failed(row.failed)}</span>}</span></span>
               <span className="share" style={{ width: `${(row.requests / most) * 100}%` }} />
             </li>
           ))}

@@ -77,7 +77,7 @@ export function RequestTable({ rows, used: spent, names, onOpen, slim }: TablePr
   const called = useClientName();
   return (
     <div className="table-wrap">
-      <table className="table">
+      <table className="table dense">
         <caption className="sr">{t.pages.requests}</caption>
         <thead>
           <tr>
@@ -214,7 +214,7 @@ function Detail({ id, row: known, spent, names, onClose }: DetailProps) {
                 {row.attempts.map((attempt, n) => {
                   const begin = passed;
                   passed += attempt.seconds;
-                  return <Try key={n} attempt={attempt} name={names.get(attempt.account)} begin={begin} total={Math.max(total, passed)} />;
+                  return <Try key={n} attempt={attempt} name={names.get(attempt.account)} begin={begin} total={Math.max(total, passed)} under={row.running && n === row.attempts.length - 1} />;
                 })}
               </ol>
             )}
@@ -295,7 +295,7 @@ function pretty(text: string): string {
   }
 }
 
-function Try({ attempt, name, begin, total }: { attempt: Attempt; name: string | undefined; begin: number; total: number }) {
+function Try({ attempt, name, begin, total, under }: { attempt: Attempt; name: string | undefined; begin: number; total: number; under: boolean }) {
   const t = useText();
   const good = attempt.reason === "ok";
   const tone = good ? "ok" : attempt.reason ? "bad" : "off";
@@ -306,7 +306,7 @@ function Try({ attempt, name, begin, total }: { attempt: Attempt; name: string |
         <span className="num muted nowrap">{seconds(attempt.seconds)}</span>
       </div>
       <div className="row small">
-        <State tone={tone === "off" ? "off" : tone}>{t.reasons[attempt.reason] ?? (attempt.reason || t.requests.givenUp)}</State>
+        <State tone={tone === "off" ? "off" : tone}>{under && (good || !attempt.reason) ? (good ? t.requests.streaming : t.requests.running) : t.reasons[attempt.reason] ?? (attempt.reason || t.requests.givenUp)}</State>
         {attempt.status > 0 && <Tag>{attempt.status}</Tag>}
         <span className="muted">{attempt.model}</span>
       </div>

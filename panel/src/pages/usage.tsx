@@ -63,7 +63,7 @@ export default function Usage() {
     for (const row of timed.data ?? []) {
       const k = at.get((hourly ? row.hour?.slice(0, 13) : row.day) ?? "");
       if (k === undefined) continue;
-      const name = named(row, by, called) || t.usage.unknown;
+      const name = named(row, by, called) || (by === "client" ? t.usage.unknown : t.usage.unserved);
       const entry = sums.get(name) ?? { total: 0, values: marks.map(() => 0) };
       entry.values[k] = (entry.values[k] ?? 0) + value(row, metric);
       entry.total += value(row, metric);
@@ -162,7 +162,7 @@ function Breakdown({ rows, by, metric }: { rows: Sum[]; by: By; metric: Metric }
         <tbody>
           {sorted.map((row, k) => (
             <tr key={`${named(row, by, called)} ${k}`}>
-              <th scope="row" className="wrap-any">{named(row, by, called) || t.usage.unknown}<span className="share" style={{ width: `${(value(row, metric) / most) * 100}%` }} /></th>
+              <th scope="row" className="wrap-any">{named(row, by, called) || (by === "client" ? t.usage.unknown : t.usage.unserved)}<span className="share" style={{ width: `${(value(row, metric) / most) * 100}%` }} /></th>
               <td className="r">{count(row.requests)}</td>
               <td className="r wide">{row.failed ? count(row.failed) : <span className="muted">0</span>}</td>
               <td className="r wide">{compact(row.tokens.input)}</td>
