@@ -151,7 +151,7 @@ async function manage(req, res, url) {
     state.yaml = `# touched elsewhere\n${state.yaml}`;
     return send({ ok: true });
   }
-  if (on === "GET /api-keys") return send({ "api-keys": state.keys });
+  if (on === "GET /api-keys") return send({ "api-keys": state.keys, marks: state.keys.map((key, n) => `${key.slice(0, 4)}…${key.slice(-4)}#0000000${n}`), names: state.keys.map((_, n) => (n ? "" : "laptop")) });
   if (on === "PATCH /api-keys") {
     state.keys.push(json().new);
     return send({ status: "ok" });

@@ -1,6 +1,6 @@
 /** What pages ask for. */
 
-import { queryOptions, type QueryClient } from "@tanstack/react-query";
+import { queryOptions, replaceEqualDeep, type QueryClient } from "@tanstack/react-query";
 import { ApiError, change, get } from "./client";
 import type {
   Account, AuthFile, Cooldown, KeyEntry, LogFile, LoggedBody, ModelInfo, Quota, Req, Sum, Used,
@@ -57,10 +57,20 @@ export const cooldowns = queryOptions({
   refetchInterval: 10_000,
 });
 
+/** Rows that are as they were stay the same objects, wherever they stand by now. */
+const sameRows = (old: unknown, fresh: unknown): unknown => {
+  const before = (old ?? []) as { id: string }[];
+  const known = new Map(before.map((row) => [row.id, row]));
+  const now = (fresh as { id: string }[]).map((row) => replaceEqualDeep(known.get(row.id), row));
+  // Nothing new is the old list itself: it is compared on every drawing.
+  return old && now.length === before.length && now.every((row, n) => row === before[n]) ? old : now;
+};
+
 export const requests = (limit = 300) =>
   queryOptions({
     queryKey: ["requests", limit],
     queryFn: async ({ signal }) => (await get<{ requests: Req[] }>("/requests", { limit }, signal)).requests,
+    structuralSharing: sameRows,
   });
 
 export const used = (limit = 300) =>
@@ -68,6 +78,7 @@ export const used = (limit = 300) =>
     queryKey: ["usage-requests", limit],
     queryFn: async ({ signal }) =>
       (await soft(get<{ requests: Used[] }>("/usage/requests", { limit }, signal), { requests: [] })).requests,
+    structuralSharing: sameRows,
   });
 
 export const summary = (by: string, from: string, to?: string) =>

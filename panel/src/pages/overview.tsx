@@ -9,7 +9,7 @@ import { go } from "../lib/route";
 import { Box, Button, Countdown, Empty, Failure, Head, Loading, State, Stale, When } from "../ui/basic";
 import { Guide, guideIsOver } from "./guide";
 import { troubleName } from "./health";
-import { RequestTable, failed } from "./requests";
+import { RequestTable, failed, openRequest } from "./requests";
 
 export default function Overview() {
   const t = useText();
@@ -46,7 +46,7 @@ export default function Overview() {
 
 function Latest({ rows }: { rows: Req[] }) {
   const { names } = useRows();
-  return <RequestTable rows={rows.slice(0, 8)} used={new Map()} names={names} onOpen={(id) => go(`requests/${id}`)} slim />;
+  return <RequestTable rows={rows.slice(0, 8)} used={new Map()} names={names} onOpen={openRequest} slim />;
 }
 
 const MOST = 5;

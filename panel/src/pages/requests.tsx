@@ -1,5 +1,5 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useDeferredValue, useMemo, useRef, useState } from "react";
+import { memo, useDeferredValue, useMemo, useRef, useState } from "react";
 import { change, download } from "../api/client";
 import { config, oneRequest, requests, used } from "../api/hooks";
 import { useRows } from "../api/rows";
@@ -15,6 +15,7 @@ import { Dialog } from "../ui/dialog";
 /** How many are asked for; all that the server keeps where one looks for something. */
 const [SHOWN, KEPT] = [300, 500];
 
+export const openRequest = (id: string) => go(`requests/${id}`);
 export const failed = (row: Req) => row.status >= 400 || row.status === 0 && !row.running;
 
 export default function Requests() {
@@ -56,7 +57,7 @@ export default function Requests() {
       {list.error && list.data ? <div style={{ marginBottom: 12 }}><Stale error={list.error} retry={() => void list.refetch()} /></div> : null}
       <Box flush>
         {list.isPending ? <Loading rows={10} /> : !list.data ? <Failure error={list.error} retry={() => void list.refetch()} /> : rows.length ? (
-          <RequestTable rows={rows} used={byId} names={names} onOpen={(id) => go(`requests/${id}`)} />
+          <RequestTable rows={rows} used={byId} names={names} onOpen={openRequest} />
         ) : list.data?.length ? (
           <Empty title={t.nothingFound} actions={<Button onClick={() => {
             search("");
@@ -94,30 +95,7 @@ export function RequestTable({ rows, used: spent, names, onOpen, slim }: TablePr
         <tbody>
           {rows.map((row) => {
             const last = row.attempts[row.attempts.length - 1];
-            const sum = spent.get(row.id);
-            const who = last ? (names.get(last.account) ?? provider(last.provider)) : "–";
-            return (
-              <tr key={row.id} className="click" onClick={() => onOpen(row.id)}>
-                <td className="muted"><When at={row.at} /><div className="small num narrow"><Passed row={row} /></div></td>
-                <td><Status row={row} /></td>
-                <td className="model">
-                  <button type="button" className="link wrap-any" onClick={(e) => {
-                    e.stopPropagation();
-                    onOpen(row.id);
-                  }}><strong>{row.model || "–"}</strong></button>
-                  {failed(row) && row.error ? <div className="small error-line" title={row.error}>{row.error}</div> : <div className="small muted">{dialect(row.dialect)}{row.stream ? ` · ${t.requests.stream}` : ""}{row.running && row.stream ? ` · ${firstOf(t, row)}` : ""}</div>}
-                  {last && <div className="small muted wrap-any narrow">{who}</div>}
-                </td>
-                <td className="wide who">
-                  <div className="clip" title={last ? `${who}\n${last.account}` : undefined}>{who}</div>
-                  <div className="small muted clip">{[last && names.get(last.account) !== provider(last.provider) ? provider(last.provider) : "", row.attempts.length > 1 ? t.requests.attempts(row.attempts.length) : last && last.model !== row.model ? last.model : ""].filter(Boolean).join(" · ")}</div>
-                </td>
-                <td className="wider"><Fidelity value={row.fidelity} /></td>
-                {!slim && <td className="wider small by"><div className="clip" title={row.client}>{called(row.client) || "–"}</div></td>}
-                {!slim && <td className="r wide">{sum?.tokens.total ? <>{compact(sum.tokens.input)} <span className="muted">→</span> {compact(sum.tokens.output)}</> : "–"}{sum?.cost_usd != null && (sum.cost_usd > 0 || !failed(row)) && <div className="small muted">{money(sum.cost_usd)}</div>}</td>}
-                <td className="r wide"><Passed row={row} /></td>
-              </tr>
-            );
+            return <Line key={row.id} row={row} sum={spent.get(row.id)} name={last && names.get(last.account)} by={called(row.client)} onOpen={onOpen} slim={slim ?? false} />;
           })}
         </tbody>
       </table>
@@ -125,9 +103,39 @@ export function RequestTable({ rows, used: spent, names, onOpen, slim }: TablePr
   );
 }
 
+interface LineProps { row: Req; sum: Used | undefined; name: string | undefined; by: string; onOpen: (id: string) => void; slim: boolean }
+/** One of hundreds, which are asked for every few seconds: it is made anew only when it has changed. */
+const Line = memo(function Line({ row, sum, name, by, onOpen, slim }: LineProps) {
+  const t = useText();
+  const last = row.attempts[row.attempts.length - 1];
+  const who = last ? (name ?? provider(last.provider)) : "–";
+  return (
+    <tr className="click" onClick={() => onOpen(row.id)}>
+      <td className="muted"><When at={row.at} /><div className="small num narrow"><Passed row={row} /></div></td>
+      <td><Status row={row} /></td>
+      <td className="model">
+        <button type="button" className="link wrap-any" onClick={(e) => {
+          e.stopPropagation();
+          onOpen(row.id);
+        }}><strong>{row.model || "–"}</strong></button>
+        {failed(row) && row.error ? <div className="small error-line" title={row.error}>{row.error}</div> : <div className="small muted">{dialect(row.dialect)}{row.stream ? ` · ${t.requests.stream}` : ""}{row.running && row.stream ? ` · ${firstOf(t, row)}` : ""}</div>}
+        {last && <div className="small muted wrap-any narrow">{who}</div>}
+      </td>
+      <td className="wide who">
+        <div className="clip" title={last ? `${who}\n${last.account}` : undefined}>{who}</div>
+        <div className="small muted clip">{[last && name !== provider(last.provider) ? provider(last.provider) : "", row.attempts.length > 1 ? t.requests.attempts(row.attempts.length) : last && last.model !== row.model ? last.model : ""].filter(Boolean).join(" · ")}</div>
+      </td>
+      <td className="wider"><Fidelity value={row.fidelity} /></td>
+      {!slim && <td className="wider small by"><div className="clip" title={row.client}>{by || "–"}</div></td>}
+      {!slim && <td className="r wide">{sum?.tokens.total ? <>{compact(sum.tokens.input)} <span className="muted">→</span> {compact(sum.tokens.output)}</> : "–"}{sum?.cost_usd != null && (sum.cost_usd > 0 || !failed(row)) && <div className="small muted">{money(sum.cost_usd)}</div>}</td>}
+      <td className="r wide"><Passed row={row} /></td>
+    </tr>
+  );
+});
+
 export function Status({ row }: { row: Req }) {
   const t = useText();
-  if (row.running) return <Tag tone="info">{row.first_seconds === null ? t.requests.running : t.requests.streaming}</Tag>;
+  if (row.running) return <Tag tone="info">{row.first_seconds == null ? t.requests.running : t.requests.streaming}</Tag>;
   if (row.status === 499) return <Tag>{t.requests.left}</Tag>;
   return <Tag tone={row.status >= 500 || row.status === 0 ? "bad" : row.status >= 400 ? "warn" : "ok"}>{row.status || t.requests.cut}</Tag>;
 }
@@ -145,7 +153,7 @@ function Running({ row }: { row: Req }) {
 }
 
 /** When the stream of a request under way got going. */
-const firstOf = (t: Text, row: Req) => (row.first_seconds === null ? t.requests.noneYet : `${t.requests.first} ${seconds(row.first_seconds)}`);
+const firstOf = (t: Text, row: Req) => (row.first_seconds == null ? t.requests.noneYet : `${t.requests.first} ${seconds(row.first_seconds)}`);
 
 export function Fidelity({ value }: { value: string }) {
   const t = useText();
