@@ -150,7 +150,7 @@ export default function Config() {
       {base && (
         <div className={`savebar ${dirty ? "stuck" : ""}`} role="region" aria-label={t.config.changes}>
           <span role="status">
-            {local.length ? <State tone="bad">{t.config.line(local[0]!.line)}: {local[0]!.message}</State> : dirty ? <State tone="warn">{t.config.unsaved}</State> : <State tone="ok">{t.config.clean}</State>}
+            {local.length ? <State tone="bad">{t.config.line(local[0]!.line)}: {local[0]!.message}</State> : problem ? <State tone="bad">{t.config.refused}{problem.fault ? ` ${t.config.line(problem.fault.line)}` : ""}</State> : dirty ? <State tone="warn">{t.config.unsaved}</State> : <State tone="ok">{t.config.clean}</State>}
           </span>
           <span className="row">
             <Button disabled={!dirty} onClick={() => {

@@ -152,11 +152,11 @@ function Breakdown({ rows, by, metric }: { rows: Sum[]; by: By; metric: Metric }
             <th scope="col" className="r">{t.usage.requests}</th>
             <th scope="col" className="r wide">{t.usage.failed}</th>
             <th scope="col" className="r wide">{t.usage.input}</th>
-            <th scope="col" className="r wide">{t.usage.cachedShare}</th>
+            <th scope="col" className="r wider">{t.usage.cachedShare}</th>
             <th scope="col" className="r wide">{t.usage.output}</th>
             <th scope="col" className="r">{t.usage.tokens}</th>
             <th scope="col" className="r">{t.usage.cost}</th>
-            <th scope="col" className="r wide">{t.usage.first}</th>
+            <th scope="col" className="r wider">{t.usage.first}</th>
           </tr>
         </thead>
         <tbody>
@@ -166,11 +166,11 @@ function Breakdown({ rows, by, metric }: { rows: Sum[]; by: By; metric: Metric }
               <td className="r">{count(row.requests)}</td>
               <td className="r wide">{row.failed ? count(row.failed) : <span className="muted">0</span>}</td>
               <td className="r wide">{compact(row.tokens.input)}</td>
-              <td className="r wide">{row.tokens.input ? percent(row.tokens.cached / row.tokens.input) : "–"}</td>
+              <td className="r wider">{row.tokens.input ? percent(row.tokens.cached / row.tokens.input) : "–"}</td>
               <td className="r wide">{compact(row.tokens.output)}</td>
               <td className="r">{compact(row.tokens.total)}</td>
               <td className="r">{row.unpriced && !row.cost_usd ? "–" : money(row.cost_usd)}</td>
-              <td className="r wide">{row.first_seconds === null ? "–" : seconds(row.first_seconds)}</td>
+              <td className="r wider">{row.first_seconds === null ? "–" : seconds(row.first_seconds)}</td>
             </tr>
           ))}
         </tbody>
