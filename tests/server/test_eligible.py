@@ -374,13 +374,130 @@ def test_nothing_is_left_out_where_all_is_to_be_carried(pair, proxies):
     first, _ = pair
     proxy = proxies("codex")
     wound(proxy)
+    path, body = request("openai-responses", input=REASONED, store=False)
     first.reset()
     first.script(sealed)
-    path, body = request("openai-responses", input=REASONED, store=False)
+    assert post(proxy, path, body).status_code == 200
+    # Not either because of what is known by now.
+    first.reset()
+    first.script(sealed)
     got = post(proxy, path, body, {"x-cliproxy-fidelity": "strict"})
     assert got.status_code == 400
     assert "could not be verified" in got.text
     assert len(first.requests) == 1
+
+
+def only(seal):
+    """Refuse one sealed value, as who has made the others does."""
+
+    def answer(record):
+        if seal.encode() not in record.raw:
+            return Answer(ANSWER)
+        return sealed(record) if seal == "gAAA" else signed(record)
+
+    return answer
+
+
+OWN = [
+    {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "gBBB"},
+    {"type": "message", "id": "msg_2", "role": "assistant",
+     "content": [{"type": "output_text", "text": "Seen."}]},
+    {"role": "user", "content": "And?"},
+]  # fmt: skip
+THOUGHT_ANEW = [
+    {"role": "assistant", "content": [
+        {"type": "thinking", "thinking": "So.", "signature": "b3du"},
+        {"type": "tool_use", "id": "t2", "name": "look", "input": {}},
+    ]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t2", "content": "seen"}]},
+]  # fmt: skip
+BARE = {k: v for k, v in REASONED[2].items() if k != "id"}
+NO_THOUGHT = {"role": "assistant", "content": THOUGHT[1]["content"][1:]}
+LONG = {"anthropic-beta": "a-1,context-1m-2025-08-07"}
+
+
+def no_flag(record):
+    """Refuse, as Anthropic does, an account that has no right to the longest context."""
+    if "context-1m" not in record.headers.get("anthropic-beta", ""):
+        return Answer(ANSWER)
+    told = "The long context beta is not yet available for this subscription."
+    return claude(400, "invalid_request_error", told)
+
+
+@pytest.mark.parametrize(
+    ("name", "refuses", "headers", "turn", "after", "left", "dropped"),
+    [
+        ("codex", only("gAAA"), {}, {"input": REASONED}, {"input": [*REASONED, *OWN]},
+         {"input": [REASONED[0], BARE, REASONED[3], *OWN]}, "reasoning"),
+        ("xai", only("gAAA"), {}, {"input": REASONED}, {"input": [*REASONED, *OWN]},
+         {"input": [REASONED[0], BARE, REASONED[3], *OWN]}, "reasoning"),
+        ("claude", only("c2lnbmVk"), {}, {"messages": THOUGHT},
+         {"messages": [*THOUGHT, *THOUGHT_ANEW], "thinking": {"type": "adaptive"}},
+         {"messages": [THOUGHT[0], NO_THOUGHT, THOUGHT[2], *THOUGHT_ANEW],
+          "thinking": {"type": "adaptive"}}, "reasoning"),
+        ("claude", no_flag, LONG, {}, {}, {}, "anthropic-beta"),
+    ],
+    ids=["codex", "xai", "claude", "claude-long"],
+)  # fmt: skip
+def test_what_was_refused_once_is_left_out_of_the_next_turn_at_once(
+    pair, proxies, name, refuses, headers, turn, after, left, dropped
+):
+    first, _ = pair
+    proxy = proxies(name)
+    clock = wound(proxy)
+    first.reset()
+    first.script(refuses)
+    path, body = request(DIALECT[name], **turn)
+    assert post(proxy, path, body, headers).headers["x-cliproxy-dropped"] == dropped
+    assert len(first.requests) == 2
+    path, body = request(DIALECT[name], **after)
+    got = post(proxy, path, body, headers)
+    assert got.status_code == 200, got.text
+    assert got.headers["x-cliproxy-dropped"] == dropped
+    assert len(first.requests) == 3, "it was refused again"
+    sent = json.loads(first.last.raw)
+    assert {k: v for k, v in sent.items() if k in left} == left
+    # Whoever refused may have learnt better.
+    clock.time += 3601
+    assert post(proxy, path, body, headers).status_code == 200
+    assert len(first.requests) == 5
+
+
+def test_what_others_refused_is_still_asked_of_an_account(pair, proxies):
+    first, second = pair
+    proxy = proxies("codex")
+    wound(proxy)
+    first.reset()
+    second.reset()
+    first.script(sealed)
+    path, body = request("openai-responses", input=REASONED, store=False)
+    post(proxy, path, body)
+    first.reset()
+    first.script(Failure(429, retry_after=3600))
+    got = post(proxy, path, body)
+    assert "x-cliproxy-dropped" not in got.headers
+    assert json.loads(second.last.raw)["input"] == REASONED
+
+
+def test_where_it_lacks_what_was_left_out_it_is_asked_with_it(pair, proxies):
+    first, _ = pair
+    proxy = proxies("claude")
+    wound(proxy)
+    path, body = request("anthropic")
+    first.reset()
+    first.script(no_flag)
+    assert post(proxy, path, body, LONG).headers["x-cliproxy-dropped"] == "anthropic-beta"
+    first.reset()
+    first.script(
+        claude(400, "invalid_request_error", "prompt is too long: 210000 > 200000 maximum"),
+        Answer(ANSWER), Answer(ANSWER),
+    )  # fmt: skip
+    for _ in (1, 2):
+        got = post(proxy, path, body, LONG)
+        assert got.status_code == 200, got.text
+        assert "x-cliproxy-dropped" not in got.headers
+    flags = ["context-1m" in r.headers["anthropic-beta"] for r in first.requests]
+    assert flags == [False, True, True]
 
 
 @pytest.mark.parametrize(("name", "refuses"), [("codex", sealed), ("claude", signed)])

@@ -11,6 +11,7 @@ import openai
 import pytest
 from google.genai._interactions.core.error import RateLimitError
 
+from cliproxy.pipeline.spared import Spared
 from cliproxy.routing.accounts import limits_from_config
 from cliproxy.routing.pool import Pool
 from tests.clients.sdk import DIALECTS, Scenario
@@ -64,6 +65,7 @@ def wound(proxy):
         chance=lambda: 0.0,
     )
     gateway.clock = clock
+    gateway.spared = Spared(clock)
     return clock
 
 

@@ -601,8 +601,15 @@ def test_reasoning_that_is_refused_is_left_out_as_over_http(proxy, sim):
     sim.script(sealed)
     with opened(proxy) as ws:
         told = ws.turn(model=MODEL, store=False, input=REASONED)
+        assert told[-1]["type"] == "response.completed"
+        assert [over for _, over, _ in asked(sim)] == ["websocket"] * 2
+        # The next turn needs no refusal.
+        sim.script(sealed)
+        told = ws.turn(model=MODEL, store=False, input=[*REASONED, user("And?")])
     assert told[-1]["type"] == "response.completed"
-    assert [over for _, over, _ in asked(sim)] == ["websocket"] * 2
+    assert [(over, count) for _, over, count in asked(sim)] == [
+        ("websocket", 4), ("websocket", 3), ("websocket", 4)
+    ]  # fmt: skip
     assert len(sim.handshakes) == 1
 
 

@@ -36,6 +36,7 @@ from cliproxy.pipeline.gateway import Gateway, Settings
 from cliproxy.pipeline.jobs import Jobs
 from cliproxy.pipeline.kept import ResponseStore
 from cliproxy.pipeline.patience import Patience
+from cliproxy.pipeline.spared import Spared
 from cliproxy.routing.accounts import accounts_from_config, limits_from_config, local_account
 from cliproxy.routing.pool import Pool
 from cliproxy.routing.resolve import Registry
@@ -79,6 +80,7 @@ class Runtime:
         self.usage = Usage(config, clock=clock)
         self._failures_heard = Channel()
         self._jobs = Jobs(self._clock)
+        self._spared = Spared(self._clock)
         self._ending: set[asyncio.Task[None]] = set()
         """What lets go of a folder that is no longer used."""
         self.app = App(self._generation(config))
@@ -148,6 +150,7 @@ class Runtime:
                 config.media.allow_hosts, max_bytes=_FILM_SIZE, patience=_FILM_PATIENCE, setting=""
             ),
             jobs=self._jobs,
+            spared=self._spared,
             keeper=self.keeper,
             failures=self._failures_heard,
             responses=ResponseStore(

@@ -52,6 +52,8 @@ RETRY_HEADERS: Final = frozenset(
     }
 )
 """Headers that say when to come back."""
+_LACKS: Final = (400, 413)
+"""What is refused with may be refused because something was left out."""
 
 
 async def attempt(gateway: Gateway, request: Request, candidate: Candidate, turn: Turn) -> Reply:
@@ -210,7 +212,8 @@ async def _sent(
 
     Returns the answer, and what it refuses where that was read already.
     """
-    http: HttpRequest | None = call.http
+    known = call.http if strict else gateway.spared.spare(target, call.http)
+    http: HttpRequest | None = known
     while http is not None:
         asked = http
         exchange = None
@@ -230,21 +233,25 @@ async def _sent(
             exchange.status, exchange.answer_headers = response.status, response.headers
             response.heard = exchange.answer.add
         gateway.pool.observe(candidate, quota.read(response.headers, gateway.clock.now()))
-        if leaves_out(call.http, asked):
-            tell_of_omissions(request, call, asked)
-        if 200 <= response.status < 300 or not target.provider.several:
-            return response, None
-        try:
-            refusal = await _refusal(gateway, request, call, response)
-        except BaseException:
-            response.close()
-            raise
-        http = (
-            target.provider.elsewhere(asked, refusal)
-            if isinstance(refusal, UpstreamError)
-            else None
-        )
+        good = 200 <= response.status < 300
+        refusal, http = None, None
+        if not good and target.provider.several:
+            try:
+                refusal = await _refusal(gateway, request, call, response)
+            except BaseException:
+                response.close()
+                raise
+            if isinstance(refusal, UpstreamError):
+                http = target.provider.elsewhere(asked, refusal)
+            if http is None and asked is known is not call.http and refusal.status in _LACKS:
+                # What was left out may be what it lacks.
+                gateway.spared.forget(target)
+                http = call.http
         if http is None or (strict and leaves_out(call.http, http)):
+            if leaves_out(call.http, asked):
+                tell_of_omissions(request, call, asked)
+                if good and asked is not known:
+                    gateway.spared.learn(target, call.http, asked)
             return response, refusal
         response.close()
     raise UpstreamBroken("There is no host to ask.")

@@ -16,6 +16,7 @@ from cliproxy.pipeline.jobs import Jobs
 from cliproxy.pipeline.kept import ResponseStore
 from cliproxy.pipeline.ledger import Ledger
 from cliproxy.pipeline.patience import Patience
+from cliproxy.pipeline.spared import Spared
 from cliproxy.routing.pool import Pool
 from cliproxy.routing.resolve import Registry
 from cliproxy.transport.client import Transport
@@ -66,6 +67,8 @@ class Gateway(Struct):
     """Who keeps the logins' tokens fresh; None when there are only keys."""
     responses: ResponseStore | None = None
     """Where answers are kept; None when nothing is."""
+    spared: Spared = field(default_factory=Spared)
+    """What accounts have refused in conversations that go on."""
     uncounted: set[str] = field(default_factory=set)
     """Ids of accounts whose upstreams refuse to be asked for counts of a stream."""
     failures: Channel = field(default_factory=Channel)

@@ -167,6 +167,9 @@ async def asked(
         _in_full(request, candidate)
         return None
     lines.forget(gateway)
+    wanted = call.http
+    if not strict and (less := gateway.spared.spare(target, wanted)) is not wanted:
+        call = _less(request, call, less)
     route = opening.url, opening.proxy or gateway.settings.proxy_url or ""
     line, fresh, whole = await lines.get(account.id), False, True
     if line is not None and line.route != route:
@@ -202,6 +205,8 @@ async def asked(
             continue
         if answer.status == 200:
             lines.used(account.id)
+            if used is call and not whole:
+                gateway.spared.learn(target, wanted, call.http)
             return answer, used
         err = used.dialect.read_error(answer.status, answer.headers, await answer.read())
         if err.code == _RENEWED and not fresh:
@@ -209,15 +214,19 @@ async def asked(
             line = None
             continue
         if short is None and whole and not strict:
-            less = target.provider.elsewhere(used.http, err)
-            if less is not None and less.url == used.http.url:
-                # What it refuses is left out, as over HTTP.
-                tell_of_omissions(request, call, less)
-                call, whole = structs.replace(call, http=less), False
+            again = target.provider.elsewhere(used.http, err)
+            if again is not None and again.url == used.http.url:
+                call, whole = _less(request, call, again), False
                 continue
         if err.code != _LOST or short is None:
             lines.failed(account.id, answer.status)
             return answer, used
+
+
+def _less(request: Request, call: Prepared, http: HttpRequest) -> Prepared:
+    """Return a call without what is refused, as over HTTP."""
+    tell_of_omissions(request, call, http)
+    return structs.replace(call, http=http)
 
 
 def _leans(request: Request, line: Line) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar, Final, Literal, Protocol
 
 from msgspec import Struct
@@ -128,6 +128,14 @@ class Provider(Protocol):
         """
         ...
 
+    def parts(self, request: HttpRequest) -> frozenset[str]:
+        """Name what a call holds that `elsewhere` may leave out."""
+        ...
+
+    def without(self, request: HttpRequest, parts: Collection[str]) -> HttpRequest:
+        """Return a call without some of its `parts`; the same call where it has none of them."""
+        ...
+
     def judge(self, err: UpstreamRefused, now: float) -> UpstreamRefused:
         """Say what a refusal means where its status says something else."""
         ...
@@ -195,6 +203,14 @@ class Host:
     def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
         """Have one host."""
         return None
+
+    def parts(self, request: HttpRequest) -> frozenset[str]:
+        """Leave nothing out."""
+        return frozenset()
+
+    def without(self, request: HttpRequest, parts: Collection[str]) -> HttpRequest:
+        """Leave nothing out."""
+        return request
 
     def websocket(self, http: HttpRequest) -> HttpRequest | None:
         """Have none."""

@@ -7,6 +7,7 @@ Claude Code's own requests pass as they are; nothing is done to make another cli
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,7 +18,8 @@ from cliproxy.account.model import Account
 from cliproxy.base import json
 from cliproxy.base.errors import UpstreamError, UpstreamRefused
 from cliproxy.base.http import HttpRequest
-from cliproxy.base.json import Obj
+from cliproxy.base.json import Json, Obj
+from cliproxy.providers import quirks
 from cliproxy.providers.base import About, Call, Host, account_headers, base_headers, join
 
 BASE: Final = "https://api.anthropic.com"
@@ -42,6 +44,7 @@ _NOT_LONG: Final = re.compile(r"\blong[- ]context\b|\bcontext-1m\b", re.IGNORECA
 """What an account is told that has no access to the longest context."""
 _FOREIGN: Final = re.compile(r"invalid `?signature`? in `?thinking`? block", re.IGNORECASE)
 _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
+_THINKS: Final = (b'"thinking"', b'"redacted_thinking"')
 _MID_SYSTEM: Final = re.compile(rb'"role"\s*:\s*"system"')
 
 
@@ -61,14 +64,29 @@ class Claude(Host):
         if err.status == 400 and _FOREIGN.search(err.message):
             body = _without_thinking(request.body)
             return None if body is None else structs.replace(request, body=body)
-        told = request.headers.get(_BETA, "")
-        if err.status not in (400, 429) or _LONG not in told or not _NOT_LONG.search(err.message):
+        if err.status not in (400, 429) or not _NOT_LONG.search(err.message):
             return None
-        left = [flag for flag in told.split(",") if flag.strip() != _LONG]
-        headers = {**request.headers, _BETA: ",".join(left)}
-        if not left:
-            del headers[_BETA]
-        return structs.replace(request, headers=headers)
+        return _without_long(request)
+
+    def parts(self, request: HttpRequest) -> frozenset[str]:
+        """Name the flag of the longest context, and each thought."""
+        asked = json.loads_object(request.body)
+        thoughts = {
+            _seal(block)
+            for message in quirks.objects(asked.get("messages") if asked is not None else None)
+            for block in quirks.objects(message.get("content"))
+            if block.get("type") in _THOUGHTS
+        }
+        return frozenset({_LONG, *thoughts} if _is_long(request) else thoughts)
+
+    def without(self, request: HttpRequest, parts: Collection[str]) -> HttpRequest:
+        """Leave out the flag, and thoughts that somebody else has signed."""
+        if _LONG in parts:
+            request = _without_long(request) or request
+        if len(parts) > (_LONG in parts) and any(m in request.body for m in _THINKS):
+            body = _without_thinking(request.body, parts)
+            request = request if body is None else structs.replace(request, body=body)
+        return request
 
     def stale(self, err: UpstreamRefused) -> bool:
         """Take 401 for it, and the one 403 that says so."""
@@ -108,24 +126,53 @@ class Claude(Host):
         return HttpRequest("POST", url, headers, body, account.proxy_url)
 
 
-def _without_thinking(body: bytes) -> bytes | None:
-    """Return a body without its earlier thinking; None when there is none."""
+def _is_long(request: HttpRequest) -> bool:
+    return _LONG in request.headers.get(_BETA, "")
+
+
+def _without_long(request: HttpRequest) -> HttpRequest | None:
+    if not _is_long(request):
+        return None
+    left = [f for f in request.headers[_BETA].split(",") if f.strip() != _LONG]
+    headers = {**request.headers, _BETA: ",".join(left)}
+    if not left:
+        del headers[_BETA]
+    return structs.replace(request, headers=headers)
+
+
+def _seal(block: Obj) -> str:
+    sealed = block.get("signature") or block.get("data")
+    return quirks.digest(sealed if isinstance(sealed, str) else json.dumps_str(block))
+
+
+def _without_thinking(body: bytes, seals: Collection[str] | None = None) -> bytes | None:
+    """Return a body without its earlier thinking: all of it, or what is among some `seals`.
+
+    None when there is none.
+    """
+
+    def goes(block: Json) -> bool:
+        if not isinstance(block, dict) or block.get("type") not in _THOUGHTS:
+            return False
+        return seals is None or _seal(block) in seals
+
     asked = json.loads_object(body)
     messages = asked.get("messages") if asked is not None else None
     if asked is None or not isinstance(messages, list):
         return None
-    found = False
+    found = thinks = False
     for message in messages:
         blocks = message.get("content") if isinstance(message, dict) else None
         if isinstance(blocks, list) and message.get("role") == "assistant":
-            left = [b for b in blocks if not (isinstance(b, dict) and b.get("type") in _THOUGHTS)]
+            left = [b for b in blocks if not goes(b)]
             found = found or len(left) < len(blocks)
+            thinks = any(b.get("type") in _THOUGHTS for b in quirks.objects(left))
             # A turn of nothing but thinking still stands between two of the user's.
             message["content"] = left or [{"type": "text", "text": "."}]
     if not found:
         return None
     last = messages[-1].get("content") if isinstance(messages[-1], dict) else None
-    if any(isinstance(b, dict) and b.get("type") == "tool_result" for b in last or ()):
+    if not thinks and any(b.get("type") == "tool_result" for b in quirks.objects(last)):
         # In the middle of its calls a model that thinks must see its thinking: it goes on without.
         asked.pop("thinking", None)
         _keep_no_thinking(asked)

@@ -8,6 +8,7 @@ made there by a tool, which a model that converses is given; keys have an API fo
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any, Final
 
@@ -80,6 +81,14 @@ class Codex(Host):
     def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
         """Do without reasoning that another account has sealed."""
         return quirks.without_reasoning(request, err)
+
+    def parts(self, request: HttpRequest) -> frozenset[str]:
+        """Name the reasoning in it."""
+        return quirks.reasoning_of(request)
+
+    def without(self, request: HttpRequest, parts: Collection[str]) -> HttpRequest:
+        """Leave out reasoning that is known to be another account's."""
+        return quirks.without_seals(request, parts) or request
 
     def wants_session(self, account: Account) -> bool:
         """Name it: what it has cached is found by it."""

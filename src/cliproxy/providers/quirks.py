@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta, timezone
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -74,22 +75,50 @@ def without_reasoning(request: HttpRequest, err: UpstreamError) -> HttpRequest |
     """
     if err.status != 400 or not _SEALED.search(f"{err.code} {err.message}"):
         return None
+    return without_seals(request)
+
+
+def reasoning_of(request: HttpRequest) -> frozenset[str]:
+    """Name each piece of reasoning in a Responses call."""
     fields = members(request.body)
+    items = json.loads(bytes(fields["input"])) if fields and "input" in fields else None
+    return frozenset(_seal(i) for i in objects(items) if i.get("type") == "reasoning")
+
+
+def without_seals(request: HttpRequest, seals: Collection[str] | None = None) -> HttpRequest | None:
+    """Return a Responses call without reasoning: all of it, or what is among some `seals`.
+
+    None when there is none.
+    """
+    fields = members(request.body) if b'"reasoning"' in request.body else None
     items = json.loads(bytes(fields["input"])) if fields and "input" in fields else None
     if fields is None or not isinstance(items, list):
         return None
-    left = [i for i in items if not (isinstance(i, dict) and i.get("type") == "reasoning")]
+    left: list[Json] = []
+    bare = False
+    for item in items:
+        if isinstance(item, dict) and item.get("type") == "reasoning":
+            bare = seals is None or _seal(item) in seals
+            if bare:
+                continue
+        elif bare and isinstance(item, dict) and str(item.get("type", "message")) in UNNAMED:
+            # By its id an item is known to belong to the reasoning before it.
+            item = {k: v for k, v in item.items() if k != "id"}  # noqa: PLW2901
+        left.append(item)
     if len(left) == len(items):
         return None
-    # By their ids items are known to belong to the reasoning before them.
-    plain = [
-        {k: v for k, v in i.items() if k != "id"}
-        if isinstance(i, dict) and str(i.get("type", "message")) in UNNAMED
-        else i
-        for i in left
-    ]
-    fields["input"] = msgspec.Raw(json.dumps(plain))
+    fields["input"] = msgspec.Raw(json.dumps(left))
     return structs.replace(request, body=msgspec.json.encode(fields))
+
+
+def _seal(item: Obj) -> str:
+    sealed = item.get("encrypted_content")
+    return digest(sealed if isinstance(sealed, str) and sealed else json.dumps_str(item))
+
+
+def digest(text: str) -> str:
+    """Return a short name of a long text that tells nothing of it."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def objects(value: Json) -> list[Obj]:

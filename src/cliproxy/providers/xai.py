@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Collection
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -81,6 +82,14 @@ class XAI(Host):
     def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
         """Do without reasoning that another account has sealed."""
         return quirks.without_reasoning(request, err)
+
+    def parts(self, request: HttpRequest) -> frozenset[str]:
+        """Name the reasoning in it."""
+        return quirks.reasoning_of(request)
+
+    def without(self, request: HttpRequest, parts: Collection[str]) -> HttpRequest:
+        """Leave out reasoning that is known to be another account's."""
+        return quirks.without_seals(request, parts) or request
 
     def wants_session(self, account: Account) -> bool:
         """Name it: what it has cached is found by it."""
