@@ -194,6 +194,29 @@ class TestCodex(Suite):
         asked = [r.headers["chatgpt-account-id"] for r in running.provider.upstream.requests]
         assert asked == ["acc-0", "acc-1", "acc-1"]
 
+    @pytest.mark.parametrize("said", [True, False], ids=["in-stream", "by-status"])
+    def test_a_request_keeps_its_place_while_its_token_is_renewed(self, start, said):
+        running = start(self.fresh())
+        upstream, app = running.provider.upstream, running.proxy.runtime.app
+        (account,) = running.proxy.runtime.accounts
+        places = []
+
+        def answer(record):
+            places.append(app.generation.gateway.pool.running(account.id))
+            if len(places) > 1:
+                return Answer("Hello.")
+            told = {"type": "authentication_error", "code": "token_expired", "message": "Over"}
+            ended = Events([{"type": "error", "status": 401, "error": told}])
+            return ended if said else Failure(401, "Over", code="token_expired")
+
+        upstream.script(answer)
+        assert running.ask(stream=True).text == "Hello."
+        assert running.provider.refreshes == 1
+        assert places == [1, 1]
+        # When the next one is answered the end of the stream was seen to.
+        running.ask()
+        assert app.generation.gateway.pool.running(account.id) == 0
+
     def test_a_stream_that_ends_early_is_no_answer(self, start):
         running = start(self.fresh())
         running.provider.upstream.script(Answer("Hello.", drop="finish"))

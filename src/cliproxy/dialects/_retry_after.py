@@ -40,6 +40,8 @@ def retry_after(
     for key in ("retry_after", "retry_after_seconds", "resets_in_seconds"):
         if (seconds := _seconds(error.get(key))) is not None:
             return seconds
+    if (seconds := _enclosed(error, sent)) is not None:
+        return seconds
     if (seconds := _google(error)) is not None:
         return seconds
     return _spoken(message)
@@ -146,6 +148,19 @@ def _date(value: str) -> datetime | None:
             continue
         return when if when.tzinfo else when.replace(tzinfo=UTC)
     return None
+
+
+def _enclosed(error: Obj, sent: str | None) -> float | None:
+    """Read the headers that OpenRouter puts into the body: whoever answered it had sent them."""
+    metadata = error.get("metadata")
+    inner = metadata.get("headers") if isinstance(metadata, dict) else None
+    if not isinstance(inner, dict):
+        return None
+    headers = {name.lower(): str(value) for name, value in inner.items()}
+    seconds = _headers_say(headers, sent, 429)
+    if seconds is None and "x-ratelimit-remaining" not in headers:
+        seconds = _moment(headers.get("x-ratelimit-reset"), sent)
+    return seconds
 
 
 def _google(error: Obj) -> float | None:

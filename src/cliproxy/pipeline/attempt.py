@@ -75,7 +75,9 @@ async def attempt(gateway: Gateway, request: Request, candidate: Candidate, turn
 class _Asking:
     """One account, and with what it is asked."""
 
-    __slots__ = ("candidate", "counts", "gateway", "offended", "renewed", "request", "turn")
+    __slots__ = (
+        "candidate", "counts", "gateway", "offended", "over", "renewed", "request", "turn"
+    )  # fmt: skip
 
     def __init__(
         self, gateway: Gateway, request: Request, candidate: Candidate, turn: Turn
@@ -90,6 +92,8 @@ class _Asking:
         """It refused to count."""
         self.renewed = False
         """Its token was renewed since it was first asked."""
+        self.over = False
+        """Nobody reads its answer any more."""
 
     async def once(self) -> Reply | None:
         """Ask; None when the same account may serve if it is asked once more."""
@@ -113,7 +117,8 @@ class _Asking:
             request.attempts[-1].losses = call.losses
         else:
             response, told = await _sent(gateway, request, candidate, target, call, strict=strict)
-        response.closed = self.turn.end
+        # The place is kept until it is clear that the account is not asked once more.
+        self.over, response.closed = False, self._ended
         try:
             if told is None:
                 told = await self._told(call, response)
@@ -122,7 +127,6 @@ class _Asking:
                     told.headers = {**passed(response.headers), **told.headers}
                 if not await self._mended(call, told, token):
                     raise told  # noqa: TRY301  # one place closes the answer
-                response.closed = None
                 response.close()
                 return None
         except GatewayError as err:
@@ -132,9 +136,16 @@ class _Asking:
         except BaseException:
             response.close()
             raise
+        if self.over:
+            self.turn.end()
+        else:
+            response.closed = self.turn.end
         if request.operation not in ("count", "search"):
             self._complete(call, response, told)
         return told
+
+    def _ended(self) -> None:
+        self.over = True
 
     async def _told(self, call: Prepared, response: Answer) -> Reply | GatewayError:
         """Read an answer; return what it refuses, wherever it says so."""

@@ -108,7 +108,15 @@ BODIES = [
     ({"details": [{"reason": "R", "metadata": {"quotaResetDelay": "1h2m3s"}}]}, 3723),
     ({"details": [{"@type": "google.rpc.RetryInfo", "retryDelay": "soon"}]}, None),
     ({"details": "none", "resets_at": True}, None),
-]
+    ({"metadata": {"headers": {"X-RateLimit-Limit": "20", "X-RateLimit-Remaining": "0",
+                               "X-RateLimit-Reset": str((UNIX + 42) * 1000)}}}, 42),
+    ({"metadata": {"headers": {"X-RateLimit-Reset": (UNIX + 42) * 1000}}}, 42),
+    ({"metadata": {"headers": {"X-RateLimit-Remaining": "3",
+                               "X-RateLimit-Reset": str((UNIX + 42) * 1000)}}}, None),
+    ({"metadata": {"headers": {"Retry-After": "8"}}}, 8),
+    ({"metadata": {"headers": {"X-RateLimit-Reset": None}}}, None),
+    ({"metadata": {"headers": "none"}}, None),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("dialect", ALL)
@@ -162,8 +170,12 @@ def test_without_a_date_of_its_own_an_answer_is_measured_by_our_clock():
         st.text(max_size=40) | st.sampled_from([DATE, "rejected", "1e400", "9" * 40]),
     ),
     st.dictionaries(
-        st.sampled_from(["resets_at", "retry_after", "details", "resets_in_seconds"]),
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+        st.sampled_from(["resets_at", "retry_after", "details", "resets_in_seconds", "metadata"]),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+        | st.fixed_dictionaries({"headers": st.dictionaries(
+            st.sampled_from(["Retry-After", "X-RateLimit-Reset", "X-RateLimit-Remaining"]),
+            st.none() | st.integers() | st.floats() | st.text(max_size=20), max_size=3,
+        )}),
     ),
     st.text(max_size=60),
 )
