@@ -25,6 +25,9 @@ LIMIT = {"type": "error", "status": 429, "headers": {"retry-after": 60},
          "error": {"type": "usage_limit_reached", "message": "Used up"}}  # fmt: skip
 OLD = {"type": "error", "status": 400,
        "error": {"code": "websocket_connection_limit_reached", "message": "Open another"}}  # fmt: skip
+LOST = Events([{"type": "error", "status": 400, "error": {"code": "x", "message": "FIRST"}}])
+FAILED = {"type": "response.failed",
+          "response": {"id": "resp_1", "status": "failed", "error": {"message": "OWN"}}}  # fmt: skip
 TOOL = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
 
 
@@ -629,6 +632,38 @@ def test_what_is_said_behind_an_error_is_nobodys_answer(proxy, sim):
     with opened(proxy) as ws:
         ws.turn(model=MODEL, store=False, input="one")
         assert text_of(ask(ws, "two")) == "fine"
+
+
+def stale(error):
+    """Refuse, and tell it once more as the end of the same response."""
+    failed = {"id": "resp_0", "status": "failed", "error": {"code": "x", "message": "STALE"}}
+    refusal = {"type": "error", "status": 400, "error": error}
+    return Events([json.dumps(refusal),
+                   json.dumps({"type": "response.failed", "response": failed})])  # fmt: skip
+
+
+def test_what_follows_a_refusal_is_not_the_next_answer(proxy, sim):
+    sim.script(stale({"code": "x", "message": "FIRST"}), Answer("fine"), Answer("fine too"))
+    with opened(proxy) as ws:
+        assert ws.turn(model=MODEL, store=False, input="one")[-1]["error"]["message"] == "FIRST"
+        assert text_of(ask(ws, "two")) == "fine"
+        assert text_of(ask(ws, "three")) == "fine too"
+
+
+def test_what_follows_a_refusal_is_not_the_answer_to_the_same_turn_told_anew(proxy, sim):
+    told = {"code": "invalid_encrypted_content", "message": "The encrypted content is not yours."}
+    sim.script(stale(told), Answer("fine"))
+    with opened(proxy) as ws:
+        answer = ws.turn(model=MODEL, store=False, input=REASONED)[-1]["response"]
+    assert text_of(answer) == "fine"
+
+
+def test_a_failure_that_comes_first_is_told_though_a_refusal_came_before(proxy, sim, monkeypatch):
+    monkeypatch.setattr("cliproxy.transport.line._STALE", 0.02)
+    sim.script(LOST, Events([json.dumps(FAILED)]), Events([json.dumps(FAILED)]))
+    with opened(proxy) as ws:
+        ws.turn(model=MODEL, store=False, input="one")
+        assert "OWN" in json.dumps(ws.turn(model=MODEL, store=False, input="two")[-1])
 
 
 def test_an_event_whose_type_is_no_word_is_no_end(proxy, sim):

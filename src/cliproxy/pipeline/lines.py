@@ -213,6 +213,8 @@ async def asked(
             lines.lose(account.id)
             line = None
             continue
+        # Whatever comes of the line now, it has spoken.
+        fresh = False
         if short is None and whole and not strict:
             again = target.provider.elsewhere(used.http, err)
             if again is not None and again.url == used.http.url:

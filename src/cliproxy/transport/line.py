@@ -41,11 +41,15 @@ _BEAT: Final = 30.0
 _ANSWERED: Final = 5.0
 """Seconds for the answer to one."""
 _GOODBYE: Final = 1.0
+_STALE: Final = 10.0
+"""Seconds for the beginning of an answer behind what is left of one that was refused."""
 TOO_BIG: Final = 1009
 _ENDED: Final = ("response.completed", "response.incomplete", "response.done")
 _OVER: Final = frozenset({*_ENDED, "response.failed", "response.cancelled", "error"})
 _WORDS: Final = tuple(f'"{word}"'.encode() for word in _OVER)
 _OVERSIZE: Final = "The upstream sent one event that is too large."
+_FAILED: Final = b'"response.failed"'
+_NO_CODE: Final = 1006
 _ASIDE: Final = b'"codex.'
 """Events that are no part of an answer; one may come before an error that refuses it."""
 
@@ -118,6 +122,7 @@ class Line:
         self._reading = reading
         self._heard = asyncio.get_running_loop().time()
         self._closing = False
+        self._refused = False
         self.headers = headers
         """What the handshake was answered with; told with the first answer only."""
         self.last = ""
@@ -153,19 +158,29 @@ class Line:
         """Send a message and wait for the first event of its answer.
 
         `keeps`: what is asked next may lean on this answer. Raises `Ended` when the line was closed
-        first, and `UpstreamTimeout`.
+        first or is of no use any more, and `UpstreamTimeout`.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeouts.total if timeouts.total else 0.0
         self.last = ""
         first: list[bytes] = []
+        late = False
         try:
             with self._deadlines.within(left(timeouts.first, deadline, loop)):
                 await self._wire.send(message, text=True)
-                while not first or _is_aside(first[-1]):
-                    first.append(self._told(await self._wire.recv(decode=False)))
+                await self._begun(first)
+                refused, self._refused = self._refused, False
+                if refused and _is_failure(first[-1]):
+                    # The end of what was refused before, told late.
+                    late = True
+                    del first[-1]
+                    with self._deadlines.within(_STALE):
+                        await self._begun(first)
         except TimeoutError:
             self.close()
+            if late:
+                # Or it was this answer's own: then it comes again.
+                raise Ended(_NO_CODE) from None
             raise UpstreamTimeout(
                 f"The upstream was silent for {timeouts.first:g} s; the request was given up."
             ) from None
@@ -180,8 +195,13 @@ class Line:
         headers, self.headers = self.headers, {}
         self._heard = loop.time()
         if (refusal := _refusal(first[-1])) is not None:
+            self._refused = True
             return refusal
         return _Events(self, first, timeouts, deadline, headers, keeps=keeps)
+
+    async def _begun(self, first: list[bytes]) -> None:
+        while not first or _is_aside(first[-1]):
+            first.append(self._told(await self._wire.recv(decode=False)))
 
     async def next(self, wait: float | None) -> bytes:
         """Return the next message. Raises `TimeoutError` or `ConnectionClosed`."""
@@ -428,6 +448,13 @@ def _is_aside(message: bytes) -> bool:
     return event is not None and isinstance(event.type, str) and event.type.startswith("codex.")
 
 
+def _is_failure(message: bytes) -> bool:
+    if _FAILED not in message:
+        return False
+    event = _read(message)
+    return event is not None and event.type == "response.failed"
+
+
 def _refusal(message: bytes) -> Said | None:
     """Return an error that comes first, and has a status, as the answer that it is."""
     if b'"error"' not in message:
@@ -456,7 +483,7 @@ def _id(event: _Error) -> str:
 
 
 def _code(err: ConnectionClosed) -> int:
-    return 1006 if err.rcvd is None else err.rcvd.code
+    return _NO_CODE if err.rcvd is None else err.rcvd.code
 
 
 def left(wait: float, deadline: float, loop: asyncio.AbstractEventLoop) -> float | None:

@@ -171,11 +171,20 @@ def test_without_a_date_of_its_own_an_answer_is_measured_by_our_clock():
     ),
     st.dictionaries(
         st.sampled_from(["resets_at", "retry_after", "details", "resets_in_seconds", "metadata"]),
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
-        | st.fixed_dictionaries({"headers": st.dictionaries(
-            st.sampled_from(["Retry-After", "X-RateLimit-Reset", "X-RateLimit-Remaining"]),
-            st.none() | st.integers() | st.floats() | st.text(max_size=20), max_size=3,
-        )}),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text(max_size=20)
+        | st.fixed_dictionaries(
+            {
+                "headers": st.dictionaries(
+                    st.sampled_from(["Retry-After", "X-RateLimit-Reset", "X-RateLimit-Remaining"]),
+                    st.none() | st.integers() | st.floats() | st.text(max_size=20),
+                    max_size=3,
+                )
+            }
+        ),
     ),
     st.text(max_size=60),
 )
