@@ -15,7 +15,7 @@ from cliproxy.dialects import _fields as fields
 from cliproxy.dialects.gemini import code as code_parts
 from cliproxy.dialects.gemini.case import camel
 from cliproxy.ir.envelope import received
-from cliproxy.ir.media import clean_base64, sniff
+from cliproxy.ir.media import OCTETS, clean_base64, parse_data_url, sniff
 from cliproxy.ir.names import positional_id
 from cliproxy.ir.request import (
     Audio,
@@ -281,10 +281,18 @@ def _file(wire: Obj, where: str) -> Image | Audio | Video | Document:
     file = camel(fields.obj_of(wire, "fileData", where) or {})
     uri = fields.need_text(file, "fileUri", at)
     mime = fields.text(file, "mimeType", at)
-    ours = "generativelanguage.googleapis.com" in uri or not uri.startswith(("http", "gs:"))
+    extras = _rest(wire, "fileData", file, _FILE)
+    address = uri.lower()
+    if address.startswith("data:"):
+        inline = parse_data_url(uri, where=f"{at}.fileUri")
+        if mime and inline.mime == OCTETS:
+            inline = Inline(mime.lower(), inline.b64)
+        return _media(inline, inline.mime, wire, file, extras)
+    foreign = address.startswith(("http://", "https://", "gs://"))
+    ours = "generativelanguage.googleapis.com" in address or not foreign
     media = FileId(uri, "gemini", mime) if ours else Url(uri, mime)
-    guess = mime or ("video/mp4" if "youtu" in uri else "application/pdf")
-    return _media(media, guess.lower(), wire, file, _rest(wire, "fileData", file, _FILE))
+    guess = mime or ("video/mp4" if "youtu" in address else "application/pdf")
+    return _media(media, guess.lower(), wire, file, extras)
 
 
 def _media(

@@ -335,6 +335,32 @@ def test_edge_127_media_by_their_type(mime, kind):
     assert part.media == Inline(mime, "AAAA")
 
 
+@pytest.mark.parametrize(
+    ("file", "media"),
+    [
+        ({"fileUri": "https://x/a.png"}, Url("https://x/a.png", "image/png")),
+        ({"fileUri": "HTTPS://x/a.png"}, Url("HTTPS://x/a.png", "image/png")),
+        ({"fileUri": "GS://x/a.png"}, Url("GS://x/a.png", "image/png")),
+        ({"fileUri": "files/https"}, FileId("files/https", "gemini", "image/png")),
+        ({"fileUri": "HTTPS://GenerativeLanguage.googleapis.com/v1beta/files/x"},
+         FileId("HTTPS://GenerativeLanguage.googleapis.com/v1beta/files/x", "gemini", "image/png")),
+        ({"fileUri": f"data:image/png;base64,{PNG}"}, Inline("image/png", PNG)),
+        ({"fileUri": f"DATA:image/png;base64,{PNG}"}, Inline("image/png", PNG)),
+        ({"fileUri": "data:;base64,AAAA"}, Inline("image/png", "AAAA")),
+    ],
+)  # fmt: skip
+def test_a_file_is_an_address_its_data_or_the_name_of_one_that_google_has(file, media):
+    part = {"fileData": {**file, "mimeType": "image/png"}}
+    assert parse([{"role": "user", "parts": [part]}]).messages[0].parts[0] == Image(media)
+
+
+def test_data_in_place_of_a_files_address_is_named_where_it_is_none():
+    part = {"fileData": {"fileUri": "data:image/png;base64", "mimeType": "image/png"}}
+    with pytest.raises(BadRequest) as err:
+        parse([{"role": "user", "parts": [part]}])
+    assert err.value.param == "contents[0].parts[0].fileData.fileUri"
+
+
 def test_a_missing_type_is_found():
     [part] = parse([{"parts": [{"inlineData": {"data": PDF}}]}]).messages[0].parts
     assert part.media.mime == "application/pdf"
