@@ -210,6 +210,27 @@ routing: {{strategy: fill-first}}
             assert caught.value.code == "previous_response_not_found"
         assert not other.requests
 
+    def test_it_compacts_what_it_alone_knows(self, sims, client, older):
+        knows, other = sims
+        knows.script(Answer(text="one", id="resp_1"), COMPACTED)
+        client.responses.create(model="m", input="1", **older)
+        client.responses.compact(model="m", previous_response_id="resp_1")
+        assert knows.last.path.endswith("/responses/compact")
+        assert knows.last.body["previous_response_id"] == "resp_1"
+        assert not other.requests
+
+    def test_an_item_beside_it_that_nobody_else_knows_is_left_to_it(self, sims, client):
+        knows, other = sims
+        knows.script(Answer(text="one", id="resp_1"), Answer(text="two"), Failure(429, "slow down"))
+        client.responses.create(model="m", input="1")
+        given = [{"type": "item_reference", "id": "msg_older"}, {"role": "user", "content": "2"}]
+        asked = {"model": "m", "input": given, "previous_response_id": "resp_1"}
+        client.responses.create(**asked)
+        assert knows.last.body["input"] == given
+        with pytest.raises(openai.RateLimitError):
+            client.responses.create(**asked)
+        assert not other.requests
+
     def test_an_answer_that_it_does_not_know_leads_no_further(self, sims, client, older):
         # Translated for the sake of the suffix, so the answer has an id of the proxy's own.
         first = client.responses.create(model="m(high)", input="1", **older)
@@ -249,6 +270,71 @@ def test_references_to_items_are_written_out(sim, client):
         ("assistant", "Hello Ada."),
         ("user", "Who am I?"),
     ]
+
+
+COMPACTED = Raw(
+    b'{"id":"resp_c","object":"response.compaction","created_at":1,'
+    b'"output":[{"type":"compaction","id":"cmp_1","encrypted_content":"gAAA"}],"usage":null}'
+)
+REFERRED = [{"type": "item_reference", "id": "msg_older"}, {"role": "user", "content": "And?"}]
+
+
+class TestWhatIsKeptElsewhere:
+    """Of two hosts of a model, the one that is asked first keeps nothing."""
+
+    @pytest.fixture
+    def sims(self, start_sim):
+        return start_sim(), start_sim()
+
+    @pytest.fixture
+    def proxy(self, sims, start_proxy):
+        forgets, keeps = sims
+        return start_proxy(f"""
+xai-api-key: [{{api-key: a, base-url: "{forgets.url}/v1", models: [{{name: g, alias: m}}],
+               priority: 9}}]
+codex-api-key: [{{api-key: b, base-url: "{keeps.url}/v1", models: [{{name: gpt-5.5, alias: m}}]}}]
+claude-api-key: [{{api-key: c, base-url: "{forgets.url}", models: [{{name: c, alias: forgetful}}]}}]
+""")
+
+    def test_items_that_are_referred_to_are_asked_of_who_may_keep_them(self, sims, client):
+        client.responses.create(model="m", input=REFERRED)
+        assert sims[1].last.body["input"] == REFERRED
+        assert not sims[0].requests
+
+    def test_what_merely_speaks_of_references_is_asked_of_anybody(self, sims, client):
+        client.responses.create(model="m", input='What is {"type":"item_reference"}?')
+        client.responses.create(
+            model="m", input=[{"role": "user", "content": "Hi"}], metadata={"item_reference": "x"}
+        )
+        assert len(sims[0].requests) == 2
+
+    @pytest.mark.parametrize("how", ["create", "compact"])
+    def test_an_item_nobody_keeps_is_named(self, sims, client, how):
+        with pytest.raises(openai.BadRequestError, match="msg_older") as caught:
+            getattr(client.responses, how)(model="forgetful", input=REFERRED)
+        assert (caught.value.code, caught.value.param) == ("item_not_found", "input")
+        assert not sims[0].requests
+
+    def test_an_item_beside_what_the_proxy_alone_knows_is_named(self, sims, client):
+        sims[0].script(Answer(text="one"))
+        first = client.responses.create(model="forgetful", input="1")
+        with pytest.raises(openai.BadRequestError, match="msg_older"):
+            client.responses.create(model="m", input=REFERRED, previous_response_id=first.id)
+        assert not sims[1].requests
+
+    @pytest.mark.parametrize(
+        "fields", [{"previous_response_id": "resp_older"}, {"input": REFERRED}],
+        ids=["response", "items"],
+    )  # fmt: skip
+    def test_it_is_compacted_where_it_is_kept_or_not_at_all(self, sims, client, fields):
+        sims[1].script(COMPACTED, Failure(404, "No such route"))
+        assert client.responses.compact(model="m", **fields).output[0].id == "cmp_1"
+        assert {k: v for k, v in sims[1].last.body.items() if k in fields} == fields
+        # A summary of the rest would leave out what it is about.
+        with pytest.raises(openai.BadRequestError, match="older"):
+            client.responses.compact(model="m", **fields)
+        assert len(sims[1].requests) == 2
+        assert not sims[0].requests
 
 
 class TestRoutes:
@@ -461,13 +547,7 @@ class TestCompaction:
             assert "Call me Ada." in told
 
     def test_an_account_that_compacts_does_it_itself(self, sim, client):
-        sim.script(
-            Raw(
-                b'{"id":"resp_c","object":"response.compaction","created_at":1,'
-                b'"output":[{"type":"compaction","id":"cmp_1","encrypted_content":"gAAA"}],'
-                b'"usage":null}'
-            )
-        )
+        sim.script(COMPACTED)
         short = client.responses.compact(model="to-openai-responses", input=list(self.LONG))
         assert sim.last.path.endswith("/responses/compact")
         assert short.output[0].encrypted_content == "gAAA"

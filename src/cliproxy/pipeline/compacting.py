@@ -18,7 +18,7 @@ from cliproxy.ir.envelope import may_hold, wrap_summary
 from cliproxy.pipeline import continuing
 from cliproxy.pipeline.context import Reply, Request, decode_object
 from cliproxy.pipeline.gateway import Gateway
-from cliproxy.pipeline.kept import gone, input_items, shown
+from cliproxy.pipeline.kept import input_items, shown
 from cliproxy.pipeline.run import run
 
 _NOT_THERE: Final = frozenset({404, 405, 501})
@@ -41,11 +41,9 @@ async def compact(gateway: Gateway, request: Request) -> Reply:
     candidates = gateway.registry.resolve(
         request.model, provider=request.pin_provider, account=request.pin_account
     )
-    continuing.able(request, candidates)
+    candidates = continuing.able(request, candidates)
+    missing = continuing.unknown(request)
     if request.continued is not None:
-        if request.continued.only:
-            # There is no summary of what is not known.
-            raise gone(str(request.continued.previous))
         body = request.continued.body
     body.pop("stream", None)
     items = input_items(body)
@@ -63,6 +61,9 @@ async def compact(gateway: Gateway, request: Request) -> Reply:
         else:
             request.fidelity = inner.fidelity
             return reply
+    if missing is not None:
+        # There is no summary of what is not known.
+        raise missing
     return await _summarised(gateway, request, body, items)
 
 

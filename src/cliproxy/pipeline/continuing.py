@@ -18,6 +18,7 @@ from msgspec import Raw, Struct
 from cliproxy import providers
 from cliproxy.base import json
 from cliproxy.base.errors import BadRequest
+from cliproxy.base.json import Obj
 from cliproxy.dialects.sse import SseDecoder
 from cliproxy.pipeline import interacting
 from cliproxy.pipeline.context import Continued, Peeked, Request, decode_object
@@ -32,6 +33,7 @@ from cliproxy.pipeline.kept import (
     gone,
     input_items,
     no_conversation,
+    no_item,
 )
 from cliproxy.pipeline.peek import peek
 from cliproxy.routing.resolve import Candidate
@@ -92,13 +94,7 @@ def continue_from(gateway: Gateway, request: Request) -> None:
             before = store.history(last)
         except BadRequest:
             if last.account:
-                request.continued = Continued(
-                    body=body,
-                    account=last.account,
-                    previous=previous,
-                    session=last.session,
-                    only=True,
-                )
+                request.continued = _only(body, last)
             elif request.lines is None:
                 raise
             # Else maybe the websocket knows it by which it was answered.
@@ -108,7 +104,12 @@ def continue_from(gateway: Gateway, request: Request) -> None:
     given = input_items(body)
     if refers:
         found = _resolved(gateway, request.client, given, before)
-        if found is None:
+        if isinstance(found, str):
+            if last is not None and last.account:
+                request.continued = _only(body, last)
+            elif (last is not None or kept is not None) and request.lines is None:
+                # Nobody else knows what comes before.
+                raise no_item(found)
             return
         given = found
     body = {k: v for k, v in body.items() if k not in ("previous_response_id", "conversation")}
@@ -121,10 +122,14 @@ def continue_from(gateway: Gateway, request: Request) -> None:
     )
 
 
+def _only(body: Obj, last: Kept) -> Continued:
+    return Continued(body, account=last.account, previous=last.id, session=last.session, only=True)
+
+
 def _resolved(
     gateway: Gateway, client: str, given: list[Any], before: list[Any]
-) -> list[Any] | None:
-    """Put the items in place of references to them; None when one is not known here."""
+) -> list[Any] | str:
+    """Put the items in place of references to them; return the id of one not known here."""
     assert gateway.responses is not None
     # Anything may stand there, even what is in no set.
     ids = (item.get("id") for item in before if isinstance(item, dict))
@@ -140,9 +145,33 @@ def _resolved(
             continue
         there = gateway.responses.item(client, name)
         if there is None:
-            return None
+            return name
         found.append(there)
     return found
+
+
+def _reference(request: Request) -> str | None:
+    """Return the id of an item that a request refers to."""
+    if REFERENCE not in request.body:
+        return None
+    items = input_items(decode_object(request.body))
+    found = (i for i in items if isinstance(i, dict) and i.get("type") == "item_reference")
+    return next((str(item.get("id")) for item in found), None)
+
+
+def unknown(request: Request) -> BadRequest | None:
+    """Return the error for a request that leans on what is not known here; None: it does not."""
+    peeked, continued = request.peeked, request.continued
+    if continued is not None:
+        return gone(str(continued.previous)) if continued.only else None
+    if peeked is None:
+        return None
+    if (conversation := _conversation(peeked.conversation)) is not None:
+        return no_conversation(conversation)
+    if peeked.previous_response_id is not None:
+        return gone(str(peeked.previous_response_id))
+    item = _reference(request)
+    return None if item is None else no_item(item)
 
 
 def _conversation(value: Any) -> str | None:
@@ -163,27 +192,21 @@ def able(request: Request, candidates: list[Candidate]) -> list[Candidate]:
     """
     if request.dialect_id == INTERACTIONS:
         return interacting.able(request, candidates)
+    missing = unknown(request)
+    if missing is None:
+        return candidates
     peeked, continued = request.peeked, request.continued
-    if continued is not None and continued.only:
-        knowing = [c for c in candidates if c.account.id == continued.account]
-        if not knowing:
-            raise gone(str(continued.previous))
-        return knowing
-    if continued is not None or peeked is None:
-        return candidates
-    conversation = _conversation(peeked.conversation)
-    if peeked.previous_response_id is None and conversation is None:
-        return candidates
-    if request.lines is not None:
-        found = request.lines.able(candidates, peeked.previous_response_id)
-        if found is not None:
-            return found
-    keeping = [c for c in candidates if _keeps(c)]
-    if keeping:
-        return keeping
-    if conversation is not None:
-        raise no_conversation(conversation)
-    raise gone(str(peeked.previous_response_id))
+    if continued is not None:
+        keeping = [c for c in candidates if c.account.id == continued.account]
+    else:
+        if request.lines is not None and peeked is not None:
+            found = request.lines.able(candidates, peeked.previous_response_id)
+            if found is not None:
+                return found
+        keeping = [c for c in candidates if _keeps(c)]
+    if not keeping:
+        raise missing
+    return keeping
 
 
 def _keeps(candidate: Candidate) -> bool:

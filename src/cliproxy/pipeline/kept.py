@@ -387,6 +387,17 @@ def gone(response_id: str, dialect: str = RESPONSES) -> BadRequest:
     )
 
 
+def no_item(item_id: str) -> BadRequest:
+    """Return the error for a reference to an item that is not kept."""
+    return BadRequest(
+        f"Item with id '{item_id[:128]}' not found. This proxy keeps items in memory for a bounded "
+        "time (responses.store), and no upstream account of this model keeps it either; send the "
+        "item itself instead.",
+        code="item_not_found",
+        param="input",
+    )
+
+
 def no_conversation(conversation_id: str) -> NotFound:
     """Return the error for a conversation that is not kept."""
     return NotFound(
