@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import io
 import json
+from tempfile import SpooledTemporaryFile
 
 import httpx2 as httpx
 import openai
 import pytest
 
+from cliproxy.pipeline import films
+from cliproxy.transport.guard import Guard
 from tests.clock import FakeClock
 from tests.proxy import KEY
 from tests.server.raw import error_of, get, post
@@ -390,6 +393,65 @@ def test_what_players_ask_of_files_is_not_asked_of_jobs(start, sim):
     assert get(proxy, "/openai/v1/videos/job-0/content", asked).content == DATA
     poll = next(r for r in reversed(sim.requests) if r.endpoint == "film")
     assert not {name.lower() for name, _ in poll.headers.fields} & {*asked, "content-type"}
+
+
+def done(proxy, sim):
+    post(proxy, "/v1/videos", ASKED)
+    sim.films.told = {"status": "done"}
+    sim.requests.clear()
+    return "/openai/v1/videos/job-0/content"
+
+
+@pytest.fixture
+def files(monkeypatch):
+    """The files that films wait in."""
+    made = []
+
+    def spooled(size):
+        made.append(SpooledTemporaryFile(size))
+        return made[-1]
+
+    monkeypatch.setattr(films, "SpooledTemporaryFile", spooled)
+    return made
+
+
+def test_a_large_film_waits_in_a_file(start, sim, files, monkeypatch):
+    film = b"a film " * 400_000
+    monkeypatch.setattr("tests.sim.films.DATA", film)
+    proxy = start()
+    answer = get(proxy, done(proxy, sim))
+    assert answer.content == film
+    assert answer.headers["content-length"] == str(len(film))
+    assert answer.headers["content-type"] == "video/mp4"
+    assert [(file._rolled, file.closed) for file in files] == [(True, True)]
+
+
+def test_a_film_that_cannot_be_had_whole_is_not_begun(start, sim, files):
+    proxy = start()
+    proxy.runtime.app.generation.gateway.films = Guard(["127.0.0.1"], max_bytes=len(DATA) - 1)
+    answer = get(proxy, done(proxy, sim))
+    assert answer.status_code == 502
+    assert "larger" in answer.json()["error"]["message"]
+    assert [file.closed for file in files] == [True]
+
+
+def test_whether_a_film_is_there_is_told_without_fetching_it(start, sim):
+    proxy = start()
+    path = done(proxy, sim)
+    answer = post(proxy, path, b"", method="HEAD")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "video/mp4")
+    assert "content-length" not in answer.headers
+    assert [record.endpoint for record in sim.requests] == ["film"]
+
+
+@pytest.mark.parametrize("path", ["/v1/videos/x", "/openai/v1/videos/x",
+                                  "/openai/v1/videos/x/content"])  # fmt: skip
+def test_of_a_job_nobody_began_some_are_asked_and_only_for_an_answer(start, sim, path):
+    proxy = start(films.MOST_ASKED + 2)
+    assert post(proxy, path, b"", method="HEAD").status_code == 404
+    assert not sim.requests
+    assert get(proxy, path).status_code == 404
+    assert len(sim.requests) == films.MOST_ASKED
 
 
 def test_fields_without_a_meaning_are_told(start, sim):

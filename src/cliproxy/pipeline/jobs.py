@@ -31,7 +31,7 @@ class Jobs:
         self._clock = clock
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self.fetching: Final = asyncio.Semaphore(_AT_ONCE)
-        """Held while what a job made is in memory."""
+        """Held while what a job made is fetched."""
 
     def bind(
         self, name: str, account: str, ttl: float, about: Any = None, *, client: str = ""

@@ -465,13 +465,17 @@ class App:
         )
 
         async def work() -> None:
+            head = scope["method"] == "HEAD"
             if route.name == "film":
-                reply = await films.told(gateway, request)
+                reply = await films.told(gateway, request, head=head)
             else:
-                reply = await films.content(gateway, request, query.get("variant", ""))
-            if scope["method"] == "HEAD":
+                variant = query.get("variant", "")
+                reply = await films.content(gateway, request, variant, head=head)
+            if head:
                 kind = (b"content-type", reply.content_type.encode())
-                await answer(send, reply.status, reply.body, [*reply_headers, kind], head=True)
+                # How large a film is is known when it was fetched.
+                body = reply.body if route.name == "film" else None
+                await answer(send, reply.status, body, [*reply_headers, kind], head=True)
                 return
             await send_reply(send, reply, reply_headers, dialect=route.dialect)
 

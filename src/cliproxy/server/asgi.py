@@ -19,20 +19,17 @@ JSON_TYPE: Final = (b"content-type", b"application/json")
 async def answer(
     send: Send,
     status: int,
-    body: bytes,
+    body: bytes | None,
     headers: Iterable[tuple[bytes, bytes]],
     *,
     head: bool = False,
 ) -> None:
-    """Send a whole answer; for HEAD without its body."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [*headers, (b"content-length", str(len(body)).encode())],
-        }
-    )
-    await send({"type": "http.response.body", "body": b"" if head else body})
+    """Send a whole answer; for HEAD without its body, which need not be known (None)."""
+    told = list(headers)
+    if body is not None:
+        told.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": told})
+    await send({"type": "http.response.body", "body": body if body and not head else b""})
 
 
 def json_body(value: json.Json) -> bytes:

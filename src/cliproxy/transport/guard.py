@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import IO, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -37,6 +37,9 @@ _CLOUDS: Final = (
     ipaddress.ip_network("168.63.129.16/32"),
 )
 """Where clouds tell their machines secrets, at addresses that look public."""
+
+
+_Take = Callable[[bytes], Awaitable[None]]
 
 
 class FetchError(Exception):
@@ -101,12 +104,30 @@ class Guard:
 
     async def fetch(self, url: str, *, proxy: str | None = None) -> Fetched:
         """Return what an http(s) address gives. Raises `FetchError`."""
+        parts: list[bytes] = []
+
+        async def take(chunk: bytes) -> None:
+            parts.append(chunk)
+
+        kind = await self._fetched(url, proxy, take)
+        return Fetched(b"".join(parts), kind)
+
+    async def fetch_into(self, file: IO[bytes], url: str, *, proxy: str | None = None) -> str:
+        """Write what an http(s) address gives; return its type. Raises `FetchError`."""
+
+        async def take(chunk: bytes) -> None:
+            # A disk may be slow.
+            await asyncio.to_thread(file.write, chunk)
+
+        return await self._fetched(url, proxy, take)
+
+    async def _fetched(self, url: str, proxy: str | None, take: _Take) -> str:
         async with self._patient():
             for _ in range(_HOPS):
-                found = await self._hop(url, proxy)
-                if isinstance(found, Fetched):
-                    return found
-                url = urljoin(url, found)
+                kind, to = await self._hop(url, proxy, take)
+                if to is None:
+                    return kind
+                url = urljoin(url, to)
         raise FetchError("it redirects too often")
 
     async def call(
@@ -159,20 +180,23 @@ class Guard:
             found: dict[str, list[str]] = {}
             for name, value in response.headers.items():
                 found.setdefault(name.title(), []).append(value)
-            return Called(response.status, found, await self._body(response))
+            parts = [chunk async for chunk in self._body(response)]
+            return Called(response.status, found, b"".join(parts))
 
-    async def _hop(self, url: str, proxy: str | None) -> Fetched | str:
+    async def _hop(self, url: str, proxy: str | None, take: _Take) -> tuple[str, str | None]:
+        """Take what is at an address; return its type, and where it has gone."""
         async with self._answer("GET", url, {"user-agent": _AGENT}, b"", proxy) as response:
             location = response.headers.get("location")
             if response.status in _REDIRECTS and location:
-                return location
+                return "", location
             if response.status != 200:
                 raise FetchError(f"its server answered {response.status}")
-            data = await self._body(response)
-            return Fetched(data, response.headers.get("content-type", ""))
+            async with aclosing(self._body(response)) as chunks:
+                async for chunk in chunks:
+                    await take(chunk)
+            return response.headers.get("content-type", ""), None
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        parts: list[bytes] = []
+    async def _body(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         size = 0
         async for chunk in response.content.iter_any():
             size += len(chunk)
@@ -180,8 +204,7 @@ class Guard:
                 limit = f"{self._max_bytes / 1048576:g} MiB"
                 where = f" ({self._setting})" if self._setting else ""
                 raise FetchError(f"it is larger than {limit}{where}")
-            parts.append(chunk)
-        return b"".join(parts)
+            yield chunk
 
     @asynccontextmanager
     async def _answer(
