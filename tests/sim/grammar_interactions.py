@@ -64,10 +64,10 @@ def check(frames: Sequence[Framed]) -> Summary:
                 need(step, "type")
             case "step.delta":
                 expect(step is not None and value["index"] == steps, "a delta has its step", value)
-                _delta(step, value["delta"])
+                add(step, value["delta"])
             case "step.stop":
                 expect(step is not None and value["index"] == steps, "a stop has its step", value)
-                interactions_step(found, _whole(step))
+                interactions_step(found, added(step))
                 step, steps = None, steps + 1
             case "interaction.completed":
                 expect(step is None, "every step is stopped", value)
@@ -84,7 +84,7 @@ def check(frames: Sequence[Framed]) -> Summary:
     return found
 
 
-def _delta(step: Json, delta: Json) -> None:
+def add(step: Json, delta: Json) -> None:
     """Add a delta to its step, as clients do."""
     kind = delta["type"]
     known = DELTAS.get(step["type"], {step["type"]})
@@ -112,7 +112,7 @@ def _delta(step: Json, delta: Json) -> None:
             step |= {k: v for k, v in delta.items() if k != "type"}
 
 
-def _whole(step: Json) -> Json:
+def added(step: Json) -> Json:
     """Return what the deltas added up to."""
     step = dict(step)
     if (said := step.pop("said", None)) is not None:

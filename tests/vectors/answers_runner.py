@@ -26,6 +26,7 @@ from typing import Any
 import msgspec
 from tests.server.raw import BODIES
 from tests.sim.grammar import Frame, Summary, check, frames, whole_summary
+from tests.sim.grammar_interactions import add, added
 
 from cliproxy import dialects
 from cliproxy.base.errors import GatewayError
@@ -109,6 +110,8 @@ def body_of(vector: Vector) -> bytes:
             name, payload = payload["event"], payload["data"]  # noqa: PLW2901
         elif vector.upstream in ("anthropic", "openai-responses") and isinstance(payload, dict):
             name = payload.get("type", "")
+        elif vector.upstream == "interactions" and isinstance(payload, dict):
+            name = payload.get("event_type", "")
         data = payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False)
         out.append((f"event: {name}\n" if name else "") + f"data: {data}\n\n")
     return "".join(out).encode()
@@ -217,6 +220,12 @@ def _shown(client: str, data: str) -> Json:
             return candidate
         case "anthropic":
             return {k: v for k, v in event.items() if k != "message"}
+        case "interactions":
+            if "interaction" in event:
+                kept = ("status", "usage")
+                told = {k: v for k, v in event["interaction"].items() if k in kept}
+                return {**event, "interaction": told}
+            return event
     shown = {k: v for k, v in event.items() if k not in ("sequence_number", "item_id", "logprobs")}
     if "response" in shown:
         kept = ("status", "output", "incomplete_details", "usage", "model", "error")
@@ -241,6 +250,8 @@ def joined(client: str, found: list[Frame]) -> Json:
             return _joined_anthropic(events)
         case "gemini":
             return _joined_gemini(events)
+        case "interactions":
+            return _joined_interactions(events)
     return comparable(client, events[-1]["response"])
 
 
@@ -258,6 +269,8 @@ def comparable(client: str, body: Json) -> Json:
             return {key: body.get(key) for key in keys}
         case "gemini":
             return _joined_gemini([body])
+        case "interactions":
+            return {key: body.get(key) for key in ("steps", "status", "usage")}
     return {k: v for k, v in body.items() if k not in ("id", "created_at", "completed_at")}
 
 
@@ -356,6 +369,19 @@ def _gemini_part(parts: list[Json], part: Json) -> None:
         last |= {**part, "text": last["text"] + part["text"]}
     elif part != {"text": ""}:
         parts.append(dict(part))
+
+
+def _joined_interactions(events: list[Json]) -> Json:
+    steps: list[Json] = []
+    for event in events:
+        match event["event_type"]:
+            case "step.start":
+                steps.append(dict(event["step"]))
+            case "step.delta":
+                add(steps[-1], event["delta"])
+    return comparable(
+        "interactions", {**events[-1]["interaction"], "steps": [added(step) for step in steps]}
+    )
 
 
 def numbered(value: Json, seen: dict[str, int] | None = None) -> Json:

@@ -7,6 +7,7 @@ import json
 import pytest
 from anthropic.types import Message
 from anthropic.types.beta import BetaMessage
+from google.genai.interactions import Interaction
 from google.genai.types import GenerateContentResponse
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
@@ -20,6 +21,7 @@ OFFICIAL = {
     "openai-responses": TypeAdapter(Response),
     "anthropic": TypeAdapter(Message),
     "gemini": TypeAdapter(GenerateContentResponse),
+    "interactions": TypeAdapter(Interaction),
 }
 BETA = TypeAdapter(BetaMessage)
 """Of Anthropic's answers with calls to MCP servers, which only its beta API has."""

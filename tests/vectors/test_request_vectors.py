@@ -37,6 +37,7 @@ UPSTREAMS = {
     "openai_responses": ("codex", "", "gpt-5.4"),
     "anthropic": ("claude", "", "claude-sonnet-4-5-20250929"),
     "gemini": ("gemini", "", "gemini-2.5-flash"),
+    "interactions": ("gemini-interactions", "", "gemini-3-flash-preview"),
 }
 """Provider, base URL and model of an upstream, unless a vector names another model."""
 MEMBERS = {

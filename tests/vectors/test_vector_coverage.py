@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
-FOLDERS = ("anthropic", "gemini", "openai_chat", "openai_responses")
+FOLDERS = ("anthropic", "gemini", "interactions", "openai_chat", "openai_responses")
 EDGES = range(1, 171)
 ENOUGH = 300
 
