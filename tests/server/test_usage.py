@@ -38,7 +38,7 @@ def turn(proxy):
 
 def rows(proxy, count=1, **filters):
     """Return the rows, once there are so many: a client has its answer before it is noted."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 20
     while True:
         turn(proxy)
         found = proxy.runtime.usage.store.read(

@@ -75,21 +75,21 @@ class Recorded:
             raise self.failure
         return self
 
-    def wait_finished(self, timeout: float = 5) -> Recorded:
+    def wait_finished(self, timeout: float = 20) -> Recorded:
         return self._wait("not answered", lambda: self.finished, timeout)
 
-    def wait_closed(self, timeout: float = 5) -> Recorded:
+    def wait_closed(self, timeout: float = 20) -> Recorded:
         """Wait until the client has closed the connection before the answer was complete."""
         return self._wait("not closed early", lambda: self.closed_early, timeout)
 
-    def wait_over(self, timeout: float = 5) -> Recorded:
+    def wait_over(self, timeout: float = 20) -> Recorded:
         """Wait until the answer is complete or the client gone."""
         return self._wait("still open", lambda: self.finished or self.closed_early, timeout)
 
-    def wait_events(self, count: int, timeout: float = 5) -> Recorded:
+    def wait_events(self, count: int, timeout: float = 20) -> Recorded:
         return self._wait(f"not {count} events", lambda: self.events >= count, timeout)
 
-    def wait_quiet(self, quiet: float = 0.2, timeout: float = 10) -> int:
+    def wait_quiet(self, quiet: float = 0.2, timeout: float = 60) -> int:
         """Wait until nothing has been written for `quiet` seconds; return the bytes so far."""
         end = time.monotonic() + timeout
         with self.changed:

@@ -27,7 +27,7 @@ class Gate:
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
         self._lock = threading.Lock()
 
-    def wait_reached(self, timeout: float = 5) -> None:
+    def wait_reached(self, timeout: float = 20) -> None:
         """Block the test until an answer stands before the gate."""
         assert self._reached.wait(timeout), "no answer reached the gate"
 

@@ -198,7 +198,7 @@ class Sim:
         """Return how many websockets are open."""
         return sum(live.websocket for live in self._live)
 
-    def wait_websockets(self, count: int, timeout: float = 5) -> None:
+    def wait_websockets(self, count: int, timeout: float = 20) -> None:
         """Wait until so many websockets are open."""
         with self._changed:
             assert self._changed.wait_for(lambda: self.websockets == count, timeout), (
@@ -229,7 +229,7 @@ class Sim:
     def open_connections(self) -> int:
         return len(self._live)
 
-    def wait_requests(self, count: int, timeout: float = 5) -> list[Recorded]:
+    def wait_requests(self, count: int, timeout: float = 20) -> list[Recorded]:
         """Wait until so many requests have arrived."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.requests) >= count, timeout), (
@@ -237,18 +237,18 @@ class Sim:
             )
         return list(self.requests)
 
-    def wait_closed(self, timeout: float = 5, index: int = -1) -> Recorded:
+    def wait_closed(self, timeout: float = 20, index: int = -1) -> Recorded:
         """Wait until the client has left a request before its answer was complete."""
         if not self.requests:
             self.wait_requests(1, timeout)
         return self.requests[index].wait_closed(timeout)
 
-    def wait_idle(self, timeout: float = 5) -> None:
+    def wait_idle(self, timeout: float = 20) -> None:
         """Wait until no request is being answered; raise what went wrong in a script."""
         for record in list(self.requests):
             record.wait_over(timeout)
 
-    def wait_disconnected(self, timeout: float = 5) -> None:
+    def wait_disconnected(self, timeout: float = 20) -> None:
         """Wait until no client holds a connection."""
         with self._changed:
             assert self._changed.wait_for(lambda: not self._live, timeout), (
