@@ -41,6 +41,7 @@ from cliproxy.ir.server_tools import code_args
 _CALL = frozenset({"id", "name", "args"})
 _RESPONSE = frozenset({"id", "name", "response", "parts"})
 _BLOB = frozenset({"mimeType", "data"})
+_HOST = "generativelanguage.googleapis.com"
 _FILE = frozenset({"mimeType", "fileUri"})
 _MODIFIERS = frozenset(
     {"thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata"}
@@ -289,7 +290,7 @@ def _file(wire: Obj, where: str) -> Image | Audio | Video | Document:
             inline = Inline(mime.lower(), inline.b64)
         return _media(inline, inline.mime, wire, file, extras)
     foreign = address.startswith(("http://", "https://", "gs://"))
-    ours = "generativelanguage.googleapis.com" in address or not foreign
+    ours = not foreign or address.split("/")[2] == _HOST
     media = FileId(uri, "gemini", mime) if ours else Url(uri, mime)
     guess = mime or ("video/mp4" if "youtu" in address else "application/pdf")
     return _media(media, guess.lower(), wire, file, extras)

@@ -341,6 +341,8 @@ def test_edge_127_media_by_their_type(mime, kind):
         ({"fileUri": "https://x/a.png"}, Url("https://x/a.png", "image/png")),
         ({"fileUri": "HTTPS://x/a.png"}, Url("HTTPS://x/a.png", "image/png")),
         ({"fileUri": "GS://x/a.png"}, Url("GS://x/a.png", "image/png")),
+        ({"fileUri": "https://x/generativelanguage.googleapis.com"},
+         Url("https://x/generativelanguage.googleapis.com", "image/png")),
         ({"fileUri": "files/https"}, FileId("files/https", "gemini", "image/png")),
         ({"fileUri": "HTTPS://GenerativeLanguage.googleapis.com/v1beta/files/x"},
          FileId("HTTPS://GenerativeLanguage.googleapis.com/v1beta/files/x", "gemini", "image/png")),
