@@ -348,12 +348,11 @@ def lock_requirements(*, upgrade: bool) -> None:
         # Paths are relative to the clone, so that none of them tells where it was.
         same = ["-c", "requirements/dev.txt"]
         environment = uv_environment()
-        extras = ("--extra", "local", "--extra", "tokens")
         for name, *source in (
             ("uv.txt", "requirements/uv.in"),
-            ("dev.txt", "pyproject.toml", *extras, "--group", "dev"),
-            ("run.txt", "pyproject.toml", *extras, *same),
-            ("demo.txt", "pyproject.toml", *extras, "--group", "demo", *same),
+            ("dev.txt", "pyproject.toml", "--all-extras", "--group", "dev"),
+            ("run.txt", "pyproject.toml", "--all-extras", *same),
+            ("demo.txt", "pyproject.toml", "--all-extras", "--group", "demo", *same),
         ):
             run([*common, *source, "-o", f"requirements/{name}"], environment)
         for path in sorted(REQUIREMENTS.glob("*.txt")):

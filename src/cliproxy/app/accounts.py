@@ -16,7 +16,9 @@ from cliproxy.config.schema import Config
 from cliproxy.keeper.client_secrets import find_client_secret, usual_roots
 from cliproxy.keeper.directory import PRIVATE, DirectoryStore
 from cliproxy.keeper.keeper import AT_ONCE, Keeper, Settings
+from cliproxy.keeper.mirrored import MirroredDirectory
 from cliproxy.login.flow import Client
+from cliproxy.stores.mirror import Mirror
 from cliproxy.transport.client import Transport
 
 _log: Final = logging.getLogger("cliproxy.accounts")
@@ -36,11 +38,13 @@ def auth_folder(config: Config) -> Path:
         raise ConfigError(f"auth-dir: {config.auth_dir!r} cannot be found: {err}") from err
 
 
-def keeper_of(config: Config, transport: Transport, clock: Clock) -> Keeper:
-    """Return the keeper of the logins in the configured folder."""
+def keeper_of(
+    config: Config, transport: Transport, clock: Clock, mirror: Mirror | None = None
+) -> Keeper:
+    """Return the keeper of the logins in the configured folder, which may be a store's mirror."""
     folder = auth_folder(config)
     return Keeper(
-        DirectoryStore(folder),
+        DirectoryStore(folder) if mirror is None else MirroredDirectory(mirror),
         transport,
         clock=clock,
         settings=settings_of(config, os.environ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,6 +60,8 @@ class LiveControl:
         self.heard: float | None = None
         """When the program that started this one was last heard of, monotonic; None = never."""
         self.config_path: Path | None = None
+        self.alone: Callable[[], AbstractContextManager[None]] = nullcontext
+        """Keeps others from writing the configuration meanwhile."""
         self.apply: Callable[[Loaded], None] = lambda loaded: runtime.reload(loaded.config)
         """Puts what was written into force."""
         runtime.app.recent = CountingRequests(self.traffic, clock)
@@ -140,9 +143,10 @@ class LiveControl:
     def _written(self, path: Path, before: str, after: str) -> bool:
         """Write the file, unless it is no longer what the change was made from."""
         try:
-            if self.text() != before:
-                return False
-            atomic_write(path, after.encode())
+            with self.alone():
+                if self.text() != before:
+                    return False
+                atomic_write(path, after.encode())
         except OSError as err:
             raise NotSaved(err.strerror or str(err)) from err
         return True

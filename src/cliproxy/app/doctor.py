@@ -12,6 +12,7 @@ import os
 import socket
 import stat
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ from cliproxy.base.http import HttpRequest, Timeouts
 from cliproxy.config.load import Loaded
 from cliproxy.config.schema import Config
 from cliproxy.providers.base import USER_AGENT
+from cliproxy.stores.base import StoreError
+from cliproxy.stores.mirror import Mirror
 from cliproxy.tokens import openai
 from cliproxy.transport.client import Transport
 from cliproxy.transport.local import available
@@ -39,13 +42,20 @@ _PATIENCE: Final = Timeouts(connect=5.0, first=10.0, idle=10.0)
 _SHORTEST_KEY: Final = 16
 
 
-async def examine(loaded: Loaded, path: Path, *, clock: Clock = SYSTEM_CLOCK) -> list[Finding]:
+async def examine(
+    loaded: Loaded,
+    path: Path,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    mirror: Callable[[], Mirror | None] = lambda: None,
+) -> list[Finding]:
     """Look at everything; the network last."""
     config = loaded.config
     found = [
         Finding("error" if p.severity == "error" else "warning", str(p)) for p in loaded.problems
     ]
     found += _file(path)
+    found += await _store(mirror())
     found += _access(config)
     found += _port(config)
     found += _extras()
@@ -61,6 +71,26 @@ async def examine(loaded: Loaded, path: Path, *, clock: Clock = SYSTEM_CLOCK) ->
     finally:
         await runtime.close()
     return found
+
+
+async def _store(mirror: Mirror | None) -> list[Finding]:
+    """Look at the store of which this machine has a mirror."""
+    if mirror is None:
+        return []
+    title = mirror.store.title
+    try:
+        differ = await mirror.compare()
+    except (StoreError, TimeoutError) as err:
+        what = str(err) or f"{title} did not answer in time."
+        cure = (err.cure if isinstance(err, StoreError) else "") or "Is it reachable?"
+        serving = f"A proxy that runs serves on from {mirror.root}; one that starts does not."
+        return [Finding("error", f"{what} {serving}", cure)]
+    finally:
+        await mirror.release()
+    if differ:
+        what = f"{differ} of the files in {mirror.root} are not as in {title}."
+        return [Finding("warning", what, "A proxy that runs or starts makes them alike.")]
+    return [Finding("ok", f"{title} answers, and {mirror.root} holds the same.")]
 
 
 def _file(path: Path) -> list[Finding]:

@@ -43,6 +43,7 @@ from cliproxy.routing.resolve import Registry
 from cliproxy.server.access import Access, Failures
 from cliproxy.server.app import App, Generation
 from cliproxy.server.peers import Peers
+from cliproxy.stores.mirror import Mirror
 from cliproxy.transport.client import Transport
 from cliproxy.transport.guard import Guard
 from cliproxy.transport.local import LocalModel, LocalServer, available, bundled_model
@@ -65,9 +66,15 @@ class Runtime:
     """Holds the parts; `app` is the ASGI application."""
 
     def __init__(
-        self, config: Config, *, checked: bool = False, clock: Clock = SYSTEM_CLOCK
+        self,
+        config: Config,
+        *,
+        checked: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
+        mirror: Mirror | None = None,
     ) -> None:
         self.config = config
+        self.mirror = mirror
         self._clock = clock
         self._checked = checked
         self._failures = Failures(SYSTEM_CLOCK)
@@ -95,7 +102,7 @@ class Runtime:
         return self.app.generation.gateway.registry.accounts
 
     def _new_keeper(self, config: Config) -> Keeper:
-        keeper = keeper_of(config, self._transport, self._clock)
+        keeper = keeper_of(config, self._transport, self._clock, self.mirror)
         keeper.changed = self._logins_changed
         keeper.told = self._quota_told
         return keeper
@@ -273,6 +280,9 @@ class Runtime:
         await self.logins.close()
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self.keeper.close()
+        if self.mirror is not None:
+            # Behind the keeper, whose last word it sends.
+            await self.mirror.close()
         await self._transport.close()
         if self._local is not None:
             await self._local.stop()

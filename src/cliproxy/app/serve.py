@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -17,6 +16,7 @@ import uvicorn
 from cliproxy.app.debug import DebugServer
 from cliproxy.app.first_byte import by_first_byte
 from cliproxy.app.runtime import Runtime, check_binding, log_folder
+from cliproxy.app.source import Source
 from cliproxy.app.start import hash_management_key
 from cliproxy.app.watch import ConfigWatch
 from cliproxy.app.web_socket import WebSocket
@@ -54,32 +54,37 @@ def serve(
     config: Config,
     *,
     announce: Callable[[str], None],
-    watched: Path | None = None,
+    source: Source | None = None,
     password: str = "",
 ) -> None:
-    """Serve until a signal; edits of the file `watched` take effect. Raises `ConfigError`.
+    """Serve until a signal; edits of the file of `source` take effect. Raises `ConfigError`.
 
     `password` opens the management API for this machine. Whoever has it may keep the proxy alive
     by `GET /keep-alive`: once they have begun to, it ends when they no longer do.
     """
     check_binding(config)
-    runtime = Runtime(config, checked=config.debug)
+    mirror = source.mirror() if source is not None else None
+    runtime = Runtime(config, checked=config.debug, mirror=mirror)
     if password:
         runtime.control.local_key = password
         runtime.apply_usage()
     options = {**_options(config), "http": by_first_byte(lambda: runtime.control)}
     server = _Server(uvicorn.Config(runtime.app, **options), announce)
     server.cliproxy, server.runtime = config, runtime
-    if watched is not None:
+    if source is not None:
+        if mirror is not None:
+            runtime.control.alone = mirror.local.config.exclusive
 
         def apply(loaded: Loaded) -> None:
-            runtime.reload(loaded.config)
-            log_by(loaded.config)
-            hash_management_key(watched, loaded.config.remote_management.secret_key)
-            spawn(server.debug_by(loaded.config), name="debug-endpoint")
+            config = source.placed(loaded.config)
+            runtime.reload(config)
+            log_by(config)
+            with runtime.control.alone():
+                hash_management_key(source.path, config.remote_management.secret_key)
+            spawn(server.debug_by(config), name="debug-endpoint")
 
-        server.watch = watch = ConfigWatch(watched, apply)
-        runtime.control.config_path = watched
+        server.watch = watch = ConfigWatch(source.path, apply)
+        runtime.control.config_path = source.path
         runtime.control.apply = watch.took
     if not server.config.loaded:
         try:
@@ -177,6 +182,8 @@ class _Server(uvicorn.Server):
             if self.watch is not None:
                 spawn(self.watch.run(), name="config-watch")
             if self.runtime is not None:
+                if self.runtime.mirror is not None:
+                    self.runtime.mirror.start()
                 spawn(self.runtime.run(), name="logins")
                 if self.runtime.control.local_key:
                     spawn(self._end_when_abandoned(self.runtime), name="keep-alive")

@@ -9,21 +9,20 @@ from typing import Final
 import msgspec
 
 from cliproxy.app.doctor import examine
-from cliproxy.app.start import find_config
+from cliproxy.app.source import source_at_hand
 from cliproxy.base import json
 from cliproxy.base.errors import ConfigError
 from cliproxy.cli.tables import plain
-from cliproxy.config.load import load
 
 _MARKS: Final = {"ok": "ok     ", "note": "note   ", "warning": "WARNING", "error": "ERROR  "}
 
 
 def command(config_path: str | None, *, as_json: bool) -> None:
     """Print what was found; exit with status 1 when something is wrong. Raises `ConfigError`."""
-    path = find_config(config_path)
-    if path is None:
+    source = source_at_hand(config_path)
+    if source is None:
         raise ConfigError("There is no configuration yet; `cliproxy` writes a first one.")
-    found = asyncio.run(examine(load(path), path))
+    found = asyncio.run(examine(source.load(), source.path, mirror=source.mirror))
     if as_json:
         sys.stdout.write(json.dumps_str(msgspec.to_builtins(found)) + "\n")
     else:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from cliproxy.app.accounts import keeper_of
 from cliproxy.app.logging_in import add_file
+from cliproxy.app.source import find_source
 from cliproxy.base.clock import SYSTEM_CLOCK
 from cliproxy.base.errors import ConfigError
-from cliproxy.cli.config import loaded_or_empty
 from cliproxy.cli.tables import table
+from cliproxy.config.schema import Config
 from cliproxy.keeper.clis import CLIS
 from cliproxy.keeper.importing import Found, Mode, entry, find
 from cliproxy.transport.client import Transport
@@ -29,7 +30,8 @@ def command(
             f"There is no program {unknown[0]!r} to import from; there are "
             f"{', '.join(cli.name for cli in CLIS)}."
         )
-    config = loaded_or_empty(config_path)
+    source = find_source(config_path)
+    config = source.load().config if source is not None else Config()
     keeper = keeper_of(config, Transport(), SYSTEM_CLOCK)
     found = find(Path.home(), os.environ, keeper.credentials(), only)
     if not found:
@@ -55,6 +57,8 @@ def command(
             )
         name, fields = entry(item, how)
         sys.stdout.write(f"Added {add_file(config, name, dict(fields))}\n")
+    if source is not None and (told := source.send()):
+        sys.stdout.write(told + "\n")
 
 
 def _row(item: Found, mode: Mode) -> tuple[str, ...]:

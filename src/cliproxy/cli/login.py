@@ -10,10 +10,10 @@ from msgspec import structs
 
 from cliproxy import login
 from cliproxy.app.logging_in import Wish, add_file, log_in
-from cliproxy.app.start import ensure_config, find_config, first_words, home_config
+from cliproxy.app.source import Source, find_source
+from cliproxy.app.start import ensure_config, first_words, home_config
 from cliproxy.base.errors import ConfigError
 from cliproxy.cli.tables import plain
-from cliproxy.config.load import load
 from cliproxy.config.schema import Config
 from cliproxy.login.flow import Problem
 from cliproxy.login.vertex import imported
@@ -26,9 +26,11 @@ def command(config_path: str | None, provider: str, file: Path | None, wish: Wis
         raise ConfigError(
             f"There is no login of {provider!r}; there are {', '.join(login.providers())}."
         )
-    config = _config(config_path)
+    source = _source(config_path)
+    config = source.load().config
     if found == "vertex":
         _vertex(config, file, wish)
+        _sent(source)
         return
     if file is not None:
         raise ConfigError(f"{found} logs in without a file; leave {file} out.")
@@ -39,6 +41,7 @@ def command(config_path: str | None, provider: str, file: Path | None, wish: Wis
         wish = structs.replace(wish, options={**wish.options, wish.secret: _hidden(wish.secret)})
     credential = log_in(config, wish, _say)
     _say(f"Logged in: {credential.label} ({credential.provider}), kept as {credential.name}.")
+    _sent(source)
     _say("A running server uses it at once.")
 
 
@@ -59,16 +62,21 @@ def _vertex(config: Config, file: Path | None, wish: Wish) -> None:
     _say(f"Added {new.fields.get('email')} (vertex), kept as {path}.")
 
 
-def _config(given: str | None) -> Config:
-    """Return the configuration; on the very first use one is written."""
-    path = find_config(given)
-    if path is None:
-        path, _ = ensure_config(home_config())
-        told = load(path).config
-        for line in first_words(path, told):
+def _source(given: str | None) -> Source:
+    """Return where the configuration is; on the very first use one is written."""
+    source = find_source(given)
+    if source is None:
+        path, fresh = ensure_config(home_config())
+        source = Source(path, fresh=fresh)
+    if source.fresh:
+        for line in first_words(source.path, source.load().config):
             _say(line)
-        return told
-    return load(path).config
+    return source
+
+
+def _sent(source: Source) -> None:
+    if told := source.send():
+        _say(told)
 
 
 def _hidden(what: str) -> str:

@@ -7,25 +7,24 @@ import sys
 from msgspec import structs
 
 from cliproxy.app.serve import log_by, serve
+from cliproxy.app.source import Source, find_source
 from cliproxy.app.start import (
     ensure_config,
-    find_config,
     first_words,
     hash_management_key,
     home_config,
 )
-from cliproxy.config.load import load
 
 
 def command(
     config_path: str | None, host: str | None, port: int | None, password: str = ""
 ) -> None:
     """Find or write the configuration, then serve. Raises `ConfigError`."""
-    path = find_config(config_path)
-    fresh = path is None
-    if path is None:
-        path, _ = ensure_config(home_config())
-    loaded = load(path)
+    source = find_source(config_path)
+    if source is None:
+        path, fresh = ensure_config(home_config())
+        source = Source(path, fresh=fresh)
+    path, loaded = source.path, source.load()
     config = loaded.config
     if host is not None:
         config = structs.replace(config, host=host)
@@ -34,14 +33,14 @@ def command(
     log_by(config)
     for problem in loaded.problems:
         _say(f"{problem.severity}: {problem}")
-    if fresh:
+    if source.fresh:
         for line in first_words(path, config):
             _say(line)
     hash_management_key(path, config.remote_management.secret_key)
     serve(
         config,
         announce=lambda url: _say(f"cliproxy is listening on {url} (config: {path})"),
-        watched=path,
+        source=source,
         password=password,
     )
 

@@ -76,6 +76,10 @@ class Keeper:
         """Return a login by the name of its file."""
         return self._shelf.find(name)
 
+    def remark(self, credential: Credential) -> str:
+        """Return what is wrong with a login, or with where it is kept; "" = nothing."""
+        return credential.problem or self.store.remark(credential.name)
+
     def setting(self, provider: str, **options: str) -> Setting:
         """Return what talks with a provider may know."""
         return Setting(

@@ -12,8 +12,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from cliproxy.base.json import Json, Obj
+from cliproxy.base.json import Obj
 from cliproxy.base.redact import Hidden
+from cliproxy.stores.merge import merged
+
+__all__ = ["Conflict", "Store", "Stored", "merged"]
 
 
 class Stored(Hidden, Struct, frozen=True):
@@ -59,23 +62,10 @@ class Store(Protocol):
         """Remove a file; tell whether there was one."""
         ...
 
+    def remark(self, name: str) -> str:
+        """Return what its owner should know of where a file is kept; "" = nothing."""
+        ...
+
     def lease(self, name: str) -> AbstractAsyncContextManager[None]:
         """Keep all others, also other processes, from refreshing a login meanwhile."""
         ...
-
-
-def merged(base: Obj, ours: Obj, theirs: Obj) -> Obj:
-    """Return their object with what we changed since `base`: fields set, replaced or removed."""
-    out: dict[str, Json] = dict(theirs)
-    for key, value in ours.items():
-        if key not in base or base[key] != value:
-            theirs_of = theirs.get(key)
-            before = base.get(key)
-            if isinstance(value, dict) and isinstance(theirs_of, dict) and isinstance(before, dict):
-                out[key] = merged(before, value, theirs_of)
-            else:
-                out[key] = value
-    for key in base:
-        if key not in ours:
-            out.pop(key, None)
-    return out

@@ -20,6 +20,7 @@ from cliproxy.manage.credentials import (
     by_name,
     index_of_account,
     index_of_file,
+    problem_of,
     resting,
     state_of,
 )
@@ -48,7 +49,7 @@ def _served(control: Control, account: Account, rest: Obj | None) -> Obj:
         "label": account.label,
         "kind": account.kind,
         "state": state,
-        **_told(credential),
+        **_told(control, credential),
         "cooldown": rest,
         "base_url": redact.url(account.base_url) if account.base_url else "",
         "prefix": account.prefix,
@@ -69,7 +70,7 @@ def _unused(control: Control, credential: Credential) -> Obj:
         "label": credential.label,
         "kind": "linked" if credential.text("linked_file") else "oauth",
         "state": state_of(credential, used=False),
-        **_told(credential),
+        **_told(control, credential),
         "cooldown": None,
         "base_url": "",
         "prefix": credential.text("prefix"),
@@ -83,9 +84,9 @@ def _unused(control: Control, credential: Credential) -> Obj:
     }
 
 
-def _told(credential: Credential | None) -> Obj:
+def _told(control: Control, credential: Credential | None) -> Obj:
     return {
-        "problem": credential.problem if credential is not None else "",
+        "problem": problem_of(control, credential) if credential is not None else "",
         "expires": credential.expires if credential is not None else None,
         "disabled": credential is not None and credential.flag("disabled"),
     }

@@ -170,6 +170,12 @@ def listed(control: Control, credentials: Iterable[Credential]) -> list[Obj]:
     return sorted(shown, key=lambda entry: str(entry["name"]).lower())
 
 
+def problem_of(control: Control, credential: Credential) -> str:
+    """Return what is wrong with a login, or with where it is kept; "" = nothing."""
+    keeper = control.keeper
+    return keeper.remark(credential) if keeper is not None else credential.problem
+
+
 def _shown(
     control: Control,
     credential: Credential,
@@ -179,6 +185,7 @@ def _shown(
 ) -> Obj:
     path = path_of(control, credential)
     disabled = credential.flag("disabled")
+    problem = problem_of(control, credential)
     status = "disabled" if disabled else _STATES[credential.state]
     kind = credential.text("type").lower() or "unknown"
     kind = _PROVIDERS.get(kind, kind)
@@ -190,12 +197,12 @@ def _shown(
         "provider": kind,
         "label": credential.text("email") or kind,
         "status": status,
-        "status_message": DISABLED if disabled else credential.problem,
+        "status_message": DISABLED if disabled else problem,
         "disabled": disabled,
         "unavailable": not disabled and credential.state in _ENDED,
         "runtime_only": False,
         "state": state_of(credential, used=bool(accounts)),
-        "problem": credential.problem,
+        "problem": problem,
         "linked": linked_file(credential.fields) is not None,
         "source": "memory",
         "size": 0,

@@ -22,9 +22,9 @@ from cliproxy.account.model import Account
 from cliproxy.app.runtime import Runtime
 from cliproxy.base.errors import ConfigError, UpstreamUnreachable
 from cliproxy.config.schema import Config
-from cliproxy.keeper import directory
 from cliproxy.keeper.directory import PRIVATE, DirectoryStore
 from cliproxy.keeper.keeper import Keeper, Settings
+from cliproxy.stores import folder as files
 from cliproxy.transport.client import Transport
 from cliproxy.usage.record import Marks
 
@@ -234,7 +234,7 @@ async def test_tokens_that_a_disk_has_refused_reach_the_new_folder(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(directory, "atomic_write", full)
+        patch.setattr(files, "atomic_write", full)
         assert await former.renew(former.find(NAME), spent="a0")
         later = keeper(new)
         later.succeed(former)

@@ -19,9 +19,9 @@ from cliproxy import login
 from cliproxy.account.credential import Credential, written
 from cliproxy.account.model import Account
 from cliproxy.base.errors import UpstreamError, UpstreamUnreachable
-from cliproxy.keeper import directory
 from cliproxy.keeper.directory import PRIVATE, DirectoryStore
 from cliproxy.keeper.keeper import AGAIN, Keeper, Settings, due, refreshable
+from cliproxy.stores import folder as files
 from cliproxy.transport.client import Transport
 
 NOW = 1_800_001_000.0  # FakeClock's
@@ -206,7 +206,7 @@ async def test_a_disk_that_refuses_loses_nothing(tmp_path, make, server, monkeyp
     def full(*_args, **_kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(directory, "atomic_write", full)
+    monkeypatch.setattr(files, "atomic_write", full)
     assert await keeper.renew(mine, spent="a0")
     assert mine.token == "a1"
     assert on_disk(path)["access_token"] == "a0", "the old file is whole"

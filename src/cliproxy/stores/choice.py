@@ -1,0 +1,70 @@
+"""Which store the environment asks for: the variables of CLIProxyAPI, the first that is set.
+
+Only its own module is imported, and the library behind that only when the store is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from cliproxy.base.redact import Hidden
+from cliproxy.stores.base import Store, variable
+from cliproxy.stores.mirror import Mirror
+
+_Env = Mapping[str, str]
+
+
+class Chosen(Hidden, Struct, frozen=True):
+    """A store to use, and where its mirror is."""
+
+    variable: str
+    """What asks for it."""
+    root: Path
+    make: Callable[[], Store]
+    keeps: bool
+    """See `Mirror`."""
+
+    def mirror(self) -> Mirror:
+        """Return a new mirror of it, for one event loop."""
+        return Mirror(self.root, self.make(), keeps=self.keeps)
+
+
+class _Kind(Struct, frozen=True):
+    prefix: str
+    asks: str
+    folder: str
+    make: Callable[[_Env], Store]
+    keeps: bool = True
+
+
+def chosen(env: _Env) -> Chosen | None:
+    """Return what the environment asks for, None = the configuration is a file of this machine.
+
+    Raises `StoreError` where a variable cannot be used.
+    """
+    for kind in _KINDS:
+        if not variable(env, kind.asks):
+            continue
+        kind.make(env)  # what cannot be used is told at once
+        written = variable(env, f"{kind.prefix}_LOCAL_PATH") or _writable(env)
+        root = Path(written).expanduser().absolute() / kind.folder
+        return Chosen(kind.asks, root, partial(kind.make, env), kind.keeps)
+    return None
+
+
+def _writable(env: _Env) -> str:
+    return next((v.strip() for k, v in env.items() if k.upper() == "WRITABLE_PATH" and v), "")
+
+
+def _postgres(env: _Env) -> Store:
+    from cliproxy.stores.postgres import PostgresStore  # noqa: PLC0415  # only where it is asked for
+
+    return PostgresStore(variable(env, "PGSTORE_DSN"), variable(env, "PGSTORE_SCHEMA"))
+
+
+_KINDS: Final = (_Kind("PGSTORE", "PGSTORE_DSN", "pgstore", _postgres, keeps=False),)

@@ -1,0 +1,537 @@
+"""A folder of this machine and a store elsewhere, kept alike; the program knows the folder alone.
+
+Nothing ever waits for the store: what is written goes into the folder, and from there to the store
+when that can be reached. What both agreed on last is kept beside (`.cliproxy/agreed/`); against it
+is seen who has changed what, also after a restart, so that nothing is lost while the store is away:
+
+    changed here     → written there, if it still is what it was
+    changed there    → written here, if it still is what it was
+    changed in both  → brought together field by field
+    deleted in one   → deleted in the other, whatever was changed in it
+    all gone in one  → that one was lost, not emptied: it is filled again
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from cliproxy.base import json
+from cliproxy.base.clock import SYSTEM_CLOCK, Clock
+from cliproxy.base.files import atomic_write, private_folder
+from cliproxy.base.tasks import cancel, own, spawn
+from cliproxy.stores.base import (
+    AUTHS,
+    CONFIG,
+    PATIENCE,
+    SHORT,
+    Away,
+    Blob,
+    Conflict,
+    Store,
+    StoreError,
+    Unstorable,
+    is_name,
+)
+from cliproxy.stores.folder import PRIVATE
+from cliproxy.stores.local import LocalStore
+from cliproxy.stores.merge import NotMergeable, alike, merged, merged_text
+
+_log: Final = logging.getLogger("cliproxy.stores")
+TRIES: Final = 10
+"""How often one file is read again because somebody was faster."""
+AT_ONCE: Final = 8
+"""Files that are compared at the same time."""
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 60.0
+"""Seconds until the store is tried again: twice as long each time, within these."""
+
+
+class Standing(Struct, frozen=True):
+    """How a store is doing."""
+
+    title: str
+    away: str = ""
+    """Why it cannot be reached; "" = it can."""
+    cure: str = ""
+    since: float = 0.0
+    """Since when, in Unix seconds."""
+    unsent: tuple[str, ...] = ()
+    """Files that are newer here than there."""
+
+
+class _Agreed(Struct, frozen=True):
+    """Versions of both."""
+
+    here: str | None
+    there: str | None
+    """Empty where it is not known yet, after a start."""
+
+
+_NOTHING: Final = _Agreed(None, None)
+
+
+class Mirror:
+    """Keeps a folder and a store alike."""
+
+    def __init__(
+        self, root: Path, store: Store, *, keeps: bool = True, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        """Read what was agreed on last.
+
+        Args:
+            root: The folder.
+            store: The store elsewhere.
+            keeps: On the very first meeting, files that only the folder has are new, and go to the
+                store. Otherwise the store is right, and they are put aside.
+            clock: Where time comes from.
+        """
+        self.root = root
+        self.store = store
+        self.local = LocalStore(root)
+        self.auths = root / AUTHS.rstrip("/")
+        self.config = root / CONFIG
+        self._keeps = keeps
+        self._clock = clock
+        self._base = _Base(root / PRIVATE / "agreed")
+        self._agreed = {name: _Agreed(mark, "") for name, mark in self._base.versions().items()}
+        self._first = not self._agreed
+        self._touched: set[str] = set()
+        self._removed: set[str] = set()
+        self._told: set[str] = set()
+        self._seen: dict[str, _Agreed] = {}
+        self._unfit: dict[str, _Agreed] = {}
+        """Files that cannot be kept alike, as they were when that was found out."""
+        self._wake = asyncio.Event()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._opened = False
+        self._news = True
+        self._pause = 0.0
+        self._again = 0.0
+        self._standing = Standing(store.title)
+
+    # ---- what it tells --------------------------------------------------------------------------
+    @property
+    def standing(self) -> Standing:
+        """How the store is doing."""
+        return Standing(
+            self._standing.title,
+            self._standing.away,
+            self._standing.cure,
+            self._standing.since,
+            tuple(sorted(self._touched)),
+        )
+
+    def remark(self, name: str) -> str:
+        """Return what the owner of a login should know of where it is kept; "" = nothing."""
+        if f"{AUTHS}{name}" not in self._touched or not self._standing.away:
+            return ""
+        return f"The newest of it is on this machine only: {self._standing.away}"
+
+    # ---- the whole ------------------------------------------------------------------------------
+    async def bootstrap(self) -> None:
+        """Make both alike, once. Raises `StoreError` where the store cannot be used."""
+        await self._open()
+        await self._sync()
+
+    async def compare(self) -> int:
+        """Return how many files are not alike, and change nothing. Raises `StoreError`."""
+        await self._open()
+        there = await self._listed()
+        here = await self.local.list()
+        differ = 0
+        for name in here.keys() | {name for name in there if is_name(name)}:
+            found = await self.store.get(name) if name in there else None
+            mine = await self.local.get(name)
+            if found is None or mine is None or not _same(name, found.data, mine.data):
+                differ += 1
+        return differ
+
+    def start(self) -> None:
+        """Keep both alike from now on, until `close`."""
+        self._wake.set()
+        self._tasks = [
+            spawn(self._run(), name="store"),
+            spawn(self._watch(), name="store-watch"),
+            spawn(self._looking(), name="store-mirror"),
+        ]
+
+    async def close(self) -> None:
+        """Send what is not sent yet, for a moment, and let go."""
+        await cancel(*self._tasks)
+        self._tasks = []
+        try:
+            if self._opened and not self._standing.away:
+                async with asyncio.timeout(SHORT):
+                    await self._look()
+                    await self._send()
+        except (StoreError, TimeoutError) as err:
+            _log.warning(
+                "%s: what is newer here is sent after the next start (%s)", self.store.title, err
+            )
+        finally:
+            await self.release()
+
+    async def release(self) -> None:
+        """Let go of the store; nothing is sent any more."""
+        if self._opened:
+            self._opened = False
+            await self.store.close()
+
+    # ---- by the keeper --------------------------------------------------------------------------
+    def touch(self, name: str, *, removed: bool = False) -> None:
+        """Note that a credential file was written or removed."""
+        full = f"{AUTHS}{name}"
+        self._touched.add(full)
+        if removed:
+            self._removed.add(full)
+        self._wake.set()
+
+    @contextlib.asynccontextmanager
+    async def lease(self, name: str) -> AsyncGenerator[None, None]:
+        """Keep other machines from refreshing a login, and have their newest of it.
+
+        A store that is away, or slow, costs a few seconds once and then nothing.
+        """
+        full = f"{AUTHS}{name}"
+        async with contextlib.AsyncExitStack() as held:
+            if self._opened and not self._standing.away:
+                try:
+                    await held.enter_async_context(self.store.lease(name))
+                    async with asyncio.timeout(SHORT):
+                        await self._settle(full)
+                except (StoreError, TimeoutError) as err:
+                    self._failed(err)
+            yield
+            if self._opened and not self._standing.away and full in self._touched:
+                # While nobody else refreshes: they shall find the new token.
+                try:
+                    async with asyncio.timeout(SHORT):
+                        await self._settle(full)
+                except (StoreError, TimeoutError) as err:
+                    self._failed(err)
+
+    # ---- the loops ------------------------------------------------------------------------------
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            wait = self._again - self._clock.monotonic()
+            if self._standing.away and wait > 0:
+                await self._clock.sleep(wait)
+            try:
+                await self._open()
+                if self._news:
+                    self._news = False
+                    await self._sync()
+                else:
+                    await self._send()
+            except StoreError as err:
+                self._failed(err)
+            except Exception:  # noqa: BLE001  # a fault of ours must not end the care for all
+                _log.exception("%s and its mirror could not be compared", self.store.title)
+                self._failed(Away(f"{self.store.title} could not be compared"))
+            else:
+                self._well()
+
+    async def _watch(self) -> None:
+        while True:
+            if not self._opened or self._standing.away:
+                await self._clock.sleep(FIRST_PAUSE)
+                continue
+            try:
+                await self.store.watch()
+            except StoreError as err:
+                self._failed(err)
+            self._news = True
+            self._wake.set()
+
+    async def _looking(self) -> None:
+        while True:
+            await self.local.watch()
+            try:
+                await self._look()
+            except OSError as err:
+                _log.warning("the mirror %s cannot be looked through: %s", self.root, err)
+            if self._touched or not self._opened or self._standing.away:
+                self._wake.set()
+
+    async def _look(self) -> None:
+        here = await self.local.list()
+        for name in here.keys() | self._agreed.keys():
+            known = self._unfit.get(name) or self._agreed.get(name)
+            if (known.here if known is not None else None) != here.get(name):
+                self._touched.add(name)
+
+    async def _open(self) -> None:
+        if not self._opened:
+            try:
+                await self.store.open()
+            except BaseException:
+                await self.store.close()
+                raise
+            self._opened = True
+
+    def _failed(self, err: Exception) -> None:
+        told = err if isinstance(err, StoreError) else Away(f"{self.store.title} is too slow")
+        self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._pause * 2))
+        self._again = self._clock.monotonic() + self._pause
+        self._news = True
+        before = self._standing
+        if not before.away:
+            _log.warning(
+                "%s Serving goes on from %s, and what changes is sent later. %s",
+                told.message,
+                self.root,
+                told.cure,
+            )
+        since = before.since if before.away else self._clock.now()
+        self._standing = Standing(self.store.title, told.message, told.cure, since)
+        self._wake.set()
+
+    def _well(self) -> None:
+        self._pause = 0.0
+        if self._standing.away:
+            self._standing = Standing(self.store.title)
+            _log.info("%s is back, and has what was changed meanwhile", self.store.title)
+
+    # ---- comparing ------------------------------------------------------------------------------
+    async def _sync(self) -> None:
+        """Compare all files."""
+        there = {name: mark for name, mark in (await self._listed()).items() if self._usable(name)}
+        here = await self.local.list()
+        names = [
+            name
+            for name in sorted(here.keys() | there.keys() | self._agreed.keys())
+            if not self._is_agreed(name, here.get(name), there.get(name))
+        ]
+        if self._agreed and not there:
+            _log.warning("%s has lost everything; it is filled again from here", self.store.title)
+            self._forget_all()
+        elif self._all_lost(here):
+            _log.warning("%s was emptied; it is filled again from %s", self.auths, self.store.title)
+            self._forget_all()
+        await self._each(names)
+        self._first = False
+
+    async def _listed(self) -> dict[str, str]:
+        async with asyncio.timeout(PATIENCE * 2):
+            return await self.store.list()
+
+    def _usable(self, name: str) -> bool:
+        if is_name(name):
+            return True
+        if name not in self._told and name.lower().endswith(".json"):
+            self._told.add(name)
+            _log.warning(
+                "%s has %s, which no file may be called; not used",
+                self.store.title,
+                ascii(name[:100]),
+            )
+        return False
+
+    def _is_agreed(self, name: str, here: str | None, there: str | None) -> bool:
+        now = _Agreed(here, there)
+        return now in (self._agreed.get(name, _NOTHING), self._unfit.get(name))
+
+    def _all_lost(self, here: dict[str, str]) -> bool:
+        known = [name for name in self._agreed if name.startswith(AUTHS)]
+        return (
+            len(known) > 1
+            and not any(name in here for name in known)
+            and not self._removed.intersection(known)
+        )
+
+    def _forget_all(self) -> None:
+        self._agreed.clear()
+        self._base.clear()
+        self._first = False
+
+    async def _send(self) -> None:
+        """Compare what was changed here."""
+        await self._each(sorted(self._touched))
+
+    async def _each(self, names: list[str]) -> None:
+        """Compare some files; one that cannot be kept does not hinder the others."""
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def one(name: str) -> None:
+            async with turns:
+                await self._settle(name)
+
+        tasks = [own(one(name)) for name in names]
+        try:
+            for task in tasks:
+                await task
+        finally:
+            await cancel(*tasks)
+
+    async def _settle(self, name: str) -> None:
+        """Make one file the same on both sides."""
+        async with self._locks[name]:
+            try:
+                for _ in range(TRIES):
+                    with contextlib.suppress(Conflict):
+                        self._touched.discard(name)
+                        await self._settle_once(name)
+                        self._removed.discard(name)
+                        return
+                self._touched.add(name)
+                _log.warning("%s is changed by others all the time; it is tried again", name)
+            except Unstorable as err:
+                self._unfit[name] = self._seen.get(name, _NOTHING)
+                if name not in self._told:
+                    self._told.add(name)
+                    _log.warning("%s", err)
+            except BaseException:
+                self._touched.add(name)
+                raise
+
+    async def _settle_once(self, name: str) -> None:
+        self._unfit.pop(name, None)
+        there = await self.store.get(name)
+        self._seen[name] = _Agreed(None, there.version if there is not None else None)
+        here = await self.local.get(name)
+        if here is not None:
+            self._seen[name] = _Agreed(here.version, self._seen[name].there)
+        base = await asyncio.to_thread(self._base.read, name) if name in self._agreed else None
+        if here is not None and there is not None and _same(name, here.data, there.data):
+            await self._agree(name, here.data, here.version, there.version)
+        elif here is None and there is None:
+            await self._forget(name)
+        elif here is None and there is not None:
+            if base is not None and name != CONFIG:
+                _log.info("%s was deleted here, and is deleted in %s", name, self.store.title)
+                await self.store.delete(name)
+                await self._forget(name)
+            else:
+                await self._take(name, there, None)
+        elif here is not None and there is None:
+            await self._only_here(name, here, base)
+        elif here is not None and there is not None:
+            await self._both(name, here, there, base)
+
+    async def _only_here(self, name: str, here: Blob, base: bytes | None) -> None:
+        if base is not None and name != CONFIG:
+            if not _same(name, here.data, base):
+                _log.warning(
+                    "%s was deleted in %s; what was changed in it here goes too",
+                    name,
+                    self.store.title,
+                )
+            await self.local.delete(name)
+            await self._forget(name)
+        elif base is None and self._first and not self._keeps and name != CONFIG:
+            aside = self.root / PRIVATE / "aside" / name
+            _log.warning("%s is not in %s; it was put aside as %s", name, self.store.title, aside)
+            await asyncio.to_thread(atomic_write, aside, here.data)
+            await self.local.delete(name)
+        else:
+            await self._give(name, here, None)
+
+    async def _both(self, name: str, here: Blob, there: Blob, base: bytes | None) -> None:
+        if self._first if base is None else _same(name, here.data, base):
+            await self._take(name, there, here.version)
+        elif base is not None and _same(name, there.data, base):
+            await self._give(name, here, there.version)
+        else:
+            data = self._together(name, base or b"", here.data, there.data)
+            mark = there.version
+            if not _same(name, data, there.data):
+                mark = await self.store.put(name, data, if_version=there.version)
+            written = await self.local.put(name, data, if_version=here.version)
+            await self._agree(name, data, written, mark)
+            _log.info("%s was changed here and in %s; both are kept", name, self.store.title)
+
+    def _together(self, name: str, base: bytes, here: bytes, there: bytes) -> bytes:
+        if name != CONFIG:
+            ours, theirs = json.loads_object(here), json.loads_object(there)
+            if ours is None or theirs is None:
+                raise Unstorable(f"{name} is not a JSON object; it is left as it is.")
+            return json.dumps(merged(json.loads_object(base) or {}, ours, theirs)) + b"\n"
+        try:
+            return merged_text(base.decode(), here.decode(), there.decode()).encode()
+        except (NotMergeable, UnicodeDecodeError):
+            aside = self.config.with_name(f"{self.config.name}.local")
+            atomic_write(aside, here)
+            _log.warning(
+                "the configuration was changed here and in %s in ways that do not fit; theirs is "
+                "used, ours is kept as %s",
+                self.store.title,
+                aside,
+            )
+            return there
+
+    async def _take(self, name: str, there: Blob, before: str | None) -> None:
+        """Write here what is there."""
+        if not _whole(name, there.data):
+            raise Unstorable(f"{name} in {self.store.title} is not a JSON object; it is not used.")
+        mark = await self.local.put(name, there.data, if_version=before)
+        await self._agree(name, there.data, mark, there.version)
+
+    async def _give(self, name: str, here: Blob, before: str | None) -> None:
+        """Write there what is here. A file that is not whole yet is being written."""
+        if not _whole(name, here.data):
+            raise Unstorable(f"{name} is not a JSON object; it is not sent to {self.store.title}.")
+        mark = await self.store.put(name, here.data, if_version=before)
+        await self._agree(name, here.data, here.version, mark)
+
+    async def _agree(self, name: str, data: bytes, here: str, there: str) -> None:
+        known = self._agreed.get(name)
+        if known is None or known.here != here:
+            await asyncio.to_thread(self._base.write, name, data)
+        self._agreed[name] = _Agreed(here, there)
+        self._seen.pop(name, None)
+        self._told.discard(name)
+
+    async def _forget(self, name: str) -> None:
+        if self._agreed.pop(name, None) is not None:
+            await asyncio.to_thread(self._base.delete, name)
+
+
+class _Base:
+    """What both sides agreed on last, on the disk."""
+
+    def __init__(self, root: Path) -> None:
+        self._local = LocalStore(root)
+        private_folder(root)
+
+    def versions(self) -> dict[str, str]:
+        return self._local.versions()
+
+    def read(self, name: str) -> bytes | None:
+        folder, inside = self._local.place(name)
+        return folder.read(inside)
+
+    def write(self, name: str, data: bytes) -> None:
+        folder, inside = self._local.place(name)
+        folder.write(inside, data)
+
+    def delete(self, name: str) -> None:
+        folder, inside = self._local.place(name)
+        folder.delete(inside)
+
+    def clear(self) -> None:
+        for name in self.versions():
+            self.delete(name)
+
+
+def _same(name: str, one: bytes, other: bytes) -> bool:
+    if one == other:
+        return True
+    if name == CONFIG:
+        return one.replace(b"\r\n", b"\n") == other.replace(b"\r\n", b"\n")
+    first, second = json.loads_object(one), json.loads_object(other)
+    return first is not None and second is not None and alike(first, second)
+
+
+def _whole(name: str, data: bytes) -> bool:
+    return name == CONFIG or json.loads_object(data) is not None
