@@ -7,7 +7,7 @@ import pytest
 
 from cliproxy.stores.base import Store
 from tests.stores import places
-from tests.stores.servers import Postgres
+from tests.stores.servers import GitHttp, Moto, Postgres, Rclone
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,40 @@ def postgres(postgres_server: Postgres) -> places.PostgresPlace:
     return places.PostgresPlace(postgres_server)
 
 
-REMOTE = ["postgres"]
+@pytest.fixture(scope="session")
+def rclone_server() -> Iterator[Rclone]:
+    with Rclone() as server:
+        yield server
+
+
+@pytest.fixture
+def rclone(rclone_server: Rclone) -> places.S3Place:
+    return places.S3Place(rclone_server, compares=False)
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[Moto]:
+    with Moto() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(moto_server: Moto) -> places.S3Place:
+    return places.S3Place(moto_server, compares=True)
+
+
+@pytest.fixture(scope="session")
+def git_server() -> Iterator[GitHttp]:
+    with GitHttp() as server:
+        yield server
+
+
+@pytest.fixture
+def git(git_server: GitHttp) -> places.GitPlace:
+    return places.GitPlace(git_server)
+
+
+REMOTE = ["postgres", "s3", "rclone", "git"]
 
 
 @pytest.fixture(params=["folder", *REMOTE])

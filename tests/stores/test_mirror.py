@@ -14,8 +14,9 @@ import pytest
 
 from cliproxy.stores import mirror as module
 from cliproxy.stores import postgres
-from cliproxy.stores.base import CONFIG, StoreError
+from cliproxy.stores.base import CONFIG, Refused, StoreError
 from cliproxy.stores.mirror import Mirror
+from cliproxy.stores.s3 import S3Store
 from tests.stores.servers import Relay
 
 NAME = "auths/claude-me.json"
@@ -367,11 +368,19 @@ async def test_on_the_first_meeting_the_store_is_right(mirrors, there, keeps) ->
         assert json.loads((mirror.root / ".cliproxy/aside" / OTHER).read_text()) == LOGIN
 
 
-async def test_a_name_that_leads_elsewhere_is_not_written(mirrors, there, caplog) -> None:
+async def test_a_name_that_leads_elsewhere_is_not_written(remote, mirrors, there, caplog) -> None:
+    if isinstance(there, S3Store) and not remote.compares:
+        pytest.skip("this server keeps files, which cannot have such names")
     caplog.set_level(logging.WARNING)
-    await there.put("auths/../../out.json", data(), if_version=None)
+    await remote.plant(there, "auths/../../out.json", data())
     await there.put(NAME, data(), if_version=None)
     mirror = mirrors()
+    if isinstance(there, S3Store):
+        # Its library lists nothing at all then.
+        with pytest.raises(Refused, match="whose name cannot be used"):
+            await mirror.bootstrap()
+        assert files(mirror.root.parent) == {}
+        return
     await mirror.bootstrap()
     assert files(mirror.root.parent).keys() == {f"here/{NAME}"}
     assert "no file may be called" in caplog.text

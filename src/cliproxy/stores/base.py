@@ -86,8 +86,8 @@ class Store(Protocol):
         """Return the version of every file by its name."""
         ...
 
-    async def get(self, name: str) -> Blob | None:
-        """Return one file."""
+    async def get(self, name: str, *, fresh: bool = True) -> Blob | None:
+        """Return one file; without `fresh` as the last `list` saw it, where that is less work."""
         ...
 
     async def put(self, name: str, data: bytes, *, if_version: str | None) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from cliproxy.base.redact import Hidden
-from cliproxy.stores.base import Store, variable
+from cliproxy.stores.base import Refused, Store, variable
 from cliproxy.stores.mirror import Mirror
 
 _Env = Mapping[str, str]
@@ -67,4 +67,33 @@ def _postgres(env: _Env) -> Store:
     return PostgresStore(variable(env, "PGSTORE_DSN"), variable(env, "PGSTORE_SCHEMA"))
 
 
-_KINDS: Final = (_Kind("PGSTORE", "PGSTORE_DSN", "pgstore", _postgres, keeps=False),)
+def _s3(env: _Env) -> Store:
+    from cliproxy.stores.s3 import S3Store  # noqa: PLC0415  # only where it is asked for
+
+    return S3Store(
+        variable(env, "OBJECTSTORE_ENDPOINT"),
+        _needed(env, "OBJECTSTORE_BUCKET", "OBJECTSTORE_ENDPOINT"),
+        _needed(env, "OBJECTSTORE_ACCESS_KEY", "OBJECTSTORE_ENDPOINT"),
+        _needed(env, "OBJECTSTORE_SECRET_KEY", "OBJECTSTORE_ENDPOINT"),
+    )
+
+
+def _git(env: _Env) -> Store:
+    from cliproxy.stores.git import GitStore  # noqa: PLC0415  # only where it is asked for
+
+    names = ("URL", "USERNAME", "TOKEN", "BRANCH")
+    return GitStore(*(variable(env, f"GITSTORE_GIT_{name}") for name in names))
+
+
+def _needed(env: _Env, name: str, because: str) -> str:
+    value = variable(env, name)
+    if not value:
+        raise Refused(f"{because} is set, and {name} is not.", f"Set {name}, or unset {because}.")
+    return value
+
+
+_KINDS: Final = (
+    _Kind("PGSTORE", "PGSTORE_DSN", "pgstore", _postgres, keeps=False),
+    _Kind("OBJECTSTORE", "OBJECTSTORE_ENDPOINT", "objectstore", _s3),
+    _Kind("GITSTORE", "GITSTORE_GIT_URL", "gitstore", _git),
+)

@@ -149,7 +149,7 @@ class Mirror:
         here = await self.local.list()
         differ = 0
         for name in here.keys() | {name for name in there if is_name(name)}:
-            found = await self.store.get(name) if name in there else None
+            found = await self.store.get(name, fresh=False) if name in there else None
             mine = await self.local.get(name)
             if found is None or mine is None or not _same(name, found.data, mine.data):
                 differ += 1
@@ -319,7 +319,7 @@ class Mirror:
         elif self._all_lost(here):
             _log.warning("%s was emptied; it is filled again from %s", self.auths, self.store.title)
             self._forget_all()
-        await self._each(names)
+        await self._each(names, fresh=False)
         self._first = False
 
     async def _listed(self) -> dict[str, str]:
@@ -359,13 +359,13 @@ class Mirror:
         """Compare what was changed here."""
         await self._each(sorted(self._touched))
 
-    async def _each(self, names: list[str]) -> None:
+    async def _each(self, names: list[str], *, fresh: bool = True) -> None:
         """Compare some files; one that cannot be kept does not hinder the others."""
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def one(name: str) -> None:
             async with turns:
-                await self._settle(name)
+                await self._settle(name, fresh=fresh)
 
         tasks = [own(one(name)) for name in names]
         try:
@@ -374,14 +374,14 @@ class Mirror:
         finally:
             await cancel(*tasks)
 
-    async def _settle(self, name: str) -> None:
+    async def _settle(self, name: str, *, fresh: bool = True) -> None:
         """Make one file the same on both sides."""
         async with self._locks[name]:
             try:
-                for _ in range(TRIES):
+                for turn in range(TRIES):
                     with contextlib.suppress(Conflict):
                         self._touched.discard(name)
-                        await self._settle_once(name)
+                        await self._settle_once(name, fresh=fresh or turn > 0)
                         self._removed.discard(name)
                         return
                 self._touched.add(name)
@@ -395,9 +395,9 @@ class Mirror:
                 self._touched.add(name)
                 raise
 
-    async def _settle_once(self, name: str) -> None:
+    async def _settle_once(self, name: str, *, fresh: bool) -> None:
         self._unfit.pop(name, None)
-        there = await self.store.get(name)
+        there = await self.store.get(name, fresh=fresh)
         self._seen[name] = _Agreed(None, there.version if there is not None else None)
         here = await self.local.get(name)
         if here is not None:

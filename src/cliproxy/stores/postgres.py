@@ -135,8 +135,9 @@ class PostgresStore:
         )
         return {f"{AUTHS}{row['id']}" if row["auth"] else CONFIG: row["version"] for row in rows}
 
-    async def get(self, name: str) -> Blob | None:
+    async def get(self, name: str, *, fresh: bool = True) -> Blob | None:
         """Return one file."""
+        del fresh
         table, key = self._of(name)
         rows = await self._ask(
             f"SELECT content::text AS content, {_VERSION} AS version FROM {table} WHERE id = $1",  # noqa: S608
