@@ -211,8 +211,9 @@ class Mirror:
                 except (StoreError, TimeoutError) as err:
                     self._failed(err)
             yield
-            if self._opened and not self._standing.away and full in self._touched:
-                # While nobody else refreshes: they shall find the new token.
+            if self._opened and not self._standing.away:
+                # While nobody else refreshes: they shall find the new token. Also what is being
+                # sent already is waited for.
                 try:
                     async with asyncio.timeout(SHORT):
                         await self._settle(full)
