@@ -67,6 +67,19 @@ def test_what_is_missing_is_named(missing) -> None:
         chosen({k: v for k, v in S3.items() if not k.endswith(missing)})
 
 
+@pytest.mark.parametrize("env", [PG, S3, GIT])
+def test_how_often_is_looked_can_be_said(env) -> None:
+    found = chosen({**env, "STORE_POLL_SECONDS": "2.5"})
+    assert found is not None
+    assert found.make()._poll == 2.5
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "often", "1e9"])
+def test_how_often_is_looked_is_a_sensible_number(seconds) -> None:
+    with pytest.raises(Refused, match="STORE_POLL_SECONDS"):
+        chosen({**PG, "STORE_POLL_SECONDS": seconds})
+
+
 @pytest.mark.parametrize("endpoint", ["ftp://h", "http://", "https://h/path", "http://u:p@h"])
 def test_an_endpoint_that_is_none_is_refused(endpoint) -> None:
     with pytest.raises(Refused, match="OBJECTSTORE_ENDPOINT"):

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import shutil
 import stat
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from cliproxy.stores import mirror as module
 from cliproxy.stores import postgres
-from cliproxy.stores.base import CONFIG, Refused, StoreError
+from cliproxy.stores.base import CONFIG, Conflict, Refused, StoreError
 from cliproxy.stores.mirror import Mirror
 from cliproxy.stores.s3 import S3Store
 from tests.stores.servers import Relay
@@ -116,6 +117,15 @@ async def test_all_of_the_mirror_is_for_its_owner_alone(mirrors, there) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == wanted, path
 
 
+async def test_what_another_program_left_open_is_closed(mirrors, there, tmp_path: Path) -> None:
+    write(tmp_path / "here", NAME, data())
+    for path in (tmp_path / "here", *(tmp_path / "here").rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    mirror = mirrors()
+    await mirror.bootstrap()
+    assert [p for p in (mirror.root, *mirror.root.rglob("*")) if p.stat().st_mode & 0o077] == []
+
+
 async def test_what_a_hand_writes_changes_and_removes_goes_there(mirrors, there) -> None:
     mirror = mirrors()
     await mirror.bootstrap()
@@ -208,17 +218,22 @@ async def test_two_machines_lose_no_field(remote, mirrors, there) -> None:
     for mirror in (one, other):
         await mirror.bootstrap()
         mirror.start()
-    for number in range(5):
-        for mirror, who in ((one, "one"), (other, "other")):
-            content = json.loads((mirror.root / NAME).read_text())
-            content[f"{who}-{number}"] = number
-            version = (await mirror.local.get(NAME)).version
-            with contextlib.suppress(Exception):
-                await mirror.local.put(NAME, json.dumps(content).encode(), if_version=version)
+
+    async def add(mirror: Mirror, field: str) -> None:
+        while True:
+            found = await mirror.local.get(NAME)
+            content = json.dumps({**json.loads(found.data), field: 1}).encode()
+            with contextlib.suppress(Conflict):
+                await mirror.local.put(NAME, content, if_version=found.version)
                 mirror.touch("claude-me.json")
-    wanted = await fields(there, NAME)
-    await until(lambda: files(one.root)[NAME] == files(other.root)[NAME])
-    assert wanted["refresh_token"] == "rt-1"
+                return
+
+    names = [f"{who}-{number}" for number in range(4) for who in ("one", "other")]
+    for name in names:
+        await add(one if name.startswith("one") else other, name)
+    wanted = {**LOGIN, **dict.fromkeys(names, 1)}
+    await until(lambda: files(one.root)[NAME] == files(other.root)[NAME] == wanted)
+    assert await fields(there, NAME) == wanted
 
 
 async def test_while_the_store_is_away_all_is_kept_here_and_sent_later(
@@ -339,6 +354,30 @@ async def test_a_mirror_that_lost_all_accounts_is_filled_again(mirrors, there) -
         (mirror.root / name).unlink()
     await mirrors().bootstrap()
     assert files(mirror.root).keys() == {NAME, OTHER}
+
+
+async def test_a_mirror_that_loses_all_accounts_while_it_runs_is_filled_again(
+    mirrors, there
+) -> None:
+    await there.put(NAME, data(), if_version=None)
+    await there.put(OTHER, data(), if_version=None)
+    mirror = mirrors()
+    await mirror.bootstrap()
+    mirror.start()
+    shutil.rmtree(mirror.auths)
+    await until(lambda: files(mirror.root).keys() == {NAME, OTHER})
+    assert (await there.list()).keys() == {NAME, OTHER}
+
+
+async def test_a_name_that_cannot_be_kept_does_not_hinder_others(mirrors, there) -> None:
+    mirror = mirrors()
+    await mirror.bootstrap()
+    mirror.start()
+    write(mirror.root, "auths/a\\b.json", data())
+    await asyncio.sleep(0)
+    write(mirror.root, NAME, data())
+    await until(lambda: NAME in mirror._agreed)
+    assert (await there.list()).keys() == {NAME}
 
 
 async def test_all_accounts_can_be_deleted_on_purpose(mirrors, there) -> None:

@@ -33,7 +33,13 @@ def environment(remote, folder: Path, port: int | None = None) -> dict[str, str]
     kept = {
         k: v for k, v in os.environ.items() if not k.startswith(("PGSTORE", "GITSTORE", "OBJECTST"))
     }
-    return {**kept, **ours, f"{prefix}_LOCAL_PATH": str(folder), "HOME": str(folder / "home")}
+    return {
+        **kept,
+        **ours,
+        "STORE_POLL_SECONDS": "0.5",
+        f"{prefix}_LOCAL_PATH": str(folder),
+        "HOME": str(folder / "home"),
+    }
 
 
 def ask(port: int, key: str) -> int:

@@ -16,6 +16,9 @@ from cliproxy.base.redact import Hidden
 from cliproxy.stores.base import Refused, Store, variable
 from cliproxy.stores.mirror import Mirror
 
+POLL: Final = "STORE_POLL_SECONDS"
+_SHORTEST: Final = 0.2
+_LONGEST: Final = 3600.0
 _Env = Mapping[str, str]
 
 
@@ -62,27 +65,49 @@ def _writable(env: _Env) -> str:
 
 
 def _postgres(env: _Env) -> Store:
-    from cliproxy.stores.postgres import PostgresStore  # noqa: PLC0415  # only where it is asked for
+    from cliproxy.stores import postgres  # noqa: PLC0415  # only where it is asked for
 
-    return PostgresStore(variable(env, "PGSTORE_DSN"), variable(env, "PGSTORE_SCHEMA"))
+    return postgres.PostgresStore(
+        variable(env, "PGSTORE_DSN"),
+        variable(env, "PGSTORE_SCHEMA"),
+        poll=_poll(env, postgres.POLL),
+    )
 
 
 def _s3(env: _Env) -> Store:
-    from cliproxy.stores.s3 import S3Store  # noqa: PLC0415  # only where it is asked for
+    from cliproxy.stores import s3  # noqa: PLC0415  # only where it is asked for
 
-    return S3Store(
+    return s3.S3Store(
         variable(env, "OBJECTSTORE_ENDPOINT"),
         _needed(env, "OBJECTSTORE_BUCKET", "OBJECTSTORE_ENDPOINT"),
         _needed(env, "OBJECTSTORE_ACCESS_KEY", "OBJECTSTORE_ENDPOINT"),
         _needed(env, "OBJECTSTORE_SECRET_KEY", "OBJECTSTORE_ENDPOINT"),
+        poll=_poll(env, s3.POLL),
     )
 
 
 def _git(env: _Env) -> Store:
-    from cliproxy.stores.git import GitStore  # noqa: PLC0415  # only where it is asked for
+    from cliproxy.stores import git  # noqa: PLC0415  # only where it is asked for
 
     names = ("URL", "USERNAME", "TOKEN", "BRANCH")
-    return GitStore(*(variable(env, f"GITSTORE_GIT_{name}") for name in names))
+    return git.GitStore(
+        *(variable(env, f"GITSTORE_GIT_{name}") for name in names), poll=_poll(env, git.POLL)
+    )
+
+
+def _poll(env: _Env, usual: float) -> float:
+    """Return the seconds between two looks for changes."""
+    written = variable(env, POLL)
+    try:
+        seconds = float(written) if written else usual
+    except ValueError:
+        seconds = 0.0
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise Refused(
+            f"{POLL} is no usable number of seconds.",
+            f"Set it between {_SHORTEST} and {_LONGEST}, or unset it.",
+        )
+    return seconds
 
 
 def _needed(env: _Env, name: str, because: str) -> str:

@@ -109,7 +109,10 @@ class LocalStore:
             if before is not None and before[0] == mark:
                 known[name] = before
                 continue
-            folder, inside = self.place(name)
+            try:
+                folder, inside = self.place(name)
+            except Unstorable:
+                continue  # not written by us, and told of by its reader
             with contextlib.suppress(OSError):  # gone since, or not to be read: told by its reader
                 data = folder.read(inside)
                 if data is not None:

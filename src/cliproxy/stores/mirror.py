@@ -113,6 +113,7 @@ class Mirror:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: list[asyncio.Task[None]] = []
         self._opened = False
+        self._opening = asyncio.Lock()
         self._news = True
         self._pause = 0.0
         self._again = 0.0
@@ -139,8 +140,20 @@ class Mirror:
     # ---- the whole ------------------------------------------------------------------------------
     async def bootstrap(self) -> None:
         """Make both alike, once. Raises `StoreError` where the store cannot be used."""
+        await asyncio.to_thread(self._tighten)
         await self._open()
         await self._sync()
+
+    def _tighten(self) -> None:
+        """Make what another program has left here its owner's alone."""
+        for folder in (self.auths, self.config.parent):
+            private_folder(folder)
+            for path in (folder, *folder.rglob("*")):
+                wanted = 0o700 if path.is_dir() else 0o600
+                if not path.is_symlink() and path.stat().st_mode & 0o077:
+                    path.chmod(wanted)
+        if self.root.stat().st_mode & 0o077:
+            self.root.chmod(0o700)
 
     async def compare(self) -> int:
         """Return how many files are not alike, and change nothing. Raises `StoreError`."""
@@ -203,8 +216,10 @@ class Mirror:
         """
         full = f"{AUTHS}{name}"
         async with contextlib.AsyncExitStack() as held:
-            if self._opened and not self._standing.away:
+            if (self._opened or self._tasks) and not self._standing.away:
                 try:
+                    async with asyncio.timeout(SHORT):
+                        await self._open()
                     await held.enter_async_context(self.store.lease(name))
                     async with asyncio.timeout(SHORT):
                         await self._settle(full)
@@ -235,7 +250,7 @@ class Mirror:
                     await self._sync()
                 else:
                     await self._send()
-            except StoreError as err:
+            except (StoreError, TimeoutError) as err:
                 self._failed(err)
             except Exception:  # noqa: BLE001  # a fault of ours must not end the care for all
                 _log.exception("%s and its mirror could not be compared", self.store.title)
@@ -267,13 +282,19 @@ class Mirror:
 
     async def _look(self) -> None:
         here = await self.local.list()
+        if self._all_lost(here):
+            self._news = True
+            self._wake.set()
+            return
         for name in here.keys() | self._agreed.keys():
             known = self._unfit.get(name) or self._agreed.get(name)
             if (known.here if known is not None else None) != here.get(name):
                 self._touched.add(name)
 
     async def _open(self) -> None:
-        if not self._opened:
+        async with self._opening:
+            if self._opened:
+                return
             try:
                 await self.store.open()
             except BaseException:

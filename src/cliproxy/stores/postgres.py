@@ -122,7 +122,9 @@ class PostgresStore:
         for pool in pools:
             try:
                 await asyncio.wait_for(pool.close(), SHORT)
-            except (Exception, asyncio.CancelledError):
+            except TimeoutError:
+                pool.terminate()
+            except BaseException:
                 pool.terminate()
                 raise
 
@@ -269,7 +271,9 @@ def arguments(dsn: str) -> tuple[dict[str, Any], str]:
     if dsn.startswith(("postgres://", "postgresql://")):
         try:
             parts = urlsplit(dsn)
-            where = f"{parts.hostname or 'localhost'}{f':{parts.port}' if parts.port else ''}"
+            where = parts.netloc.rpartition("@")[2] or "localhost"
+            if "," not in where:
+                parts.port  # noqa: B018  # raises where it is none
         except ValueError:
             raise _unreadable() from None
         query = [
@@ -333,6 +337,8 @@ def _mapped(title: str) -> Iterator[None]:
             f"{title} does not let this user make or use the tables.",
             "Grant the rights to create in the schema, or create config_store and auth_store.",
         ) from _bare(err)
+    except known.ClientConfigurationError as err:
+        raise _unreadable() from _bare(err)
     except known.DataError as err:
         raise Unstorable(f"{title} cannot hold it ({type(err).__name__}).") from _bare(err)
     except (OSError, TimeoutError, known.PostgresError, known.InterfaceError) as err:

@@ -134,7 +134,12 @@ class S3Store:
                 try:
                     await self._client.put_async(_PROBE, b"{}", mode="create")
                     await self._client.put_async(_PROBE, b"{}", mode={"e_tag": '"0"'})
-                except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
+                except (
+                    exceptions.AlreadyExistsError,
+                    exceptions.PreconditionError,
+                    # Another one who tried it out has just removed it.
+                    FileNotFoundError,
+                ):
                     return True
                 finally:
                     await self._client.delete_async(_PROBE)
