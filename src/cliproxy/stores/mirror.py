@@ -104,6 +104,7 @@ class Mirror:
         self._agreed = {name: _Agreed(mark, "") for name, mark in self._base.versions().items()}
         self._first = not self._agreed
         self._touched: set[str] = set()
+        self._sending: set[str] = set()
         self._removed: set[str] = set()
         self._told: set[str] = set()
         self._seen: dict[str, _Agreed] = {}
@@ -128,14 +129,18 @@ class Mirror:
             self._standing.away,
             self._standing.cure,
             self._standing.since,
-            tuple(sorted(self._touched)),
+            tuple(sorted(self._unsent())),
         )
 
     def remark(self, name: str) -> str:
         """Return what the owner of a login should know of where it is kept; "" = nothing."""
-        if f"{AUTHS}{name}" not in self._touched or not self._standing.away:
+        if not self._standing.away or f"{AUTHS}{name}" not in self._unsent():
             return ""
         return f"The newest of it is on this machine only: {self._standing.away}"
+
+    def _unsent(self) -> set[str]:
+        # Being sent is not sent: while the store is away each try fails.
+        return self._touched | self._sending if self._standing.away else self._touched
 
     # ---- the whole ------------------------------------------------------------------------------
     async def bootstrap(self) -> None:
@@ -399,6 +404,7 @@ class Mirror:
     async def _settle(self, name: str, *, fresh: bool = True) -> None:
         """Make one file the same on both sides."""
         async with self._locks[name]:
+            self._sending.add(name)
             try:
                 for turn in range(TRIES):
                     with contextlib.suppress(Conflict):
@@ -416,6 +422,8 @@ class Mirror:
             except BaseException:
                 self._touched.add(name)
                 raise
+            finally:
+                self._sending.discard(name)
 
     async def _settle_once(self, name: str, *, fresh: bool) -> None:
         self._unfit.pop(name, None)
