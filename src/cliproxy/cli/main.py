@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from cliproxy import __version__
 from cliproxy.base.errors import ConfigError
-from cliproxy.cli.env_file import read_env_file
+from cliproxy.cli.env_file import read_env_file, tell
 from cliproxy.cli.flags import translated
 
 app: Final = App(
@@ -340,7 +340,7 @@ def usage(
 def run() -> None:
     """Run the command in `sys.argv`; configuration faults end with status 1 and one sentence."""
     try:
-        read_env_file(Path(".env"), os.environ)
+        tell(read_env_file(Path(".env"), os.environ))
         app(translated(_double_dashes(sys.argv[1:])))
     except ConfigError as err:
         from cliproxy.cli.tables import plain  # noqa: PLC0415  # lazy by design

@@ -45,6 +45,11 @@ class _Kind(Struct, frozen=True):
     keeps: bool = True
 
 
+def asked(env: _Env) -> bool:
+    """Tell whether the environment asks for a store."""
+    return any(variable(env, kind.asks) for kind in _KINDS)
+
+
 def chosen(env: _Env) -> Chosen | None:
     """Return what the environment asks for, None = the configuration is a file of this machine.
 
