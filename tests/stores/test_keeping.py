@@ -13,6 +13,7 @@ from cliproxy.keeper.directory import PRIVATE
 from cliproxy.keeper.keeper import Keeper, Settings
 from cliproxy.keeper.mirrored import MirroredDirectory
 from cliproxy.stores import mirror as module
+from cliproxy.stores.base import CONFIG
 from cliproxy.transport.client import Transport
 from tests.clock import FakeClock
 from tests.stores.servers import Relay
@@ -111,6 +112,7 @@ async def test_what_is_deleted_elsewhere_is_not_brought_back_by_a_refresh(
 ) -> None:
     store = await opened(remote.store())
     await store.put(NAME, json.dumps(LOGIN).encode(), if_version=None)
+    await store.put(CONFIG, b"port: 1\n", if_version=None)
     mirror = module.Mirror(tmp_path / "here", remote.store())
     await mirror.bootstrap()
     try:

@@ -282,8 +282,9 @@ async def test_what_was_changed_while_away_outlives_a_restart(remote, mirrors, t
         await relay.cut()
         write(mirror.root, NAME, data(refresh_token="rt-2"))
         await mirror.close()
-    await put(there, NAME, data(note="there"))
-    await mirrors().bootstrap()
+        await put(there, NAME, data(note="there"))
+        await relay.mend()
+        await mirrors(port=relay.port).bootstrap()
     assert await fields(there, NAME) == {**LOGIN, "refresh_token": "rt-2", "note": "there"}
 
 

@@ -276,17 +276,26 @@ class Runtime:
 
     async def close(self) -> None:
         """Let go of connections and of the embedded model."""
-        self.save_cooldowns()
-        await self.logins.close()
-        await asyncio.gather(*self._ending, return_exceptions=True)
-        await self.keeper.close()
-        if self.mirror is not None:
-            # Behind the keeper, whose last word it sends.
-            await self.mirror.close()
-        await self._transport.close()
-        if self._local is not None:
-            await self._local.stop()
-        await asyncio.to_thread(self.usage.close)
+        try:
+            self.save_cooldowns()
+            await self.logins.close()
+            await asyncio.gather(*self._ending, return_exceptions=True)
+            await self.keeper.close()
+        finally:
+            try:
+                if self.mirror is not None:
+                    # Behind the keeper, whose last word it sends.
+                    await self.mirror.close()
+            finally:
+                await self._let_go()
+
+    async def _let_go(self) -> None:
+        try:
+            await self._transport.close()
+            if self._local is not None:
+                await self._local.stop()
+        finally:
+            await asyncio.to_thread(self.usage.close)
 
 
 async def _written(store: Store) -> None:

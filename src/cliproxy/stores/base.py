@@ -58,6 +58,10 @@ class Unstorable(StoreError):
     """The store cannot hold this one file; others it can."""
 
 
+class Hindered(StoreError):
+    """A file of this machine cannot be read or written now; it may later."""
+
+
 class MissingExtra(StoreError):
     """The library that speaks with this kind of store is not installed."""
 
@@ -73,9 +77,13 @@ class Store(Protocol):
 
     title: str
     """What to call it: kind and place, without secrets."""
+    identity: str
+    """What differs between any two places that hold different files; without secrets."""
+    at_once: int
+    """Questions that it answers at the same time."""
 
-    async def open(self) -> None:
-        """Connect, and make what the place needs; again after `close` is allowed."""
+    async def open(self, *, make: bool = True) -> None:
+        """Connect, and make what the place lacks, if wanted; again after `close` is allowed."""
         ...
 
     async def close(self) -> None:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import threading
+import re
 from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -64,8 +65,11 @@ class GitStore:
         self._token = Secret(token or inside[1])
         self._branch = branch
         self._poll = poll
-        self.title = f"the git repository {self._url}"
-        self._at_work = threading.Lock()
+        self.title = f"the git repository {_shown(self._url)}"
+        self.identity = f"{self.title} {branch}"
+        # One thread, and not one of those that look up addresses and write files for all.
+        self.at_once = 1
+        self._worker: ThreadPoolExecutor | None = None
         self._ref = b""
         self._head: bytes | None = None
         self._files: dict[str, tuple[int, bytes]] = {}
@@ -79,10 +83,11 @@ class GitStore:
         self._linear = False
         """Commits have parents, as the server insists."""
 
-    async def open(self) -> None:
+    async def open(self, *, make: bool = True) -> None:
         """Look at the branch; an empty repository gets a first commit."""
+        self._worker = ThreadPoolExecutor(1, "git-store")
         try:
-            await self._in_thread(self._begin)
+            await self._in_thread(lambda: self._begin(make=make))
         except BaseException:
             await self.close()
             raise
@@ -93,6 +98,10 @@ class GitStore:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.clear()
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            # One that waits for a silent server ends by its own limit.
+            worker.shutdown(wait=False, cancel_futures=True)
 
     async def list(self) -> dict[str, str]:
         """Return the version of every file by its name."""
@@ -121,10 +130,7 @@ class GitStore:
         yield
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        def alone() -> T:
-            # One that was given up may still be at it.
-            if not self._at_work.acquire(timeout=PATIENCE):
-                raise Away(f"{self.title} does not answer.")
+        def bounded() -> T:
             try:
                 with self._mapped():
                     return work()
@@ -133,18 +139,20 @@ class GitStore:
                     # Of one that refuses the library lets the connection hang.
                     self._answer.close()
                     self._answer = None
-                self._at_work.release()
 
+        worker = self._worker
+        if worker is None:
+            raise Away(f"{self.title} is not connected")
         try:
             async with asyncio.timeout(PATIENCE * 2):
-                return await asyncio.to_thread(alone)
+                return await asyncio.get_running_loop().run_in_executor(worker, bounded)
         except TimeoutError as err:
             raise Away(f"{self.title} does not answer.", _CURE) from err
 
     # ---- below: threads -------------------------------------------------------------------------
-    def _begin(self) -> None:
+    def _begin(self, *, make: bool) -> None:
         self._fetch()
-        if self._head is None:
+        if self._head is None and make:
             git = _library()
             blob = git.objects.Blob.from_string(b"")
             self._objects.add_object(blob)
@@ -320,9 +328,8 @@ class GitStore:
             options["pool_manager"] = self._pool
             if token := self._token.reveal():
                 options |= {"username": self._username, "password": token}
-        elif "GIT_SSH_COMMAND" not in os.environ:
-            # Nobody is there to answer a question.
-            options["ssh_command"] = "ssh -o BatchMode=yes -o ConnectTimeout=10"
+        else:
+            options["ssh_command"] = os.environ.get("GIT_SSH_COMMAND", "").strip() or _SSH
         found: tuple[Any, str] = git.client.get_transport_and_path(self._url, **options)
         return found
 
@@ -331,9 +338,11 @@ class GitStore:
             None, base_url=self._url, timeout=PATIENCE
         )
         request = pool.request
+        # A silent server is asked once: whoever asks has a longer pause until the next time.
+        once = _library().urllib3.Retry(total=None, connect=0, read=0, other=0, redirect=5)
 
         def remembered(*values: Any, **options: Any) -> Any:
-            self._answer = request(*values, **options)
+            self._answer = request(*values, **{"retries": once, **options})
             return self._answer
 
         pool.request = remembered
@@ -371,6 +380,10 @@ class GitStore:
             raise Away(f"{self.title} cannot be reached ({_why(err)}).", _CURE) from _bare(err)
 
 
+_SSH: Final = (
+    # Nobody is there to answer a question, and a server that goes silent is to be noticed.
+    "ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3"
+)
 _CURE: Final = "Start it, or correct GITSTORE_GIT_URL."
 
 
@@ -399,20 +412,40 @@ def _library() -> _Library:
 
 
 def _without_user(url: str) -> tuple[str, tuple[str, str]]:
-    if not url.startswith(("http://", "https://")):
+    """Return an address without its password, and by HTTP without its user. Raises `Refused`."""
+    scheme, there, rest = url.partition("://")
+    if not there:
         return url, ("", "")
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(f"{scheme.lower()}://{rest}")
+        parts.port  # noqa: B018  # raises where it is none
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
     except ValueError:
-        raise Refused(
-            "GITSTORE_GIT_URL cannot be read.", "Write it as https://HOST/REPO.git."
-        ) from None
+        raise _unreadable() from None
+    outside = parts.path + parts.query + parts.fragment
+    if ":" in parts.netloc and "@" not in parts.netloc and "@" in outside:
+        raise _unreadable()  # what looks like host and port may be a part of the password
+    host = parts.netloc.rpartition("@")[2]
+    if parts.scheme not in ("http", "https"):
+        # There the user belongs to the place, and a password cannot be given.
+        host = f"{parts.username}@{host}" if parts.username else host
+        return urlunsplit((parts.scheme, host, parts.path, "", "")), ("", "")
     # A token alone may stand where a name does.
     if user and not password:
         user, password = "", user
-    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    return bare, (user, password)
+    return urlunsplit((parts.scheme, host, parts.path, "", "")), (user, password)
+
+
+def _unreadable() -> Refused:
+    return Refused(
+        "GITSTORE_GIT_URL cannot be read.",
+        "Write it as https://HOST/REPO.git, and the token into GITSTORE_GIT_TOKEN.",
+    )
+
+
+def _shown(url: str) -> str:
+    """Return an address without who is to log in, also of the kind `user@host:path`."""
+    return re.sub(r"^([a-z][a-z0-9+.-]*://)?[^/]*@", r"\1", url)
 
 
 def _why(err: Exception) -> str:

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final
 
-from cliproxy.stores.base import AUTHS, CONFIG, Blob, Conflict, Unstorable
+from cliproxy.stores.base import AUTHS, CONFIG, Blob, Conflict, Hindered, StoreError, Unstorable
 from cliproxy.stores.folder import BadName, Changed, Folder, version
 
 LOOK: Final = 1.0
 """Seconds between two looks at the files."""
 _SHARE: Final = 50.0
 """How much longer than a look the pause until the next one is, at least."""
+_NEVER: Final = (errno.EINVAL, errno.EFBIG)
+"""What is wrong with a file itself, and not with the disk at this moment."""
 _Mark = tuple[int, int, int]
 
 
@@ -27,15 +30,17 @@ class LocalStore:
 
     def __init__(self, root: Path, *, look: float = LOOK) -> None:
         self.root = root
-        self.title = f"the folder {root}"
+        self.title = self.identity = f"the folder {root}"
+        self.at_once = 8
         self.auths = Folder(root / AUTHS.rstrip("/"))
         self.config = Folder(root / CONFIG.partition("/")[0], ".yaml")
         self._look = look
         self._took = 0.0
         self._known: dict[str, tuple[_Mark, str]] = {}
 
-    async def open(self) -> None:
+    async def open(self, *, make: bool = True) -> None:
         """Do nothing: folders are made when the first file is written."""
+        del make
 
     async def close(self) -> None:
         """Do nothing."""
@@ -51,7 +56,7 @@ class LocalStore:
         try:
             data = await asyncio.to_thread(folder.read, inside)
         except OSError as err:
-            raise Unstorable(f"{name} cannot be read: {err.strerror or err}") from err
+            raise _told(f"{name} cannot be read", err) from err
         return None if data is None else Blob(data, version(data))
 
     async def put(self, name: str, data: bytes, *, if_version: str | None) -> str:
@@ -62,7 +67,7 @@ class LocalStore:
         except Changed as err:
             raise Conflict from err
         except OSError as err:
-            raise Unstorable(f"{name} cannot be written: {err.strerror or err}") from err
+            raise _told(f"{name} cannot be written", err) from err
 
     async def delete(self, name: str) -> bool:
         """Remove a file; tell whether there was one."""
@@ -70,7 +75,7 @@ class LocalStore:
         try:
             return await asyncio.to_thread(folder.delete, inside)
         except OSError as err:
-            raise Unstorable(f"{name} cannot be removed: {err.strerror or err}") from err
+            raise _told(f"{name} cannot be removed", err) from err
 
     async def watch(self) -> None:
         """Return after the pause between two looks: looking is cheap, and works everywhere."""
@@ -120,3 +125,8 @@ class LocalStore:
         self._known = known
         self._took = time.monotonic() - began
         return {name: found for name, (_, found) in known.items()}
+
+
+def _told(what: str, err: OSError) -> StoreError:
+    kind = Unstorable if err.errno in _NEVER else Hindered
+    return kind(f"{what}: {err.strerror or err}")

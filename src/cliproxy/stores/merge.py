@@ -51,6 +51,14 @@ def merged_text(base: str, ours: str, theirs: str) -> str:
     return text
 
 
+def is_whole(data: bytes) -> bool:
+    """Tell whether bytes are a configuration: a mapping, which a file cut short need not be."""
+    try:
+        return isinstance(parse(data.decode("utf-8-sig")).value, dict)
+    except (NotYaml, UnicodeDecodeError, RecursionError):
+        return False
+
+
 def _tree(text: str) -> Obj:
     value = meaning(parse(text.removeprefix("\ufeff")).value)
     if value is None:

@@ -9,6 +9,8 @@ is seen who has changed what, also after a restart, so that nothing is lost whil
     changed in both  → brought together field by field
     deleted in one   → deleted in the other, whatever was changed in it
     all gone in one  → that one was lost, not emptied: it is filled again
+
+What was agreed on with another store says nothing of this one: then both meet for the first time.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from msgspec import Struct
 
 from cliproxy.base import json
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
-from cliproxy.base.files import atomic_write, private_folder
+from cliproxy.base.files import private_folder
 from cliproxy.base.tasks import cancel, own, spawn
 from cliproxy.stores.base import (
     AUTHS,
@@ -35,20 +37,19 @@ from cliproxy.stores.base import (
     Away,
     Blob,
     Conflict,
+    Hindered,
     Store,
     StoreError,
     Unstorable,
     is_name,
 )
-from cliproxy.stores.folder import PRIVATE
 from cliproxy.stores.local import LocalStore
-from cliproxy.stores.merge import NotMergeable, alike, merged, merged_text
+from cliproxy.stores.memory import MIRROR, STORE, Memory, keep
+from cliproxy.stores.merge import NotMergeable, alike, is_whole, merged, merged_text
 
 _log: Final = logging.getLogger("cliproxy.stores")
 TRIES: Final = 10
 """How often one file is read again because somebody was faster."""
-AT_ONCE: Final = 8
-"""Files that are compared at the same time."""
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
 """Seconds until the store is tried again: twice as long each time, within these."""
@@ -98,14 +99,16 @@ class Mirror:
         self.local = LocalStore(root)
         self.auths = root / AUTHS.rstrip("/")
         self.config = root / CONFIG
-        self._keeps = keeps
         self._clock = clock
-        self._base = _Base(root / PRIVATE / "agreed")
-        self._agreed = {name: _Agreed(mark, "") for name, mark in self._base.versions().items()}
-        self._first = not self._agreed
+        self._memory = Memory(root, store.identity, keeps=keeps)
+        self._agreed = {name: _Agreed(mark, "") for name, mark in self._memory.versions().items()}
         self._touched: set[str] = set()
         self._sending: set[str] = set()
-        self._removed: set[str] = set()
+        self._hindered: set[str] = set()
+        """Files that this machine could not read or write; tried again, less and less often."""
+        self._hindrance = 0.0
+        self._later = 0.0
+        self._folder_gone = False
         self._told: set[str] = set()
         self._seen: dict[str, _Agreed] = {}
         self._unfit: dict[str, _Agreed] = {}
@@ -151,18 +154,22 @@ class Mirror:
 
     def _tighten(self) -> None:
         """Make what another program has left here its owner's alone."""
+        self._folder_gone = not self.auths.is_dir()
         for folder in (self.auths, self.config.parent):
             private_folder(folder)
             for path in (folder, *folder.rglob("*")):
-                wanted = 0o700 if path.is_dir() else 0o600
-                if not path.is_symlink() and path.stat().st_mode & 0o077:
-                    path.chmod(wanted)
-        if self.root.stat().st_mode & 0o077:
-            self.root.chmod(0o700)
+                # One of another owner stays as it is.
+                with contextlib.suppress(OSError):
+                    wanted = 0o700 if path.is_dir() else 0o600
+                    if not path.is_symlink() and path.stat().st_mode & 0o077:
+                        path.chmod(wanted)
+        with contextlib.suppress(OSError):
+            if self.root.stat().st_mode & 0o077:
+                self.root.chmod(0o700)
 
     async def compare(self) -> int:
         """Return how many files are not alike, and change nothing. Raises `StoreError`."""
-        await self._open()
+        await self._open(make=False)
         there = await self._listed()
         here = await self.local.list()
         differ = 0
@@ -191,10 +198,12 @@ class Mirror:
                 async with asyncio.timeout(SHORT):
                     await self._look()
                     await self._send()
-        except (StoreError, TimeoutError) as err:
+        except (StoreError, TimeoutError, OSError) as err:
             _log.warning(
                 "%s: what is newer here is sent after the next start (%s)", self.store.title, err
             )
+        except Exception:  # noqa: BLE001  # whoever ends has more to let go of
+            _log.exception("%s: what is newer here is sent after the next start", self.store.title)
         finally:
             await self.release()
 
@@ -202,15 +211,19 @@ class Mirror:
         """Let go of the store; nothing is sent any more."""
         if self._opened:
             self._opened = False
-            await self.store.close()
+            try:
+                await self.store.close()
+            except Exception:  # noqa: BLE001  # it is let go of all the same
+                _log.exception("%s was not closed as it should be", self.store.title)
 
     # ---- by the keeper --------------------------------------------------------------------------
     def touch(self, name: str, *, removed: bool = False) -> None:
         """Note that a credential file was written or removed."""
         full = f"{AUTHS}{name}"
         self._touched.add(full)
+        self._hindered.discard(full)
         if removed:
-            self._removed.add(full)
+            self._memory.remove(full)
         self._wake.set()
 
     @contextlib.asynccontextmanager
@@ -228,7 +241,7 @@ class Mirror:
                     await held.enter_async_context(self.store.lease(name))
                     async with asyncio.timeout(SHORT):
                         await self._settle(full)
-                except (StoreError, TimeoutError) as err:
+                except Exception as err:  # noqa: BLE001  # the refresh does not depend on it
                     self._failed(err)
             yield
             if self._opened and not self._standing.away:
@@ -237,7 +250,7 @@ class Mirror:
                 try:
                     async with asyncio.timeout(SHORT):
                         await self._settle(full)
-                except (StoreError, TimeoutError) as err:
+                except Exception as err:  # noqa: BLE001  # the new token is safe here already
                     self._failed(err)
 
     # ---- the loops ------------------------------------------------------------------------------
@@ -255,11 +268,8 @@ class Mirror:
                     await self._sync()
                 else:
                     await self._send()
-            except (StoreError, TimeoutError) as err:
+            except Exception as err:  # noqa: BLE001  # a fault of ours must not end the care for all
                 self._failed(err)
-            except Exception:  # noqa: BLE001  # a fault of ours must not end the care for all
-                _log.exception("%s and its mirror could not be compared", self.store.title)
-                self._failed(Away(f"{self.store.title} could not be compared"))
             else:
                 self._well()
 
@@ -270,7 +280,7 @@ class Mirror:
                 continue
             try:
                 await self.store.watch()
-            except StoreError as err:
+            except Exception as err:  # noqa: BLE001  # nor the looking for changes
                 self._failed(err)
             self._news = True
             self._wake.set()
@@ -282,10 +292,12 @@ class Mirror:
                 await self._look()
             except OSError as err:
                 _log.warning("the mirror %s cannot be looked through: %s", self.root, err)
-            if self._touched or not self._opened or self._standing.away:
+            waiting = self._hindered and self._clock.monotonic() >= self._later
+            if waiting or self._touched - self._hindered or not self._opened or self._standing.away:
                 self._wake.set()
 
     async def _look(self) -> None:
+        self._folder_gone = not await asyncio.to_thread(self.auths.is_dir)
         here = await self.local.list()
         if self._all_lost(here):
             self._news = True
@@ -296,19 +308,25 @@ class Mirror:
             if (known.here if known is not None else None) != here.get(name):
                 self._touched.add(name)
 
-    async def _open(self) -> None:
+    async def _open(self, *, make: bool = True) -> None:
         async with self._opening:
             if self._opened:
                 return
             try:
-                await self.store.open()
+                await self.store.open(make=make)
             except BaseException:
                 await self.store.close()
                 raise
             self._opened = True
 
     def _failed(self, err: Exception) -> None:
-        told = err if isinstance(err, StoreError) else Away(f"{self.store.title} is too slow")
+        if isinstance(err, StoreError):
+            told = err
+        elif isinstance(err, TimeoutError):
+            told = Away(f"{self.store.title} is too slow.")
+        else:
+            _log.error("%s and its mirror could not be compared", self.store.title, exc_info=err)
+            told = Away(f"{self.store.title} could not be compared.")
         self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._pause * 2))
         self._again = self._clock.monotonic() + self._pause
         self._news = True
@@ -333,21 +351,48 @@ class Mirror:
     # ---- comparing ------------------------------------------------------------------------------
     async def _sync(self) -> None:
         """Compare all files."""
-        there = {name: mark for name, mark in (await self._listed()).items() if self._usable(name)}
+        listed = await self._listed()
+        there = {name: mark for name, mark in listed.items() if self._usable(name)}
         here = await self.local.list()
+        memory = self._memory
+        if memory.first:
+            await asyncio.to_thread(memory.begin)
+        await asyncio.to_thread(memory.look)
         names = [
             name
             for name in sorted(here.keys() | there.keys() | self._agreed.keys())
             if not self._is_agreed(name, here.get(name), there.get(name))
         ]
         if self._agreed and not there:
-            _log.warning("%s has lost everything; it is filled again from here", self.store.title)
-            self._forget_all()
+            await self._lost(STORE)
         elif self._all_lost(here):
-            _log.warning("%s was emptied; it is filled again from %s", self.auths, self.store.title)
-            self._forget_all()
-        await self._each(names, fresh=False)
-        self._first = False
+            await self._lost(MIRROR)
+        await self._each(names, fresh=False, vanished=self._vanished(there))
+        left = self._hindered.intersection(names)
+        if memory.first:
+            if left:
+                raise Hindered(f"{min(left)} could not be compared.", "Look at the mirror's disk.")
+            await asyncio.to_thread(memory.met)
+        if memory.lost and not left:
+            await asyncio.to_thread(memory.lose, "")
+        self._folder_gone = False
+
+    async def _lost(self, side: str) -> None:
+        if side != self._memory.lost:
+            one, other = self.store.title, str(self.root)
+            if side == MIRROR:
+                one, other = other, one
+            _log.warning("%s has lost its files; it is filled again from %s", one, other)
+            # Also after a restart in the middle: else the rest would count as deleted.
+            await asyncio.to_thread(self._memory.lose, side)
+            # Compared as a whole once more, it is known when that is over.
+            self._news = True
+            self._wake.set()
+
+    def _vanished(self, there: dict[str, str]) -> bool:
+        """Tell whether none of the logins that the store had is there any more."""
+        known = [name for name in self._agreed if name.startswith(AUTHS)]
+        return bool(known) and not any(name in there for name in known)
 
     async def _listed(self) -> dict[str, str]:
         async with asyncio.timeout(PATIENCE * 2):
@@ -370,29 +415,24 @@ class Mirror:
         return now in (self._agreed.get(name, _NOTHING), self._unfit.get(name))
 
     def _all_lost(self, here: dict[str, str]) -> bool:
-        known = [name for name in self._agreed if name.startswith(AUTHS)]
-        return (
-            len(known) > 1
-            and not any(name in here for name in known)
-            and not self._removed.intersection(known)
-        )
-
-    def _forget_all(self) -> None:
-        self._agreed.clear()
-        self._base.clear()
-        self._first = False
+        """Tell whether the folder has lost its logins, which nobody has deleted."""
+        known = {name for name in self._agreed if name.startswith(AUTHS)} - self._memory.removed
+        return len(known) > (0 if self._folder_gone else 1) and not known & here.keys()
 
     async def _send(self) -> None:
         """Compare what was changed here."""
-        await self._each(sorted(self._touched))
+        waiting = self._clock.monotonic() < self._later
+        await self._each(sorted(self._touched - self._hindered if waiting else self._touched))
 
-    async def _each(self, names: list[str], *, fresh: bool = True) -> None:
+    async def _each(
+        self, names: list[str], *, fresh: bool = True, vanished: bool | None = None
+    ) -> None:
         """Compare some files; one that cannot be kept does not hinder the others."""
-        turns = asyncio.Semaphore(AT_ONCE)
+        turns = asyncio.Semaphore(self.store.at_once)
 
         async def one(name: str) -> None:
             async with turns:
-                await self._settle(name, fresh=fresh)
+                await self._settle(name, fresh=fresh, vanished=vanished)
 
         tasks = [own(one(name)) for name in names]
         try:
@@ -401,79 +441,147 @@ class Mirror:
         finally:
             await cancel(*tasks)
 
-    async def _settle(self, name: str, *, fresh: bool = True) -> None:
-        """Make one file the same on both sides."""
+    async def _settle(self, name: str, *, fresh: bool = True, vanished: bool | None = None) -> None:
+        """Make one file the same on both sides.
+
+        Args:
+            name: Which one.
+            fresh: Whether the store is to be asked anew.
+            vanished: Whether all logins are gone there; None = that is still to be found out.
+        """
         async with self._locks[name]:
             self._sending.add(name)
             try:
                 for turn in range(TRIES):
                     with contextlib.suppress(Conflict):
                         self._touched.discard(name)
-                        await self._settle_once(name, fresh=fresh or turn > 0)
-                        self._removed.discard(name)
+                        await self._settle_once(name, fresh=fresh or turn > 0, vanished=vanished)
+                        self._hindered.discard(name)
+                        if not self._hindered:
+                            self._hindrance = 0.0
                         return
                 self._touched.add(name)
                 _log.warning("%s is changed by others all the time; it is tried again", name)
             except Unstorable as err:
+                self._hindered.discard(name)
                 self._unfit[name] = self._seen.get(name, _NOTHING)
-                if name not in self._told:
-                    self._told.add(name)
-                    _log.warning("%s", err)
+                self._tell(name, err)
+            except TimeoutError:
+                self._touched.add(name)
+                raise
+            except (Hindered, OSError) as err:
+                self._wait(name)
+                self._tell(name, err)
             except BaseException:
                 self._touched.add(name)
                 raise
             finally:
                 self._sending.discard(name)
 
-    async def _settle_once(self, name: str, *, fresh: bool) -> None:
+    def _wait(self, name: str) -> None:
+        """Try a file again later that this machine cannot read or write now."""
+        now = self._clock.monotonic()
+        if now >= self._later:
+            self._hindrance = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._hindrance * 2))
+            self._later = now + self._hindrance
+        self._touched.add(name)
+        self._hindered.add(name)
+
+    def _tell(self, name: str, err: Exception) -> None:
+        if name not in self._told:
+            self._told.add(name)
+            _log.warning("%s", err if isinstance(err, StoreError) else f"{name}: {err}")
+
+    async def _settle_once(self, name: str, *, fresh: bool, vanished: bool | None) -> None:
         self._unfit.pop(name, None)
         there = await self.store.get(name, fresh=fresh)
         self._seen[name] = _Agreed(None, there.version if there is not None else None)
         here = await self.local.get(name)
         if here is not None:
             self._seen[name] = _Agreed(here.version, self._seen[name].there)
-        base = await asyncio.to_thread(self._base.read, name) if name in self._agreed else None
+        base = await asyncio.to_thread(self._memory.read, name) if name in self._agreed else None
         if here is not None and there is not None and _same(name, here.data, there.data):
             await self._agree(name, here.data, here.version, there.version)
         elif here is None and there is None:
             await self._forget(name)
         elif here is None and there is not None:
-            if base is not None and name != CONFIG:
+            if base is not None and name != CONFIG and await self._is_deleted(name):
                 _log.info("%s was deleted here, and is deleted in %s", name, self.store.title)
                 await self.store.delete(name)
                 await self._forget(name)
             else:
                 await self._take(name, there, None)
         elif here is not None and there is None:
-            await self._only_here(name, here, base)
+            await self._only_here(name, here, base, vanished=vanished)
         elif here is not None and there is not None:
             await self._both(name, here, there, base)
 
-    async def _only_here(self, name: str, here: Blob, base: bytes | None) -> None:
-        if base is not None and name != CONFIG:
-            if not _same(name, here.data, base):
+    async def _is_deleted(self, name: str) -> bool:
+        """Tell whether a file that is missing here was deleted, and not lost with all others."""
+        if name in self._memory.removed:
+            return True
+        if not self._memory.lost and self._all_lost(await self.local.list()):
+            await self._lost(MIRROR)
+        return self._memory.lost != MIRROR
+
+    async def _only_here(
+        self, name: str, here: Blob, base: bytes | None, *, vanished: bool | None
+    ) -> None:
+        if base is not None and name != CONFIG and self._memory.lost != STORE:
+            if vanished is None:
+                # Rare, and what follows cannot be undone.
+                listed = await self._listed()
+                if not listed:
+                    await self._lost(STORE)
+                    await self._give(name, here, None)
+                    return
+                vanished = self._vanished(listed)
+            if vanished:
+                aside = await asyncio.to_thread(self._memory.put_aside, name, here.data)
+                _log.warning(
+                    "%s has no login any more; %s was put aside as %s",
+                    self.store.title,
+                    name,
+                    aside,
+                )
+            elif not _same(name, here.data, base):
                 _log.warning(
                     "%s was deleted in %s; what was changed in it here goes too",
                     name,
                     self.store.title,
                 )
-            await self.local.delete(name)
+            await self._drop(name, here)
             await self._forget(name)
-        elif base is None and self._first and not self._keeps and name != CONFIG:
-            aside = self.root / PRIVATE / "aside" / name
+        elif base is None and self._memory.first and self._memory.aside and name != CONFIG:
+            aside = await asyncio.to_thread(self._memory.put_aside, name, here.data)
             _log.warning("%s is not in %s; it was put aside as %s", name, self.store.title, aside)
-            await asyncio.to_thread(atomic_write, aside, here.data)
-            await self.local.delete(name)
+            await self._drop(name, here)
         else:
             await self._give(name, here, None)
 
+    async def _drop(self, name: str, here: Blob) -> None:
+        """Delete a file here, unless somebody has written it since."""
+        now = await self.local.get(name)
+        if now is not None and now.version != here.version:
+            raise Conflict
+        await self.local.delete(name)
+
     async def _both(self, name: str, here: Blob, there: Blob, base: bytes | None) -> None:
-        if self._first if base is None else _same(name, here.data, base):
+        if base is None and self._memory.first:
+            if self._memory.aside:
+                aside = await asyncio.to_thread(self._memory.put_aside, name, here.data)
+                _log.warning(
+                    "%s is not as in %s; ours was put aside as %s", name, self.store.title, aside
+                )
+            await self._take(name, there, here.version)
+        elif base is not None and _same(name, here.data, base):
             await self._take(name, there, here.version)
         elif base is not None and _same(name, there.data, base):
             await self._give(name, here, there.version)
         else:
-            data = self._together(name, base or b"", here.data, there.data)
+            if not await asyncio.to_thread(_whole, name, there.data):
+                raise Unstorable(f"{name} in {self.store.title} is {_NO[name == CONFIG]}.")
+            data = await asyncio.to_thread(self._together, name, base or b"", here.data, there.data)
             mark = there.version
             if not _same(name, data, there.data):
                 mark = await self.store.put(name, data, if_version=there.version)
@@ -488,10 +596,11 @@ class Mirror:
                 raise Unstorable(f"{name} is not a JSON object; it is left as it is.")
             return json.dumps(merged(json.loads_object(base) or {}, ours, theirs)) + b"\n"
         try:
+            if not is_whole(here):
+                raise NotMergeable  # noqa: TRY301  # else all keys would count as removed
             return merged_text(base.decode(), here.decode(), there.decode()).encode()
         except (NotMergeable, UnicodeDecodeError):
-            aside = self.config.with_name(f"{self.config.name}.local")
-            atomic_write(aside, here)
+            aside = keep(self.config.with_name(f"{self.config.name}.local"), here)
             _log.warning(
                 "the configuration was changed here and in %s in ways that do not fit; theirs is "
                 "used, ours is kept as %s",
@@ -502,56 +611,34 @@ class Mirror:
 
     async def _take(self, name: str, there: Blob, before: str | None) -> None:
         """Write here what is there."""
-        if not _whole(name, there.data):
-            raise Unstorable(f"{name} in {self.store.title} is not a JSON object; it is not used.")
+        if not await asyncio.to_thread(_whole, name, there.data):
+            raise Unstorable(f"{name} in {self.store.title} is {_NO[name == CONFIG]}.")
         mark = await self.local.put(name, there.data, if_version=before)
         await self._agree(name, there.data, mark, there.version)
 
     async def _give(self, name: str, here: Blob, before: str | None) -> None:
         """Write there what is here. A file that is not whole yet is being written."""
-        if not _whole(name, here.data):
-            raise Unstorable(f"{name} is not a JSON object; it is not sent to {self.store.title}.")
+        if not await asyncio.to_thread(_whole, name, here.data):
+            raise Unstorable(f"{name} here is {_NO[name == CONFIG]}.")
         mark = await self.store.put(name, here.data, if_version=before)
         await self._agree(name, here.data, here.version, mark)
 
     async def _agree(self, name: str, data: bytes, here: str, there: str) -> None:
         known = self._agreed.get(name)
         if known is None or known.here != here:
-            await asyncio.to_thread(self._base.write, name, data)
+            await asyncio.to_thread(self._memory.write, name, data)
         self._agreed[name] = _Agreed(here, there)
         self._seen.pop(name, None)
         self._told.discard(name)
+        if name in self._memory.removed:
+            await asyncio.to_thread(self._memory.settle, name)
 
     async def _forget(self, name: str) -> None:
-        if self._agreed.pop(name, None) is not None:
-            await asyncio.to_thread(self._base.delete, name)
-
-
-class _Base:
-    """What both sides agreed on last, on the disk."""
-
-    def __init__(self, root: Path) -> None:
-        self._local = LocalStore(root)
-        private_folder(root)
-
-    def versions(self) -> dict[str, str]:
-        return self._local.versions()
-
-    def read(self, name: str) -> bytes | None:
-        folder, inside = self._local.place(name)
-        return folder.read(inside)
-
-    def write(self, name: str, data: bytes) -> None:
-        folder, inside = self._local.place(name)
-        folder.write(inside, data)
-
-    def delete(self, name: str) -> None:
-        folder, inside = self._local.place(name)
-        folder.delete(inside)
-
-    def clear(self) -> None:
-        for name in self.versions():
-            self.delete(name)
+        if name in self._agreed:
+            await asyncio.to_thread(self._memory.delete, name)
+            self._agreed.pop(name, None)
+        if name in self._memory.removed:
+            await asyncio.to_thread(self._memory.settle, name)
 
 
 def _same(name: str, one: bytes, other: bytes) -> bool:
@@ -564,4 +651,10 @@ def _same(name: str, one: bytes, other: bytes) -> bool:
 
 
 def _whole(name: str, data: bytes) -> bool:
-    return name == CONFIG or json.loads_object(data) is not None
+    return is_whole(data) if name == CONFIG else json.loads_object(data) is not None
+
+
+_NO: Final = {
+    True: "no mapping of YAML; it stays where it is",
+    False: "not a JSON object; it stays where it is",
+}

@@ -36,7 +36,7 @@ POLL: Final = 5.0
 _CHANNEL: Final = "cliproxy_store"
 _VERSION: Final = "left(encode(sha256(convert_to(content::text, 'UTF8')), 'hex'), 32)"
 _CONFIG_ID: Final = "config"
-_LEASES: Final = 4
+_LEASES: Final = 16
 """Connections that may wait for the end of a refresh, beside those that carry data."""
 _OTHERS: Final = re.compile(
     r"pool_\w+|default_query_exec_mode|statement_cache_\w+|description_cache_\w+|channel_binding|connect_timeout"
@@ -57,6 +57,8 @@ class PostgresStore:
         self._schema = schema
         self._poll = poll
         self.title = f"PostgreSQL at {where}"
+        self.identity = f"{self.title} {schema}"
+        self.at_once = 8
         prefix = f"{_quoted(schema)}." if schema else ""
         self._config, self._auths = f"{prefix}config_store", f"{prefix}auth_store"
         self._pool: Any = None
@@ -64,16 +66,19 @@ class PostgresStore:
         self._listening: Any = None
         self._news: asyncio.Event | None = None
         self._turns: asyncio.Semaphore | None = None
+        self._make = True
 
-    async def open(self) -> None:
+    async def open(self, *, make: bool = True) -> None:
         """Connect, and make schema and tables where they are missing."""
         driver = _driver()
+        self._make = make
         with _mapped(self.title):
             async with asyncio.timeout(PATIENCE):
                 self._pool = await self._connected(driver, 4)
                 self._leases = await self._connected(driver, _LEASES)
-                async with self._pool.acquire() as connection:
-                    await self._prepare(driver, connection)
+                with _readable():
+                    async with self._pool.acquire() as connection:
+                        await self._prepare(driver, connection)
             self._news = asyncio.Event()
             self._turns = asyncio.Semaphore(_LEASES)
 
@@ -97,6 +102,12 @@ class PostgresStore:
         # Whoever may only use the tables need not be allowed to make them.
         if there:
             return
+        if not self._make:
+            raise Refused(
+                f"{self.title} has no tables for accounts"
+                + (f" in the schema {self._schema}." if self._schema else "."),
+                "`cliproxy serve` makes them; else correct PGSTORE_DSN or PGSTORE_SCHEMA.",
+            )
         statements = [
             _TABLE.format(name=self._config, kind="TEXT"),
             _TABLE.format(name=self._auths, kind="JSONB"),
@@ -226,7 +237,14 @@ class PostgresStore:
         pool, turns = self._leases, self._turns
         if pool is None or turns is None:
             raise Away(f"{self.title} is not connected")
-        async with turns:
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                await asyncio.wait_for(turns.acquire(), SHORT)
+            except TimeoutError:
+                _log.warning("so many logins are refreshed at once that %s goes without", name)
+                yield
+                return
+            held.callback(turns.release)
             with _mapped(self.title):
                 connection = await pool.acquire(timeout=SHORT)
             try:
@@ -256,9 +274,16 @@ class PostgresStore:
         pool = self._pool
         if pool is None:
             raise Away(f"{self.title} is not connected")
+        driver = _driver()
+        known = driver.exceptions
         with _mapped(self.title):
             async with asyncio.timeout(PATIENCE), pool.acquire() as connection:
-                return await connection.fetch(statement, *values)
+                try:
+                    return await connection.fetch(statement, *values)
+                except (known.UndefinedTableError, known.InvalidSchemaNameError):
+                    # Somebody has dropped them: they are empty then, as any that are new.
+                    await self._prepare(driver, connection)
+                    return await connection.fetch(statement, *values)
 
     def _of(self, name: str) -> tuple[str, str]:
         if name == CONFIG:
@@ -271,9 +296,13 @@ def arguments(dsn: str) -> tuple[dict[str, Any], str]:
     if dsn.startswith(("postgres://", "postgresql://")):
         try:
             parts = urlsplit(dsn)
-            where = parts.netloc.rpartition("@")[2] or "localhost"
-            if "," not in where:
-                parts.port  # noqa: B018  # raises where it is none
+            auth, at, host = parts.netloc.rpartition("@")
+            where = host or "localhost"
+            for one in where.split(","):
+                urlsplit(f"//{one}").port  # noqa: B018  # raises where it is none
+            if not at and "@" in parts.path + parts.query + parts.fragment:
+                # What looks like host and port may be a part of the password.
+                raise _unreadable()
         except ValueError:
             raise _unreadable() from None
         query = [
@@ -281,7 +310,6 @@ def arguments(dsn: str) -> tuple[dict[str, Any], str]:
             for key, value in parse_qsl(parts.query, keep_blank_values=True)
             if not _OTHERS.fullmatch(key)
         ]
-        auth, at, host = parts.netloc.rpartition("@")
         netloc = f"{auth.removesuffix(':')}{at}{host}"
         cleaned = urlunsplit(("postgresql", netloc, parts.path, urlencode(query), ""))
         return {"dsn": cleaned}, f"{where}{parts.path.rstrip('/')}"
@@ -299,14 +327,30 @@ def arguments(dsn: str) -> tuple[dict[str, Any], str]:
         raise _unreadable()
     query = list(found.items())
     where = f"{found.get('host', 'localhost')}/{found.get('dbname', '')}"
+    if "@" in where or "://" in where:
+        raise _unreadable()  # an address within the address may hold a password
     # As a URL, in which asyncpg understands all of them.
     return {"dsn": f"postgresql://?{urlencode(query)}"}, where
 
 
 def _unreadable() -> Refused:
     return Refused(
-        "PGSTORE_DSN cannot be read.", "Write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
+        "PGSTORE_DSN cannot be read.",
+        "Write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+        "and of a password / as %2F, ? as %3F, # as %23, @ as %40.",
     )
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Turn what the driver cannot make out in an address into an error that repeats none of it."""
+    known = _driver().exceptions
+    try:
+        yield
+    except (known.PostgresError, known.InterfaceError):
+        raise
+    except ValueError:
+        raise _unreadable() from None
 
 
 def _driver() -> Any:

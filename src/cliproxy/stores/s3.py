@@ -44,6 +44,10 @@ _HOME: Final = "us-east-1"
 _NO_KEY: Final = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"}
 )
+_LATER: Final = frozenset(
+    {"429", "500", "502", "503", "504", "SlowDown", "InternalError", "ServiceUnavailable"}
+)
+"""Answers of servers that may do it later."""
 
 
 class S3Store:
@@ -60,21 +64,24 @@ class S3Store:
         self._compares = True
         host = urlsplit(self._endpoint).netloc
         self._region = found[1] if (found := _IN_HOST.search(host)) else _HOME
-        self.title = f"the bucket {bucket} at {host}"
+        self.title = self.identity = f"the bucket {bucket} at {host}"
+        self.at_once = 8
         self._client: Any = None
 
-    async def open(self) -> None:
+    async def open(self, *, make: bool = True) -> None:
         """Look into the bucket, and make it where it is missing."""
         self._client = self._connected()
         try:
-            await self._look()
+            await self._look(make=make)
         except _WrongRegion as err:
             self._region = err.region
             self._client = self._connected()
-            await self._look()
+            await self._look(make=make)
+        if not make:
+            return
         self._compares = await self._probe()
         if not self._compares:
-            _log.info("%s does not compare before it writes: have one writer only", self.title)
+            _log.warning("%s does not compare before it writes: have one writer only", self.title)
 
     def _connected(self) -> Any:
         library = _library()
@@ -93,10 +100,12 @@ class S3Store:
             retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=PATIENCE)},
         )
 
-    async def _look(self) -> None:
+    async def _look(self, *, make: bool) -> None:
         try:
             await self.list()
         except _NoBucket:
+            if not make:
+                raise
             await asyncio.to_thread(self._make_bucket)
             await self.list()
 
@@ -132,10 +141,11 @@ class S3Store:
         try:
             with self._mapped():
                 try:
-                    await self._client.put_async(_PROBE, b"{}", mode="create")
+                    # One that was left behind says nothing of the second condition.
+                    with contextlib.suppress(exceptions.AlreadyExistsError):
+                        await self._client.put_async(_PROBE, b"{}", mode="create")
                     await self._client.put_async(_PROBE, b"{}", mode={"e_tag": '"0"'})
                 except (
-                    exceptions.AlreadyExistsError,
                     exceptions.PreconditionError,
                     # Another one who tried it out has just removed it.
                     FileNotFoundError,
@@ -143,6 +153,10 @@ class S3Store:
                     return True
                 finally:
                     await self._client.delete_async(_PROBE)
+        except Away as err:
+            if not isinstance(err, _Answered):
+                raise  # of conditions that says nothing
+            _log.debug("%s says of conditions: %s", self.title, err)
         except StoreError as err:
             _log.debug("%s says of conditions: %s", self.title, err)
         return False
@@ -274,12 +288,17 @@ class S3Store:
             )
         if isinstance(err, TimeoutError):
             return self._away("no answer in time")
-        return self._away(code or status or type(err).__name__)
+        answered = bool(code or status) and status not in _LATER and code not in _LATER
+        return self._away(code or status or type(err).__name__, _Answered if answered else Away)
 
-    def _away(self, why: str) -> Away:
-        return Away(
+    def _away(self, why: str, kind: type[Away] = Away) -> Away:
+        return kind(
             f"{self.title} cannot be reached ({why}).", "Start it, or correct OBJECTSTORE_ENDPOINT."
         )
+
+
+class _Answered(Away):
+    """The server understands what is asked, and does not do it."""
 
 
 class _NoBucket(Away):

@@ -1,0 +1,391 @@
+"""What must not be lost, and what must not come back: a mirror and a folder as its store."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cliproxy.keeper.mirrored import MirroredDirectory
+from cliproxy.stores.base import CONFIG, Away, StoreError
+from cliproxy.stores.local import LocalStore
+from cliproxy.stores.mirror import Mirror
+from tests.stores.test_mirror import until, write
+
+A, B, C = "auths/a.json", "auths/b.json", "auths/c.json"
+TOKEN_1, TOKEN_2 = ({"type": "claude", "refresh_token": f"rt-{n}"} for n in (1, 2))
+
+
+class Elsewhere(LocalStore):
+    """A folder as a store, which can be away, or fail for some names."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, look=0.02)
+        self.away = False
+        self.fail: Callable[[str, str], None] = lambda what, name: None
+
+    def _asked(self, what: str, name: str = "") -> None:
+        if self.away:
+            raise Away("it is away")
+        self.fail(what, name)
+
+    async def list(self):
+        self._asked("list")
+        return await super().list()
+
+    async def get(self, name, *, fresh=True):
+        self._asked("get", name)
+        return await super().get(name, fresh=fresh)
+
+    async def put(self, name, data, *, if_version):
+        self._asked("put", name)
+        return await super().put(name, data, if_version=if_version)
+
+    async def delete(self, name):
+        self._asked("delete", name)
+        return await super().delete(name)
+
+
+class World:
+    """A store with two logins and a configuration, and its mirror."""
+
+    def __init__(self, folder: Path) -> None:
+        self.here, self.there = folder / "here", folder / "there"
+        for name in (A, B):
+            write(self.there, name, json.dumps(TOKEN_1).encode())
+        write(self.there, CONFIG, b"port: 1\n")
+
+    def mirror(self, there: Path | None = None, **options) -> Mirror:
+        mirror = Mirror(self.here, Elsewhere(there or self.there), **options)
+        mirror.local._look = 0.02
+        return mirror
+
+    async def meet(self, there: Path | None = None, **options) -> None:
+        """Compare, as a command does, or a start."""
+        mirror = self.mirror(there, **options)
+        try:
+            await mirror.bootstrap()
+        finally:
+            await mirror.close()
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> World:
+    made = World(tmp_path)
+    await made.meet()
+    return made
+
+
+def names(root: Path) -> set[str]:
+    found = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    return {name for name in found if not any(p.startswith(".") for p in name.split("/"))}
+
+
+def fields(root: Path, name: str) -> object:
+    return json.loads((root / name).read_text())
+
+
+def aside(world: World, name: str) -> Path:
+    return world.here / ".cliproxy/aside" / name
+
+
+# ---- deletions ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("how", ["after a restart", "by another command meanwhile"])
+async def test_all_that_was_deleted_while_the_store_was_away_stays_deleted(world, how) -> None:
+    mirror = world.mirror()
+    await mirror.bootstrap()
+    mirror.store.away = True
+    mirror._failed(Away("it is away"))
+    for name in (A, B):
+        await MirroredDirectory(mirror).delete(name.removeprefix("auths/"))
+    if how == "after a restart":
+        await mirror.close()
+    await world.meet()
+    assert names(world.here) == {CONFIG} == names(world.there)
+    await mirror.close()
+    assert list((world.here / ".cliproxy/removed").rglob("*.json")) == []
+
+
+async def test_a_login_that_came_again_is_no_deleted_one(world) -> None:
+    mirror = world.mirror()
+    await mirror.bootstrap()
+    mirror.touch("a.json", removed=True)
+    mirror.touch("b.json", removed=True)
+    await mirror._send()
+    await mirror.close()
+    shutil.rmtree(world.here / "auths")
+    await world.meet()
+    assert names(world.here) == {CONFIG, A, B} == names(world.there)
+
+
+async def test_logins_that_all_vanish_from_a_store_with_a_configuration_are_put_aside(
+    world,
+) -> None:
+    shutil.rmtree(world.there / "auths")
+    await world.meet()
+    assert names(world.here) == {CONFIG} == names(world.there)
+    assert [fields(aside(world, "."), name) for name in (A, B)] == [TOKEN_1, TOKEN_1]
+
+
+async def test_the_same_during_a_refresh(world) -> None:
+    mirror = world.mirror()
+    await mirror.bootstrap()
+    shutil.rmtree(world.there / "auths")
+    async with mirror.lease("a.json"):
+        assert names(world.here) == {CONFIG, B}
+    assert fields(aside(world, "."), A) == TOKEN_1
+    await mirror.close()
+
+
+async def test_one_of_several_that_is_deleted_there_leaves_no_token_here(world) -> None:
+    (world.there / A).unlink()
+    await world.meet()
+    assert names(world.here) == {CONFIG, B}
+    assert not aside(world, A).exists()
+
+
+# ---- losses -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("keeps", [True, False])
+@pytest.mark.parametrize("refused", [{B}, {A, B, CONFIG}], ids=["one", "all"])
+async def test_a_store_that_goes_away_while_it_is_filled_again_costs_nothing(
+    world, keeps, refused
+) -> None:
+    shutil.rmtree(world.there)
+    mirror = world.mirror(keeps=keeps)
+
+    def full(what: str, name: str) -> None:
+        if what == "put" and name in refused:
+            raise Away("it is away")
+
+    mirror.store.fail = full
+    with pytest.raises(Away):
+        await mirror.bootstrap()
+    await mirror.close()
+    assert names(world.here) == {CONFIG, A, B}
+    await world.meet(keeps=keeps)
+    assert names(world.here) == {CONFIG, A, B} == names(world.there)
+    # From then on a deletion is one.
+    (world.there / A).unlink()
+    await world.meet(keeps=keeps)
+    assert names(world.here) == {CONFIG, B}
+
+
+async def test_a_mirror_that_is_being_filled_again_costs_the_store_nothing(world) -> None:
+    for name in (A, B):
+        (world.here / name).unlink()
+    mirror = world.mirror()
+
+    def away(what: str, name: str) -> None:
+        if (what, name) == ("get", B):
+            raise Away("it is away")
+
+    mirror.store.fail = away
+    with pytest.raises(Away):
+        await mirror.bootstrap()
+    await mirror.close()
+    await world.meet()
+    assert names(world.here) == {CONFIG, A, B} == names(world.there)
+
+
+async def test_a_newer_token_that_filled_the_store_again_stays(world, monkeypatch) -> None:
+    mirror = world.mirror()
+    shutil.rmtree(world.there)
+    real = mirror.local.list
+
+    async def later():
+        write(world.there, A, json.dumps(TOKEN_2).encode())
+        return await real()
+
+    monkeypatch.setattr(mirror.local, "list", later)
+    await mirror.bootstrap()
+    await mirror.close()
+    assert fields(world.there, A) == TOKEN_2 == fields(world.here, A)
+
+
+async def test_lost_logins_do_not_bring_an_old_configuration_back(world) -> None:
+    for name in (A, B):
+        (world.here / name).unlink()
+    write(world.there, CONFIG, b"port: 2\n")
+    await world.meet()
+    assert (world.there / CONFIG).read_text() == "port: 2\n"
+    assert names(world.here) == {CONFIG, A, B}
+
+
+async def test_a_folder_that_is_gone_with_its_only_login_is_a_loss(world) -> None:
+    (world.there / B).unlink()
+    await world.meet()
+    shutil.rmtree(world.here / "auths")
+    await world.meet()
+    assert names(world.here) == {CONFIG, A} == names(world.there)
+
+
+# ---- another store ------------------------------------------------------------------------------
+async def test_what_was_agreed_on_with_another_store_says_nothing(world, tmp_path) -> None:
+    write(world.here, A, json.dumps(TOKEN_2).encode())
+    write(world.here, C, json.dumps(TOKEN_1).encode())
+    other = tmp_path / "other"
+    write(other, A, json.dumps(TOKEN_1).encode())
+    write(other, "auths/z.json", json.dumps(TOKEN_1).encode())
+    write(other, CONFIG, b"port: 2\n")
+    await world.meet(other)
+    assert names(world.here) == {CONFIG, A, "auths/z.json"} == names(other)
+    assert fields(other, A) == TOKEN_1
+    assert fields(aside(world, "."), A) == TOKEN_2
+    assert aside(world, C).is_file()
+    assert aside(world, CONFIG).read_text() == "port: 1\n"
+    # And back.
+    await world.meet()
+    assert names(world.there) == {CONFIG, A, B} == names(world.here)
+    assert fields(world.there, A) == TOKEN_1
+
+
+async def test_a_meeting_with_another_store_that_broke_off_goes_on_as_one(world, tmp_path) -> None:
+    other = tmp_path / "other"
+    for name in (A, "auths/z.json"):
+        write(other, name, json.dumps(TOKEN_1).encode())
+    mirror = world.mirror(other)
+
+    def away(what: str, name: str) -> None:
+        if (what, name) == ("get", B):
+            raise Away("it is away")
+
+    mirror.store.fail = away
+    with pytest.raises(Away):
+        await mirror.bootstrap()
+    await mirror.close()
+    await world.meet(other)
+    assert B not in names(other)
+    assert aside(world, B).is_file()
+
+
+async def test_a_store_that_never_answered_changes_nothing(world, tmp_path) -> None:
+    mirror = world.mirror(tmp_path / "other")
+    mirror.store.away = True
+    with pytest.raises(Away):
+        await mirror.bootstrap()
+    await mirror.close()
+    write(world.here, A, json.dumps(TOKEN_2).encode())
+    await world.meet()
+    assert fields(world.there, A) == TOKEN_2
+
+
+# ---- faults -------------------------------------------------------------------------------------
+def full(*args: object, **options: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def odd(*args: object, **options: object) -> None:
+    raise KeyError(b"x")
+
+
+@pytest.mark.parametrize("fault", [full, odd])
+async def test_a_fault_in_the_care_for_a_file_ends_no_refresh(world, monkeypatch, fault) -> None:
+    mirror = world.mirror()
+    await mirror.bootstrap()
+    directory = MirroredDirectory(mirror)
+    async with directory.lease("a.json"):
+        found = await directory.get("a.json")
+        await directory.put("a.json", TOKEN_2, found.version)
+        if fault is full:
+            monkeypatch.setattr(mirror._memory, "write", fault)
+        else:
+            monkeypatch.setattr(mirror.store, "get", fault)
+    await mirror.close()
+    assert fields(world.here, A) == TOKEN_2
+    monkeypatch.undo()
+    await world.meet()
+    assert fields(world.there, A) == TOKEN_2
+
+
+@pytest.mark.parametrize("fault", [full, odd])
+async def test_the_end_comes_in_spite_of_faults(world, monkeypatch, fault) -> None:
+    mirror = world.mirror()
+    await mirror.bootstrap()
+    write(world.here, A, json.dumps(TOKEN_2).encode())
+    if fault is full:
+        monkeypatch.setattr(mirror._memory, "write", fault)
+    else:
+        monkeypatch.setattr(mirror.store, "get", fault)
+    await mirror.close()
+    assert not mirror._opened
+
+
+async def test_a_file_that_this_machine_cannot_keep_hinders_no_other(world, caplog) -> None:
+    write(world.there, "auths/a.json.d/x.json", json.dumps(TOKEN_1).encode())
+    write(world.here, "auths/a.json.d", b"")
+    write(world.there, "auths/z.json", json.dumps(TOKEN_1).encode())
+    await world.meet()
+    assert "auths/z.json" in names(world.here)
+
+
+async def test_what_the_disk_refused_once_is_tried_again(world, monkeypatch) -> None:
+    monkeypatch.setattr("cliproxy.stores.mirror.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("cliproxy.stores.mirror.LONGEST_PAUSE", 0.05)
+    mirror = world.mirror()
+    await mirror.bootstrap()
+    real, refused = mirror.local.config.put, []
+
+    def once(*args: object) -> str:
+        if not refused:
+            refused.append(1)
+            full()
+        return real(*args)
+
+    monkeypatch.setattr(mirror.local.config, "put", once)
+    write(world.there, CONFIG, b"port: 2\n")
+    mirror.start()
+    await until(lambda: (world.here / CONFIG).read_text() == "port: 2\n")
+    assert refused
+    assert not mirror.standing.away
+    await mirror.close()
+
+
+async def test_a_file_of_another_owner_stops_no_start(world, monkeypatch) -> None:
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    (world.here / A).chmod(0o644)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    await world.meet()
+
+
+# ---- the configuration --------------------------------------------------------------------------
+@pytest.mark.parametrize("written", [b"", b"# cut short\n", b"[a]\n", b"port: [\n", b"\xff"])
+@pytest.mark.parametrize("where", ["here", "there"])
+async def test_a_configuration_that_is_none_goes_nowhere(world, where, written, caplog) -> None:
+    caplog.set_level(logging.WARNING)
+    broken, whole = (world.here, world.there) if where == "here" else (world.there, world.here)
+    write(broken, CONFIG, written)
+    await world.meet()
+    assert (whole / CONFIG).read_bytes() == b"port: 1\n"
+    assert "no mapping of YAML" in caplog.text
+
+
+async def test_an_empty_configuration_removes_no_keys_of_a_changed_one(world) -> None:
+    write(world.here, CONFIG, b"")
+    write(world.there, CONFIG, b"port: 1\ndebug: true\n")
+    await world.meet()
+    assert (world.there / CONFIG).read_bytes() == b"port: 1\ndebug: true\n"
+    assert (world.here / CONFIG).read_bytes() == b"port: 1\ndebug: true\n"
+
+
+async def test_each_configuration_that_gave_way_is_kept(world) -> None:
+    for turn in range(3):
+        write(world.here, CONFIG, f"bad: [\n# mine {turn}\n".encode())
+        write(world.there, CONFIG, f"port: {turn + 2}\n".encode())
+        await world.meet()
+    kept = {path.read_text() for path in (world.here / "config").glob("config.yaml.local*")}
+    assert kept == {f"bad: [\n# mine {turn}\n" for turn in range(3)}
+
+
+async def test_a_store_that_cannot_be_used_is_told_before_anything_is_changed(world) -> None:
+    mirror = world.mirror()
+    mirror.store.away = True
+    with pytest.raises(StoreError):
+        await mirror.compare()
+    await mirror.release()
