@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
+import threading
 
 import pytest
 
-from cliproxy.stores.base import CONFIG, Refused
+from cliproxy.stores import git as module
+from cliproxy.stores.base import CONFIG, Away, Refused
 from cliproxy.stores.git import GitStore
 from tests.stores.servers import TOKEN
 from tests.stores.test_contract import NAME, data, read
@@ -112,3 +115,81 @@ async def test_what_a_server_refuses_is_said_with_its_cure(git, change, told) ->
         await change(git).open()
     assert "GITSTORE_" in caught.value.cure
     assert "wrong-token" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "title"),
+    [
+        ("HTTPS://me:tok@h/x.git", "https://h/x.git"),
+        ("https://tok@h:8443/x.git?a=tok#tok", "https://h:8443/x.git"),
+        ("ssh://me:tok@h/x.git", "ssh://h/x.git"),
+        ("git@h:me/x.git", "h:me/x.git"),
+        ("/srv/@scope/x.git", "/srv/@scope/x.git"),
+        ("https://h/@scope/x.git", "https://h/@scope/x.git"),
+    ],
+)
+def test_a_title_has_no_user_and_no_password(url, title) -> None:
+    store = GitStore(url)
+    assert store.title == f"the git repository {title}"
+    assert "tok" not in store._url
+
+
+def test_by_ssh_the_user_is_kept() -> None:
+    assert GitStore("ssh://me:tok@h:22/x.git")._url == "ssh://me@h:22/x.git"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://me:2024/tok@h/x.git", "https://me:tok?x@h/x.git", "https://me:tok/x@h", "ssh://[::1"],
+)
+def test_an_address_that_may_hide_a_password_is_refused(url) -> None:
+    with pytest.raises(Refused, match="GITSTORE_GIT_URL cannot be read") as caught:
+        GitStore(url)
+    assert "tok" not in f"{caught.value}"
+
+
+@pytest.mark.parametrize("own", ["", "ssh -i key"])
+def test_how_ssh_is_called_can_be_said(monkeypatch, own) -> None:
+    monkeypatch.setenv("GIT_SSH_COMMAND", own)
+    client, _ = GitStore("git@h:x.git")._client()
+    assert client.ssh_command == (own or module._SSH)
+    assert "BatchMode=yes" in module._SSH
+
+
+async def test_its_work_is_done_in_a_thread_of_its_own(git, opened) -> None:
+    store = await opened(git.store())
+    names = await asyncio.gather(
+        *(store._in_thread(lambda: threading.current_thread().name) for _ in range(3))
+    )
+    assert set(names) == {"git-store_0"}
+    assert store.at_once == 1
+    await store.close()
+    with pytest.raises(Away):
+        await store.list()
+
+
+async def test_a_silent_server_is_asked_once(monkeypatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.3)
+    heard = []
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(1)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        with pytest.raises(Away):
+            await GitStore(f"http://127.0.0.1:{port}/x.git").open()
+    finally:
+        server.close()
+    assert heard == [1]
+
+
+async def test_whoever_only_looks_makes_no_commit(git) -> None:
+    store = git.store()
+    await store.open(make=False)
+    assert await store.list() == {}
+    await store.close()
+    assert git.server.git("for-each-ref", name=git.name) == ""

@@ -8,6 +8,7 @@ import json
 import asyncpg
 import pytest
 
+from cliproxy.stores import postgres as module
 from cliproxy.stores.base import CONFIG, Refused, Unstorable
 from cliproxy.stores.postgres import PostgresStore, arguments
 from tests.stores.test_contract import NAME, data, read
@@ -147,7 +148,16 @@ async def test_addresses_of_other_programs_work(postgres, opened, form) -> None:
     assert password not in store.title
 
 
-@pytest.mark.parametrize("dsn", ["nonsense", "=x", "postgres://h:port/db", "a b"])
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "nonsense", "=x", "postgres://h:port/db", "a b", "postgres://u:pw@[::1/db",
+        "postgresql://u:2024/pw@db/x", "postgresql://u:pa,ss/pw@127.0.0.1/db",
+        "postgresql://u:12?pw@127.0.0.1/db", "postgresql://u:12#pw@127.0.0.1/db",
+        "postgresql://u:p@h:1,h2:x/d", "postgresql://u:p@h:99999/d",
+        "host=h dbname=postgresql://u:pw@h/d",
+    ],
+)  # fmt: skip
 def test_what_is_no_address_is_said_without_repeating_it(dsn) -> None:
     with pytest.raises(Refused, match="PGSTORE_DSN cannot be read") as caught:
         arguments(dsn)
@@ -159,3 +169,51 @@ def test_the_configuration_has_the_line_ends_of_unix() -> None:
 
     assert _text(CONFIG, b"a: 1\r\nb: 2\r\n") == "a: 1\nb: 2\n"
     assert json.loads(_text(NAME, b'{"a": "\\r\\n"}')) == {"a": "\r\n"}
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "host=127.0.0.1 port=abc password=never-shown",
+        "postgresql://?host=127.0.0.1&port=never-shown",
+    ],
+)
+async def test_what_the_driver_cannot_read_is_said_without_repeating_it(dsn) -> None:
+    store = PostgresStore(dsn)
+    with pytest.raises(Refused, match="PGSTORE_DSN cannot be read") as caught:
+        await store.open()
+    await store.close()
+    assert "never-shown" not in f"{caught.value!r}{caught.value.__cause__!r}"
+
+
+async def test_more_leases_than_there_may_be_go_without(postgres, opened, monkeypatch) -> None:
+    monkeypatch.setattr(module, "_LEASES", 1)
+    store = await opened(postgres.store())
+    monkeypatch.setattr(module, "SHORT", 0.05)
+    async with store.lease("a.json"), asyncio.timeout(20), store.lease("b.json"):
+        pass
+    monkeypatch.undo()
+    # Nothing of it is left behind.
+    async with asyncio.timeout(20), store.lease("b.json"):
+        pass
+
+
+async def test_whoever_only_looks_makes_no_tables(postgres, connection) -> None:
+    store = postgres.store()
+    with pytest.raises(Refused, match="has no tables for accounts in the schema"):
+        await store.open(make=False)
+    await store.close()
+    assert not await connection.fetchval(
+        "SELECT count(*) FROM pg_namespace WHERE nspname = $1", postgres.schema
+    )
+
+
+@pytest.mark.parametrize("what", ["TABLE {}.auth_store", "SCHEMA {} CASCADE"])
+async def test_tables_that_are_dropped_meanwhile_are_made_again(
+    postgres, opened, connection, what
+) -> None:
+    store = await opened(postgres.store())
+    await connection.execute("DROP " + what.format(postgres.schema))
+    assert await store.list() == {}
+    await store.put(NAME, data(), if_version=None)
+    assert (await store.list()).keys() == {NAME}

@@ -14,14 +14,15 @@ from rich.console import Console
 from rich.table import Table
 
 from cliproxy.app.runtime import Runtime
+from cliproxy.app.source import Source, source_at_hand
 from cliproxy.base import json, redact
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.json import Obj
-from cliproxy.cli.config import loaded_or_empty
 from cliproxy.cli.server import NoServer, ask, certificate, key_or_environment, local_url
 from cliproxy.config.schema import Config
 from cliproxy.login.flow import Problem
 from cliproxy.manage.accounts import every_account
+from cliproxy.stores.base import StoreError
 
 
 def command(
@@ -35,7 +36,7 @@ def command(
         except NoServer as err:
             raise ConfigError(f"There is no proxy at {url}: {err}.") from err
     else:
-        found = _local(loaded_or_empty(config_path), key, quota=quota)
+        found = _local(source_at_hand(config_path), key, quota=quota)
     if as_json:
         sys.stdout.write(json.dumps_str(found) + "\n")
     elif not found:
@@ -65,16 +66,33 @@ def _from_server(url: str, key: str, *, quota: bool, trusted: str = "") -> list[
     return [_safe(account) for account in accounts]
 
 
-def _local(config: Config, key: str, *, quota: bool) -> list[Obj]:
+def _local(source: Source | None, key: str, *, quota: bool) -> list[Obj]:
     """Ask the proxy of this machine; look at the files when it does not run, or without a key."""
+    config = source.load().config if source is not None else Config()
     if key:
         with contextlib.suppress(NoServer):
             return _from_server(local_url(config), key, quota=quota, trusted=certificate(config))
-    return asyncio.run(_from_files(config, quota=quota))
+    return asyncio.run(_from_files(config, quota=quota, source=source))
 
 
-async def _from_files(config: Config, *, quota: bool) -> list[Obj]:
-    runtime = Runtime(config)
+async def _from_files(config: Config, *, quota: bool, source: Source | None = None) -> list[Obj]:
+    # Who asks may have to renew a login, of which a store must then know before others do so too.
+    mirror = source.mirror() if quota and source is not None else None
+    if mirror is not None:
+        try:
+            await mirror.bootstrap()
+        except (StoreError, TimeoutError, OSError) as err:
+            sys.stderr.write(
+                f"What is left is not asked, as tokens could not be renewed safely: {_plain(err)}\n"
+            )
+            await mirror.close()
+            mirror, quota = None, False
+    try:
+        runtime = Runtime(config, mirror=mirror)
+    except BaseException:
+        if mirror is not None:
+            await mirror.close()
+        raise
     try:
         found = [_safe(account) for account in every_account(runtime.control)]
         for row in found:

@@ -1,0 +1,84 @@
+"""Commands that may change what is kept in a store, or only look at it."""
+
+from __future__ import annotations
+
+import pytest
+
+from cliproxy.app.doctor import _store
+from cliproxy.app.source import Source
+from cliproxy.cli.accounts import _from_files
+from cliproxy.keeper.keeper import Keeper
+from cliproxy.keeper.mirrored import MirroredDirectory
+from cliproxy.stores.choice import Chosen
+from cliproxy.stores.mirror import Mirror
+from tests.stores.places import Place
+from tests.stores.test_losses import TOKEN_2, Elsewhere, World, fields
+
+
+@pytest.fixture
+def world(tmp_path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[object]:
+    """Where the keeper that was asked for a quota keeps its logins; it refreshes each login."""
+    found: list[object] = []
+
+    async def quota(self, credential):
+        found.append(self.store)
+        async with self.store.lease(credential.name):
+            kept = await self.store.get(credential.name)
+            await self.store.put(credential.name, dict(TOKEN_2), kept.version)
+
+    monkeypatch.setattr(Keeper, "quota", quota)
+    return found
+
+
+def source(world: World, store: Elsewhere) -> Source:
+    chosen = Chosen("X", world.here, lambda: store, True)
+    return Source(world.here / "config/config.yaml", chosen)
+
+
+async def test_a_token_that_a_command_renews_is_in_the_store_at_once(world, asked) -> None:
+    await world.meet()
+    found = source(world, Elsewhere(world.there))
+    rows = await _from_files(found.load().config, quota=True, source=found)
+    assert len(rows) == 2
+    assert [type(one) for one in asked] == [MirroredDirectory] * 2
+    for name in ("auths/a.json", "auths/b.json"):
+        assert fields(world.there, name) == TOKEN_2
+
+
+async def test_without_its_store_a_command_renews_nothing(world, asked, capsys) -> None:
+    await world.meet()
+    store = Elsewhere(world.there)
+    store.away = True
+    found = source(world, store)
+    rows = await _from_files(found.load().config, quota=True, source=found)
+    assert (len(rows), asked) == (2, [])
+    assert "it is away" in capsys.readouterr().err
+
+
+async def test_a_command_that_only_lists_does_not_ask_the_store(world, asked) -> None:
+    await world.meet()
+    store = Elsewhere(world.there)
+
+    def refuse(what: str, name: str) -> None:
+        raise AssertionError(what)
+
+    store.fail = refuse
+    found = source(world, store)
+    assert len(await _from_files(found.load().config, quota=False, source=found)) == 2
+
+
+@pytest.fixture(params=["postgres", "s3"])
+def empty(request) -> Place:
+    found: Place = request.getfixturevalue(request.param)
+    return found
+
+
+async def test_doctor_makes_nothing_for_a_name_that_is_mistyped(empty, tmp_path) -> None:
+    for _ in range(2):  # the second one would find what the first one has made
+        found = await _store(Mirror(tmp_path / "here", empty.store()))
+        assert [finding.level for finding in found] == ["error"]
