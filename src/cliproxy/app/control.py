@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 from msgspec import structs
@@ -42,6 +42,13 @@ ALONE: Final = 10.0
 _NOWHERE: Final = "there is no configuration file; the change lasts until the proxy ends"
 
 
+class Apply(Protocol):
+    """Puts a configuration into force, which was written into its file as these bytes."""
+
+    def __call__(self, loaded: Loaded, written: bytes | None = None) -> None:
+        """Raises `ConfigError` for one that cannot be served."""
+
+
 class LiveControl:
     """Implements `manage.control.Control` for a `Runtime`."""
 
@@ -62,7 +69,7 @@ class LiveControl:
         self.config_path: Path | None = None
         self.alone: Callable[[], AbstractContextManager[None]] = nullcontext
         """Keeps others from writing the configuration meanwhile."""
-        self.apply: Callable[[Loaded], None] = lambda loaded: runtime.reload(loaded.config)
+        self.apply: Apply = self._reload
         """Puts what was written into force."""
         runtime.app.recent = CountingRequests(self.traffic, clock)
 
@@ -107,7 +114,7 @@ class LiveControl:
                 if await asyncio.to_thread(self._written, self.config_path, before, after):
                     # What somebody else wrote since then is newer; the watch takes it over.
                     if self.text() == after:
-                        self._applied(loaded)
+                        self._applied(loaded, after.encode())
                     return loaded.problems
             raise NotSaved("the file is changed by somebody else all the time")
 
@@ -151,9 +158,13 @@ class LiveControl:
             raise NotSaved(err.strerror or str(err)) from err
         return True
 
-    def _applied(self, loaded: Loaded) -> None:
+    def _reload(self, loaded: Loaded, written: bytes | None = None) -> None:
+        del written
+        self._runtime.reload(loaded.config)
+
+    def _applied(self, loaded: Loaded, written: bytes | None = None) -> None:
         try:
-            self.apply(loaded)
+            self.apply(loaded, written)
         except ConfigError as err:
             raise NotUsable(str(err)) from err
 

@@ -25,6 +25,7 @@ from cliproxy.base.tasks import spawn
 from cliproxy.config.load import Loaded
 from cliproxy.config.schema import Config
 from cliproxy.observe import logs
+from cliproxy.server.gate import is_hashed
 
 _log: Final = logging.getLogger(__name__)
 GRACE: Final = 30
@@ -75,12 +76,18 @@ def serve(
         if mirror is not None:
             runtime.control.alone = mirror.local.config.exclusive
 
+        def hash_key(key: str) -> None:
+            with runtime.control.alone():
+                hash_management_key(source.path, key)
+
         def apply(loaded: Loaded) -> None:
             config = source.placed(loaded.config)
             runtime.reload(config)
             log_by(config)
-            with runtime.control.alone():
-                hash_management_key(source.path, config.remote_management.secret_key)
+            key = config.remote_management.secret_key.strip()
+            if key and not is_hashed(key):
+                # Others may be writing; nobody's answer waits for them.
+                spawn(asyncio.to_thread(hash_key, key), name="hash-key")
             spawn(server.debug_by(config), name="debug-endpoint")
 
         server.watch = watch = ConfigWatch(source.path, apply)

@@ -11,6 +11,7 @@ from typing import Final
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.files import private_folder
 from cliproxy.config.edit import NotEditable, set_value
+from cliproxy.config.load import load_text
 from cliproxy.config.schema import Config
 from cliproxy.config.tree import NotYaml
 from cliproxy.config.write import atomic_write, starter
@@ -65,7 +66,7 @@ def hash_management_key(path: Path, key: str) -> bool:
     """Put the hash of a plain management key in its place in the file; tell whether it was done.
 
     Everything else in the file stays as it is. A file that cannot be written keeps the plain key,
-    which works as well.
+    which works as well. Another key that has come into the file since then stays.
     """
     key = key.strip()
     if not key or is_hashed(key):
@@ -73,9 +74,12 @@ def hash_management_key(path: Path, key: str) -> bool:
     try:
         # Bytes, so that line ends and a byte order mark stay too.
         text = path.read_bytes().decode("utf-8")
+        loaded = load_text(text.removeprefix("\ufeff"), path=path)
+        if loaded.config.remote_management.secret_key.strip() != key:
+            return False
         edited = set_value(text, ("remote-management", "secret-key"), hashed(key))
         atomic_write(path, edited.encode("utf-8"))
-    except (OSError, NotEditable, NotYaml, ValueError) as err:
+    except (OSError, NotEditable, NotYaml, ValueError, ConfigError) as err:
         _log.warning("the management key stays in %s as it is: %s", path, err)
         return False
     return True

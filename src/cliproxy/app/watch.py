@@ -63,9 +63,16 @@ class ConfigWatch:
         _log.info("%s was read again", self._path)
         return True
 
-    def took(self, loaded: Loaded) -> None:
-        """Apply what this process has just written itself; it is not read again."""
-        self._stamp, self._digest = self._look(), self._hash()
+    def took(self, loaded: Loaded, written: bytes | None = None) -> None:
+        """Apply what this process has just written itself; it is not read again.
+
+        With `written` that is said of these bytes alone: what somebody else has put in their place
+        since then is seen at the next look.
+        """
+        if written is None:
+            self._stamp, self._digest = self._look(), self._hash()
+        else:
+            self._stamp, self._digest = None, hashlib.sha256(written).digest()
         self._apply(loaded)
 
     def _look(self) -> _Stamp | None:

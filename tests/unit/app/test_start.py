@@ -39,6 +39,11 @@ def test_there_may_be_nothing_to_do(path, key):
     assert path.read_text() == TEXT
 
 
+def test_a_newer_key_is_not_replaced_by_the_hash_of_an_older_one(path):
+    assert not hash_management_key(path, "the one before")
+    assert path.read_text() == TEXT
+
+
 def test_a_file_that_cannot_be_edited_is_left_alone(path, caplog):
     broken = TEXT + "? odd\n: key\n"
     path.write_text(broken)

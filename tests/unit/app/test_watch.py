@@ -7,6 +7,7 @@ import os
 import pytest
 
 from cliproxy.app.watch import ConfigWatch
+from cliproxy.config.load import load_text
 
 
 @pytest.fixture
@@ -72,3 +73,19 @@ def test_whatever_goes_wrong_the_file_is_looked_at_again(tmp_path, caplog):
     path.write_text("port: 1003 # good again\n")
     assert watch.check()
     assert applied == [1003]
+
+
+def test_what_took_the_place_of_what_was_written_here_is_seen(watched):
+    path, watch, applied = watched
+    path.write_text("port: 1006\n")
+    watch.took(load_text("port: 1005\n", path=path), b"port: 1005\n")
+    assert watch.check()
+    assert applied == [1005, 1006]
+
+
+def test_what_was_written_here_is_not_applied_twice(watched):
+    path, watch, applied = watched
+    path.write_text("port: 1005\n")
+    watch.took(load_text("port: 1005\n", path=path), b"port: 1005\n")
+    assert not watch.check()
+    assert applied == [1005]
