@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cliproxy.keeper.directory import DirectoryStore
 from cliproxy.keeper.mirrored import MirroredDirectory
 from cliproxy.stores.base import CONFIG, Away, StoreError
 from cliproxy.stores.local import LocalStore
@@ -109,6 +110,24 @@ async def test_all_that_was_deleted_while_the_store_was_away_stays_deleted(world
     assert names(world.here) == {CONFIG} == names(world.there)
     await mirror.close()
     assert list((world.here / ".cliproxy/removed").rglob("*.json")) == []
+
+
+async def test_a_look_while_files_are_being_deleted_voids_no_deletion(world, monkeypatch) -> None:
+    mirror = world.mirror()
+    await mirror.bootstrap()
+    directory = MirroredDirectory(mirror)
+    real = DirectoryStore.delete
+
+    async def slow(self, name: str) -> bool:
+        await mirror._send()
+        return await real(self, name)
+
+    monkeypatch.setattr(DirectoryStore, "delete", slow)
+    for name in ("a.json", "b.json"):
+        await directory.delete(name)
+    await mirror.close()
+    await world.meet()
+    assert names(world.here) == {CONFIG} == names(world.there)
 
 
 async def test_a_login_that_came_again_is_no_deleted_one(world) -> None:
@@ -274,6 +293,30 @@ async def test_a_store_that_never_answered_changes_nothing(world, tmp_path) -> N
     assert fields(world.there, A) == TOKEN_2
 
 
+async def test_a_store_that_could_not_be_listed_is_not_written_to_at_the_end(
+    world, tmp_path
+) -> None:
+    other = tmp_path / "other"
+    write(other, CONFIG, b"port: 2\n")
+    mirror = world.mirror(other)
+
+    def unlisted(what: str, name: str) -> None:
+        if what == "list":
+            raise Away("it is away")
+
+    mirror.store.fail = unlisted
+    with pytest.raises(Away):
+        await mirror.bootstrap()
+    async with mirror.lease("a.json"):
+        pass
+    await mirror.close()
+    assert names(other) == {CONFIG}
+    assert names(world.here) == {CONFIG, A, B}
+    await world.meet()
+    assert names(world.there) == {CONFIG, A, B}
+    assert (world.there / CONFIG).read_text() == "port: 1\n"
+
+
 # ---- faults -------------------------------------------------------------------------------------
 def full(*args: object, **options: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
@@ -352,6 +395,41 @@ async def test_a_file_of_another_owner_stops_no_start(world, monkeypatch) -> Non
     (world.here / A).chmod(0o644)
     monkeypatch.setattr(Path, "chmod", refuse)
     await world.meet()
+
+
+async def test_a_store_is_asked_as_much_at_once_as_it_can_answer(world, monkeypatch) -> None:
+    mirror = world.mirror()
+    mirror.store.at_once = 1
+    await mirror.bootstrap()
+    running, most = [], []
+    real = mirror.store.get
+
+    async def get(name, *, fresh=True):
+        running.append(name)
+        most.append(len(running))
+        try:
+            return await real(name, fresh=fresh)
+        finally:
+            running.remove(name)
+
+    monkeypatch.setattr(mirror.store, "get", get)
+    for name in ("a.json", "b.json"):
+        mirror.touch(name)
+    await mirror._send()
+    await mirror.close()
+    assert most == [1, 1]
+
+
+async def test_what_cannot_fill_a_store_again_is_not_tried_without_end(world) -> None:
+    mirror = world.mirror()
+    await mirror.bootstrap()
+    for name in (A, B, CONFIG):
+        write(world.here, name, b"[]")
+    shutil.rmtree(world.there)
+    mirror._news = False
+    await mirror._sync()
+    assert not mirror._news
+    await mirror.close()
 
 
 # ---- the configuration --------------------------------------------------------------------------

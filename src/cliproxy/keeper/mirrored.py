@@ -25,8 +25,12 @@ class MirroredDirectory(DirectoryStore):
 
     async def delete(self, name: str) -> bool:
         """Remove a file; tell whether there was one."""
+        # Before, so that it is known whatever happens; and after, as the mirror may have looked at
+        # the file meanwhile and found it there.
         self._mirror.touch(name, removed=True)
-        return await super().delete(name)
+        gone = await super().delete(name)
+        self._mirror.touch(name, removed=True)
+        return gone
 
     @contextlib.asynccontextmanager
     async def lease(self, name: str) -> AsyncGenerator[None, None]:

@@ -194,7 +194,7 @@ class Mirror:
         await cancel(*self._tasks)
         self._tasks = []
         try:
-            if self._opened and not self._standing.away:
+            if self._opened and not self._standing.away and not self._memory.first:
                 async with asyncio.timeout(SHORT):
                     await self._look()
                     await self._send()
@@ -240,7 +240,7 @@ class Mirror:
                         await self._open()
                     await held.enter_async_context(self.store.lease(name))
                     async with asyncio.timeout(SHORT):
-                        await self._settle(full)
+                        await self._renewed(full)
                 except Exception as err:  # noqa: BLE001  # the refresh does not depend on it
                     self._failed(err)
             yield
@@ -249,9 +249,14 @@ class Mirror:
                 # sent already is waited for.
                 try:
                     async with asyncio.timeout(SHORT):
-                        await self._settle(full)
+                        await self._renewed(full)
                 except Exception as err:  # noqa: BLE001  # the new token is safe here already
                     self._failed(err)
+
+    async def _renewed(self, name: str) -> None:
+        # What another store has says nothing, until both were compared as a whole.
+        if not self._memory.first:
+            await self._settle(name)
 
     # ---- the loops ------------------------------------------------------------------------------
     async def _run(self) -> None:
@@ -367,6 +372,8 @@ class Mirror:
             await self._lost(STORE)
         elif self._all_lost(here):
             await self._lost(MIRROR)
+        else:
+            self._told -= {STORE, MIRROR}
         await self._each(names, fresh=False, vanished=self._vanished(there))
         left = self._hindered.intersection(names)
         if memory.first:
@@ -378,16 +385,15 @@ class Mirror:
         self._folder_gone = False
 
     async def _lost(self, side: str) -> None:
-        if side != self._memory.lost:
+        if side not in self._told:
+            self._told.add(side)
             one, other = self.store.title, str(self.root)
             if side == MIRROR:
                 one, other = other, one
             _log.warning("%s has lost its files; it is filled again from %s", one, other)
+        if side != self._memory.lost:
             # Also after a restart in the middle: else the rest would count as deleted.
             await asyncio.to_thread(self._memory.lose, side)
-            # Compared as a whole once more, it is known when that is over.
-            self._news = True
-            self._wake.set()
 
     def _vanished(self, there: dict[str, str]) -> bool:
         """Tell whether none of the logins that the store had is there any more."""
@@ -522,6 +528,7 @@ class Mirror:
             return True
         if not self._memory.lost and self._all_lost(await self.local.list()):
             await self._lost(MIRROR)
+            self._news = True  # it is over once both were compared as a whole
         return self._memory.lost != MIRROR
 
     async def _only_here(
@@ -533,6 +540,7 @@ class Mirror:
                 listed = await self._listed()
                 if not listed:
                     await self._lost(STORE)
+                    self._news = True
                     await self._give(name, here, None)
                     return
                 vanished = self._vanished(listed)
