@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import logging
@@ -418,6 +419,18 @@ async def test_a_store_is_asked_as_much_at_once_as_it_can_answer(world, monkeypa
     await mirror._send()
     await mirror.close()
     assert most == [1, 1]
+
+
+async def test_a_refresh_waits_on_while_a_busy_store_answers_others(world) -> None:
+    mirror = world.mirror()
+    await mirror.bootstrap()
+    async with mirror._in_time() as limit:
+        before = limit.when()
+        await asyncio.sleep(0.01)
+        await mirror._settle(A)
+        assert limit.when() > before
+    assert mirror._limits == {}
+    await mirror.close()
 
 
 async def test_what_cannot_fill_a_store_again_is_not_tried_without_end(world) -> None:

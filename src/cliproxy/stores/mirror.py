@@ -19,9 +19,9 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
@@ -53,6 +53,9 @@ TRIES: Final = 10
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
 """Seconds until the store is tried again: twice as long each time, within these."""
+
+
+T = TypeVar("T")
 
 
 class Standing(Struct, frozen=True):
@@ -109,6 +112,8 @@ class Mirror:
         self._hindrance = 0.0
         self._later = 0.0
         self._folder_gone = False
+        self._limits: dict[asyncio.Timeout, float] = {}
+        """Until when refreshes wait, and for how long at most."""
         self._told: set[str] = set()
         self._seen: dict[str, _Agreed] = {}
         self._unfit: dict[str, _Agreed] = {}
@@ -200,7 +205,9 @@ class Mirror:
                     await self._send()
         except (StoreError, TimeoutError, OSError) as err:
             _log.warning(
-                "%s: what is newer here is sent after the next start (%s)", self.store.title, err
+                "%s: what is newer here is sent after the next start (%s)",
+                self.store.title,
+                str(err) or "it is too slow",
             )
         except Exception:  # noqa: BLE001  # whoever ends has more to let go of
             _log.exception("%s: what is newer here is sent after the next start", self.store.title)
@@ -239,7 +246,7 @@ class Mirror:
                     async with asyncio.timeout(SHORT):
                         await self._open()
                     await held.enter_async_context(self.store.lease(name))
-                    async with asyncio.timeout(SHORT):
+                    async with self._in_time():
                         await self._renewed(full)
                 except Exception as err:  # noqa: BLE001  # the refresh does not depend on it
                     self._failed(err)
@@ -248,10 +255,30 @@ class Mirror:
                 # While nobody else refreshes: they shall find the new token. Also what is being
                 # sent already is waited for.
                 try:
-                    async with asyncio.timeout(SHORT):
+                    async with self._in_time():
                         await self._renewed(full)
                 except Exception as err:  # noqa: BLE001  # the new token is safe here already
                     self._failed(err)
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self) -> AsyncGenerator[asyncio.Timeout, None]:
+        """Wait while the store answers whomever: some do one thing after the other."""
+        last = asyncio.get_running_loop().time() + PATIENCE
+        async with asyncio.timeout(SHORT) as limit:
+            self._limits[limit] = last
+            try:
+                yield limit
+            finally:
+                del self._limits[limit]
+
+    async def _answer(self, asked: Awaitable[T]) -> T:
+        """Return what the store answers, and have those wait on who wait for it."""
+        answer = await asked
+        now = asyncio.get_running_loop().time()
+        for limit, last in self._limits.items():
+            if not limit.expired():
+                limit.reschedule(min(last, now + SHORT))
+        return answer
 
     async def _renewed(self, name: str) -> None:
         # What another store has says nothing, until both were compared as a whole.
@@ -402,7 +429,7 @@ class Mirror:
 
     async def _listed(self) -> dict[str, str]:
         async with asyncio.timeout(PATIENCE * 2):
-            return await self.store.list()
+            return await self._answer(self.store.list())
 
     def _usable(self, name: str) -> bool:
         if is_name(name):
@@ -500,7 +527,7 @@ class Mirror:
 
     async def _settle_once(self, name: str, *, fresh: bool, vanished: bool | None) -> None:
         self._unfit.pop(name, None)
-        there = await self.store.get(name, fresh=fresh)
+        there = await self._answer(self.store.get(name, fresh=fresh))
         self._seen[name] = _Agreed(None, there.version if there is not None else None)
         here = await self.local.get(name)
         if here is not None:
@@ -513,7 +540,7 @@ class Mirror:
         elif here is None and there is not None:
             if base is not None and name != CONFIG and await self._is_deleted(name):
                 _log.info("%s was deleted here, and is deleted in %s", name, self.store.title)
-                await self.store.delete(name)
+                await self._answer(self.store.delete(name))
                 await self._forget(name)
             else:
                 await self._take(name, there, None)
@@ -592,7 +619,7 @@ class Mirror:
             data = await asyncio.to_thread(self._together, name, base or b"", here.data, there.data)
             mark = there.version
             if not _same(name, data, there.data):
-                mark = await self.store.put(name, data, if_version=there.version)
+                mark = await self._answer(self.store.put(name, data, if_version=there.version))
             written = await self.local.put(name, data, if_version=here.version)
             await self._agree(name, data, written, mark)
             _log.info("%s was changed here and in %s; both are kept", name, self.store.title)
@@ -628,7 +655,7 @@ class Mirror:
         """Write there what is here. A file that is not whole yet is being written."""
         if not await asyncio.to_thread(_whole, name, here.data):
             raise Unstorable(f"{name} here is {_NO[name == CONFIG]}.")
-        mark = await self.store.put(name, here.data, if_version=before)
+        mark = await self._answer(self.store.put(name, here.data, if_version=before))
         await self._agree(name, here.data, here.version, mark)
 
     async def _agree(self, name: str, data: bytes, here: str, there: str) -> None:
