@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cliproxy.app.doctor import _store
-from cliproxy.app.source import Source
+from cliproxy.app.source import Source, source_at_hand
+from cliproxy.base.errors import ConfigError
 from cliproxy.cli.accounts import _from_files
 from cliproxy.keeper.keeper import Keeper
 from cliproxy.keeper.mirrored import MirroredDirectory
@@ -82,3 +83,22 @@ async def test_doctor_makes_nothing_for_a_name_that_is_mistyped(empty, tmp_path)
     for _ in range(2):  # the second one would find what the first one has made
         found = await _store(Mirror(tmp_path / "here", empty.store()))
         assert [finding.level for finding in found] == ["error"]
+
+
+def test_a_command_that_looks_makes_nothing_either(empty, tmp_path, monkeypatch) -> None:
+    for name, value in empty.env().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WRITABLE_PATH", str(tmp_path))
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="has no tables|does not exist"):
+            source_at_hand(None)
+
+
+def test_an_empty_store_gets_no_configuration_from_a_command_that_looks(
+    git, tmp_path, monkeypatch
+) -> None:
+    for name, value in git.env().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WRITABLE_PATH", str(tmp_path))
+    assert source_at_hand(None) is None
+    assert git.server.git("for-each-ref", name=git.name) == ""

@@ -62,10 +62,11 @@ class Source:
         return ""
 
 
-def find_source(given: str | None) -> Source | None:
+def find_source(given: str | None, *, make: bool = True) -> Source | None:
     """Find the configuration, of a store with all that is new there; None = there is none yet.
 
-    Raises `ConfigError` when a store is configured and cannot be used.
+    Without `make` nothing is made in the store. Raises `ConfigError` when a store is configured and
+    cannot be used.
     """
     store = _chosen()
     if store is None:
@@ -75,20 +76,21 @@ def find_source(given: str | None) -> Source | None:
 
     async def work(mirror: Mirror) -> None:
         nonlocal fresh
-        await mirror.bootstrap()
-        if not mirror.config.is_file():
+        await mirror.bootstrap(make=make)
+        if make and not mirror.config.is_file():
             fresh = _seed(mirror.config, given)
             await mirror.bootstrap()
 
     _run(store, work)
-    return Source(store.root / "config/config.yaml", store, fresh=fresh)
+    path = store.root / "config/config.yaml"
+    return Source(path, store, fresh=fresh) if path.is_file() else None
 
 
 def source_at_hand(given: str | None) -> Source | None:
     """Find the configuration for looking only; a store is asked where there is no mirror yet."""
     store = _chosen()
     if store is None or not (store.root / "config/config.yaml").is_file():
-        return find_source(given)
+        return find_source(given, make=False)
     return Source(store.root / "config/config.yaml", store)
 
 

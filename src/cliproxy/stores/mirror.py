@@ -151,10 +151,13 @@ class Mirror:
         return self._touched | self._sending if self._standing.away else self._touched
 
     # ---- the whole ------------------------------------------------------------------------------
-    async def bootstrap(self) -> None:
-        """Make both alike, once. Raises `StoreError` where the store cannot be used."""
+    async def bootstrap(self, *, make: bool = True) -> None:
+        """Make both alike, once. Raises `StoreError` where the store cannot be used.
+
+        Without `make` a place that does not exist yet stays so.
+        """
         await asyncio.to_thread(self._tighten)
-        await self._open()
+        await self._open(make=make)
         await self._sync()
 
     def _tighten(self) -> None:

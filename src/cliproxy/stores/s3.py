@@ -78,6 +78,8 @@ class S3Store:
             self._client = self._connected()
             await self._look(make=make)
         if not make:
+            # Not tried out, as that would write; looking first is right everywhere.
+            self._compares = False
             return
         self._compares = await self._probe()
         if not self._compares:
