@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from cliproxy.app.doctor import _store
-from cliproxy.app.source import Source, source_at_hand
+from cliproxy.app.runtime import Runtime
+from cliproxy.app.source import Source, find_source, source_at_hand
 from cliproxy.base.errors import ConfigError
 from cliproxy.cli.accounts import _from_files
 from cliproxy.keeper.keeper import Keeper
 from cliproxy.keeper.mirrored import MirroredDirectory
+from cliproxy.stores.base import CONFIG
 from cliproxy.stores.choice import Chosen
 from cliproxy.stores.mirror import Mirror
 from tests.stores.places import Place
@@ -49,6 +53,25 @@ async def test_a_token_that_a_command_renews_is_in_the_store_at_once(world, aske
     assert [type(one) for one in asked] == [MirroredDirectory] * 2
     for name in ("auths/a.json", "auths/b.json"):
         assert fields(world.there, name) == TOKEN_2
+
+
+async def test_a_fault_at_the_end_keeps_nothing_from_being_let_go_of(world, monkeypatch) -> None:
+    await world.meet()
+    found = source(world, Elsewhere(world.there))
+    mirror = found.mirror()
+    await mirror.bootstrap()
+    runtime = Runtime(found.load().config, mirror=mirror)
+
+    async def fail(self) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(Keeper, "close", fail)
+    closed = []
+    monkeypatch.setattr(runtime.usage, "close", lambda: closed.append(1))
+    with pytest.raises(RuntimeError, match="a fault"):
+        await runtime.close()
+    assert not mirror._opened
+    assert closed == [1]
 
 
 async def test_without_its_store_a_command_renews_nothing(world, asked, capsys) -> None:
@@ -102,3 +125,22 @@ def test_an_empty_store_gets_no_configuration_from_a_command_that_looks(
     monkeypatch.setenv("WRITABLE_PATH", str(tmp_path))
     assert source_at_hand(None) is None
     assert git.server.git("for-each-ref", name=git.name) == ""
+
+
+@pytest.mark.parametrize("written", [b"", b"port: [\n"])
+def test_a_broken_configuration_of_a_store_is_not_replaced_by_a_first_one(
+    git, tmp_path, monkeypatch, written
+) -> None:
+    async def put() -> None:
+        store = git.store()
+        await store.open()
+        await store.put(CONFIG, written, if_version=None)
+        await store.close()
+
+    asyncio.run(put())
+    for name, value in git.env().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WRITABLE_PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match="is no mapping of YAML. Correct it there"):
+        find_source(None)
+    assert not (tmp_path / "gitstore" / CONFIG).exists()

@@ -244,6 +244,20 @@ async def test_a_folder_that_is_gone_with_its_only_login_is_a_loss(world) -> Non
     assert names(world.here) == {CONFIG, A} == names(world.there)
 
 
+async def test_a_folder_that_somebody_makes_anew_was_lost_all_the_same(world) -> None:
+    (world.there / B).unlink()
+    mirror = world.mirror()
+    await mirror.bootstrap()
+    shutil.rmtree(world.here / "auths")
+    await mirror._look()
+    with mirror.local.auths.exclusive():
+        pass
+    await mirror._look()
+    await mirror._sync()
+    await mirror.close()
+    assert names(world.here) == {CONFIG, A} == names(world.there)
+
+
 # ---- another store ------------------------------------------------------------------------------
 async def test_what_was_agreed_on_with_another_store_says_nothing(world, tmp_path) -> None:
     write(world.here, A, json.dumps(TOKEN_2).encode())

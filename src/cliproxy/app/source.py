@@ -20,7 +20,7 @@ from cliproxy.base.errors import ConfigError
 from cliproxy.base.files import atomic_write
 from cliproxy.config.load import Loaded, load
 from cliproxy.config.schema import Config
-from cliproxy.stores.base import StoreError
+from cliproxy.stores.base import CONFIG, StoreError
 from cliproxy.stores.choice import Chosen, chosen
 from cliproxy.stores.mirror import Mirror
 
@@ -77,7 +77,14 @@ def find_source(given: str | None, *, make: bool = True) -> Source | None:
     async def work(mirror: Mirror) -> None:
         nonlocal fresh
         await mirror.bootstrap(make=make)
-        if make and not mirror.config.is_file():
+        if mirror.config.is_file():
+            return
+        if await mirror.store.get(CONFIG) is not None:
+            raise ConfigError(
+                f"The configuration in {mirror.store.title} is no mapping of YAML. "
+                "Correct it there."
+            )
+        if make:
             fresh = _seed(mirror.config, given)
             await mirror.bootstrap()
 

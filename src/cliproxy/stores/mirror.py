@@ -162,7 +162,7 @@ class Mirror:
 
     def _tighten(self) -> None:
         """Make what another program has left here its owner's alone."""
-        self._folder_gone = not self.auths.is_dir()
+        self._folder_gone |= not self.auths.is_dir()
         for folder in (self.auths, self.config.parent):
             private_folder(folder)
             for path in (folder, *folder.rglob("*")):
@@ -332,7 +332,9 @@ class Mirror:
                 self._wake.set()
 
     async def _look(self) -> None:
-        self._folder_gone = not await asyncio.to_thread(self.auths.is_dir)
+        # It stays noted until both were compared: whoever takes a lock makes the folder anew.
+        if not await asyncio.to_thread(self.auths.is_dir):
+            self._folder_gone = True
         here = await self.local.list()
         if self._all_lost(here):
             self._news = True

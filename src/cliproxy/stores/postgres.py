@@ -36,7 +36,7 @@ POLL: Final = 5.0
 _CHANNEL: Final = "cliproxy_store"
 _VERSION: Final = "left(encode(sha256(convert_to(content::text, 'UTF8')), 'hex'), 32)"
 _CONFIG_ID: Final = "config"
-_LEASES: Final = 16
+_LEASES: Final = 8
 """Connections that may wait for the end of a refresh, beside those that carry data."""
 _OTHERS: Final = re.compile(
     r"pool_\w+|default_query_exec_mode|statement_cache_\w+|description_cache_\w+|channel_binding|connect_timeout"
@@ -239,7 +239,8 @@ class PostgresStore:
             raise Away(f"{self.title} is not connected")
         async with contextlib.AsyncExitStack() as held:
             try:
-                await asyncio.wait_for(turns.acquire(), SHORT)
+                async with asyncio.timeout(SHORT):
+                    await turns.acquire()
             except TimeoutError:
                 _log.warning("so many logins are refreshed at once that %s goes without", name)
                 yield
