@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import os
 import re
+import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -70,6 +71,7 @@ class GitStore:
         # One thread, and not one of those that look up addresses and write files for all.
         self.at_once = 1
         self._worker: ThreadPoolExecutor | None = None
+        self._at_work = threading.Lock()
         self._ref = b""
         self._head: bytes | None = None
         self._files: dict[str, tuple[int, bytes]] = {}
@@ -131,6 +133,9 @@ class GitStore:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         def bounded() -> T:
+            # One of before the store was closed may still be at it.
+            if not self._at_work.acquire(timeout=PATIENCE):
+                raise Away(f"{self.title} does not answer.", _CURE)
             try:
                 with self._mapped():
                     return work()
@@ -139,6 +144,7 @@ class GitStore:
                     # Of one that refuses the library lets the connection hang.
                     self._answer.close()
                     self._answer = None
+                self._at_work.release()
 
         worker = self._worker
         if worker is None:
