@@ -141,7 +141,7 @@ async def test_an_empty_store_gets_a_first_configuration(remote, opened, tmp_pat
     there = await opened(remote.store())
     done = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", "cliproxy", "models", "--json"],
+        [sys.executable, "-m", "cliproxy", "import"],
         env=environment(remote, tmp_path), stdin=subprocess.DEVNULL,
         cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip

@@ -30,7 +30,7 @@ def command(
             f"There is no program {unknown[0]!r} to import from; there are "
             f"{', '.join(cli.name for cli in CLIS)}."
         )
-    source = find_source(config_path)
+    source = find_source(config_path, make=not dry_run)
     config = source.load().config if source is not None else Config()
     keeper = keeper_of(config, Transport(), SYSTEM_CLOCK)
     found = find(Path.home(), os.environ, keeper.credentials(), only)
