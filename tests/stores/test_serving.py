@@ -15,8 +15,16 @@ import pytest
 
 from cliproxy.stores.base import CONFIG
 from tests.sim.server import Sim
+from tests.stores.places import Place
 from tests.stores.servers import Relay, free_port
 from tests.stores.test_mirror import until
+
+
+@pytest.fixture(params=["postgres", "s3", "git"])
+def remote(request: pytest.FixtureRequest) -> Place:
+    """Each library once: of S3, one server."""
+    found: Place = request.getfixturevalue(request.param)
+    return found
 
 
 def config(sim: Sim, port: int, key: str = "client-key-0123456789") -> bytes:

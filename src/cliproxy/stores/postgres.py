@@ -119,6 +119,7 @@ class PostgresStore:
             with contextlib.suppress(
                 driver.exceptions.UniqueViolationError,
                 driver.exceptions.DuplicateTableError,
+                driver.exceptions.DuplicateObjectError,  # the type that belongs to a table
                 driver.exceptions.DuplicateSchemaError,
             ):
                 await connection.execute(statement)
