@@ -124,6 +124,13 @@ class S3Place:
             "OBJECTSTORE_SECRET_KEY": SECRET_KEY,
         }
 
+    def remove(self) -> None:
+        """Remove the bucket, which has to be empty."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request("DELETE", f"/{self.bucket}")
+        assert connection.getresponse().status == 204
+        connection.close()
+
     async def plant(self, store: Store, name: str, content: bytes) -> None:
         # Its own library would not send such a name.
         def send() -> None:

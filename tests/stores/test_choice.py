@@ -117,5 +117,5 @@ def test_a_start_without_a_store_loads_nothing_of_one(tmp_path: Path) -> None:
     loaded = set(done.stdout.split())
     assert "cliproxy.cli.serve" in loaded
     heavy = {"asyncpg", "obstore", "dulwich", "urllib3"}
-    heavy |= {f"cliproxy.stores.{name}" for name in ("postgres", "s3", "git")}
+    heavy |= {f"cliproxy.stores.{name}" for name in ("postgres", "s3", "git", "mirror")}
     assert not loaded & heavy

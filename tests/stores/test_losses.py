@@ -14,8 +14,9 @@ import pytest
 
 from cliproxy.keeper.directory import DirectoryStore
 from cliproxy.keeper.mirrored import MirroredDirectory
-from cliproxy.stores.base import CONFIG, Away, StoreError
+from cliproxy.stores.base import CONFIG, MOST, Away, Blob, Refused, StoreError
 from cliproxy.stores.local import LocalStore
+from cliproxy.stores.memory import keep
 from cliproxy.stores.mirror import Mirror
 from tests.stores.test_mirror import until, write
 
@@ -150,6 +151,21 @@ async def test_logins_that_all_vanish_from_a_store_with_a_configuration_are_put_
     await world.meet()
     assert names(world.here) == {CONFIG} == names(world.there)
     assert [fields(aside(world, "."), name) for name in (A, B)] == [TOKEN_1, TOKEN_1]
+
+
+@pytest.mark.parametrize("left", [0, 1, 6, 7])
+async def test_a_store_that_is_seen_while_it_is_being_emptied_costs_nothing(world, left) -> None:
+    more = [f"auths/n{number}.json" for number in range(10)]
+    for name in more:
+        write(world.there, name, json.dumps(TOKEN_1).encode())
+    await world.meet()
+    for name in (*more, A, B)[left:]:
+        (world.there / name).unlink()
+    await world.meet()
+    assert names(world.here) == names(world.there)
+    gone = 12 - left
+    kept = len(list(world.here.glob(".cliproxy/aside/auths/*.json")))
+    assert kept == (gone if gone >= 6 else 0)
 
 
 async def test_the_same_during_a_refresh(world) -> None:
@@ -330,6 +346,127 @@ async def test_a_store_that_could_not_be_listed_is_not_written_to_at_the_end(
     await world.meet()
     assert names(world.there) == {CONFIG, A, B}
     assert (world.there / CONFIG).read_text() == "port: 1\n"
+
+
+async def test_what_differs_at_the_first_meeting_is_not_lost(tmp_path) -> None:
+    made = World(tmp_path)
+    write(made.here, A, json.dumps(TOKEN_2).encode())
+    write(made.here, CONFIG, b"port: 9\n")
+    await made.meet(keeps=True)
+    assert fields(made.here, A) == TOKEN_1 == fields(made.there, A)
+    assert fields(aside(made, "."), A) == TOKEN_2
+    assert aside(made, CONFIG).read_text() == "port: 9\n"
+
+
+async def test_two_proxies_with_one_folder_mix_no_stores(world, tmp_path) -> None:
+    mirror = world.mirror()
+    await mirror.bootstrap()
+    other = tmp_path / "other"
+    write(other, "auths/z.json", json.dumps(TOKEN_1).encode())
+    write(other, CONFIG, b"port: 2\n")
+    await world.meet(other)
+    mirror.touch("a.json")
+    for compare in (mirror._sync, mirror._send, lambda: mirror._renewed(A)):
+        with pytest.raises(Refused, match="is used with another store by now"):
+            await compare()
+    await mirror.close()
+    assert (names(other), names(world.there)) == ({CONFIG, "auths/z.json"}, {CONFIG, A, B})
+
+
+# ---- tokens of both sides -----------------------------------------------------------------------
+HOURS = [f"2026-01-01T0{hour}:00:00Z" for hour in range(10)]
+
+
+@pytest.mark.parametrize("said", ["last_refresh", "expired"])
+@pytest.mark.parametrize(("ours", "theirs", "kept"), [(1, 8, "there"), (8, 1, "here")])
+async def test_of_tokens_that_came_on_both_sides_the_later_ones_are_kept(
+    world, said, ours, theirs, kept
+) -> None:
+    for root, who, hour in ((world.here, "here", ours), (world.there, "there", theirs)):
+        new = {"refresh_token": f"rt-{who}", "access_token": f"at-{who}", said: HOURS[hour]}
+        write(root, A, json.dumps({**TOKEN_1, **new, f"note-{who}": "x"}).encode())
+    await world.meet()
+    assert fields(world.here, A) == fields(world.there, A)
+    found = fields(world.here, A)
+    assert (found["refresh_token"], found["access_token"]) == (f"rt-{kept}", f"at-{kept}")
+    # What only one has changed is kept of both.
+    assert found["note-here"] == found["note-there"] == "x"
+    assert aside(world, A).is_file() is (kept == "there")
+
+
+async def test_an_edit_there_does_not_take_a_new_token_from_here(world) -> None:
+    write(world.here, A, json.dumps({**TOKEN_2, "last_refresh": HOURS[1]}).encode())
+    write(world.there, A, json.dumps({**TOKEN_1, "note": "x", "last_refresh": HOURS[8]}).encode())
+    await world.meet()
+    assert fields(world.there, A)["refresh_token"] == "rt-2"
+
+
+# ---- names and sizes ----------------------------------------------------------------------------
+async def test_no_name_of_a_store_keeps_a_new_machine_from_starting(tmp_path) -> None:
+    made = World(tmp_path)
+    odd = [f"auths/{'x' * 250}.json", "auths/a.json.d/x.json"]
+    for name in odd:
+        write(made.there, name, json.dumps(TOKEN_1).encode())
+    write(made.here, "auths/a.json.d", b"")
+    await made.meet()
+    assert names(made.here) == {CONFIG, A, B, "auths/a.json.d"}
+
+
+async def test_no_name_of_a_file_here_keeps_a_new_machine_from_starting(tmp_path) -> None:
+    made = World(tmp_path)
+    write(made.here, f"auths/{'x' * 250}.json", json.dumps(TOKEN_1).encode())
+    await made.meet()
+    assert {CONFIG, A, B} <= names(made.here)
+
+
+async def test_what_is_too_large_stays_where_it_is(world, monkeypatch) -> None:
+    mirror = world.mirror()
+    real = mirror.store.get
+
+    async def get(name, *, fresh=True):
+        found = await real(name, fresh=fresh)
+        return Blob(b" " * MOST + found.data, "large") if name == A else found
+
+    write(world.there, A, json.dumps(TOKEN_2).encode())
+    monkeypatch.setattr(mirror.store, "get", get)
+    await mirror.bootstrap()
+    await mirror.close()
+    assert fields(world.here, A) == TOKEN_1
+
+
+async def test_a_place_that_cannot_be_looked_at_is_not_looked_at_for_ever(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="Not a directory"):
+        keep(tmp_path / "file/a.json", b"x")
+    (tmp_path / "a.json").mkdir()
+    assert keep(tmp_path / "a.json", b"x").name == "a.json.1"
+
+
+# ---- a start ------------------------------------------------------------------------------------
+async def test_what_was_just_compared_is_not_asked_for_again(world) -> None:
+    first = world.mirror()
+    await first.bootstrap()
+    await first.close()
+    asked = []
+    first.store.fail = lambda what, name: asked.append((what, name))
+    write(world.there, B, json.dumps(TOKEN_2).encode())
+    again = Mirror(world.here, first.store, before=first)
+    await again.bootstrap()
+    await again.close()
+    assert asked == [("list", ""), ("get", B)]
+    assert fields(world.here, B) == TOKEN_2
+
+
+async def test_what_was_compared_before_another_store_came_is_not_used(world, tmp_path) -> None:
+    first = world.mirror()
+    await first.bootstrap()
+    await first.close()
+    write(tmp_path / "other", CONFIG, b"port: 2\n")
+    await world.meet(tmp_path / "other")
+    again = Mirror(world.here, first.store, before=first)
+    await again.bootstrap()
+    await again.close()
+    assert names(world.there) == {CONFIG, A, B} == names(world.here)
 
 
 # ---- faults -------------------------------------------------------------------------------------

@@ -164,6 +164,27 @@ def test_what_is_no_address_is_said_without_repeating_it(dsn) -> None:
     assert dsn not in f"{caught.value}{caught.value.__cause__}"
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("host=h port=5432 dbname=x", "host=h port=5433 dbname=x"),
+        ("postgresql:///x?host=h1", "postgresql:///x?host=h2"),
+        ("postgresql://alice@h", "postgresql://bob@h"),
+        ("postgresql://u@h/x", "postgresql://u@h/y"),
+        ("host=h user=alice", "host=h user=bob"),
+    ],
+)
+def test_two_databases_are_never_taken_for_one(one, other) -> None:
+    assert PostgresStore(one).identity != PostgresStore(other).identity
+
+
+@pytest.mark.parametrize("dsn", ["postgresql://u:never-shown@h/x", "host=h password=never-shown"])
+def test_another_password_makes_no_other_database(dsn) -> None:
+    store = PostgresStore(dsn)
+    assert store.identity == PostgresStore(dsn.replace("never-shown", "new")).identity
+    assert "never-shown" not in store.identity
+
+
 def test_the_configuration_has_the_line_ends_of_unix() -> None:
     from cliproxy.stores.postgres import _text
 

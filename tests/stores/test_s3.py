@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
 
-from cliproxy.stores.base import Away
+from cliproxy.stores import s3 as module
+from cliproxy.stores.base import Away, Unstorable
 from cliproxy.stores.s3 import _PROBE, S3Store
+from tests.stores.test_contract import NAME, data
 
 
 @pytest.fixture(params=["s3", "rclone"])
@@ -25,6 +28,31 @@ async def test_whether_a_server_compares_is_found_out_also_beside_what_was_left_
     assert store._compares is bucket.compares
     told = [r.levelno for r in caplog.records if "one writer only" in r.message]
     assert told == ([] if bucket.compares else [logging.WARNING])
+
+
+async def test_a_bucket_that_is_removed_meanwhile_is_made_again(s3, opened) -> None:
+    store = await opened(s3.store())
+    await store.put(NAME, data(), if_version=None)
+    await store.delete(NAME)
+    await asyncio.to_thread(s3.remove)
+    assert await store.list() == {}
+    await store.put(NAME, data(), if_version=None)
+    assert (await store.list()).keys() == {NAME}
+
+
+async def test_what_is_too_large_is_not_read(s3, opened, monkeypatch) -> None:
+    store = await opened(s3.store())
+    await store.put(NAME, data(), if_version=None)
+    monkeypatch.setattr(module, "MOST", 10)
+    with pytest.raises(Unstorable, match="is larger than"):
+        await store.get(NAME)
+
+
+async def test_whether_a_server_compares_is_tried_out_once(s3, opened, monkeypatch) -> None:
+    store = await opened(s3.store())
+    await store.close()
+    monkeypatch.setattr(store, "_probe", None)
+    await store.open()
 
 
 class Client:

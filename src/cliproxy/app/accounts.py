@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cliproxy import login
 from cliproxy.base.clock import Clock
@@ -16,10 +16,11 @@ from cliproxy.config.schema import Config
 from cliproxy.keeper.client_secrets import find_client_secret, usual_roots
 from cliproxy.keeper.directory import PRIVATE, DirectoryStore
 from cliproxy.keeper.keeper import AT_ONCE, Keeper, Settings
-from cliproxy.keeper.mirrored import MirroredDirectory
 from cliproxy.login.flow import Client
-from cliproxy.stores.mirror import Mirror
 from cliproxy.transport.client import Transport
+
+if TYPE_CHECKING:
+    from cliproxy.stores.mirror import Mirror
 
 _log: Final = logging.getLogger("cliproxy.accounts")
 SECRETS: Final = {
@@ -38,13 +39,19 @@ def auth_folder(config: Config) -> Path:
         raise ConfigError(f"auth-dir: {config.auth_dir!r} cannot be found: {err}") from err
 
 
+def _mirrored(mirror: Mirror) -> DirectoryStore:
+    from cliproxy.keeper.mirrored import MirroredDirectory  # noqa: PLC0415  # only with a store
+
+    return MirroredDirectory(mirror)
+
+
 def keeper_of(
     config: Config, transport: Transport, clock: Clock, mirror: Mirror | None = None
 ) -> Keeper:
     """Return the keeper of the logins in the configured folder, which may be a store's mirror."""
     folder = auth_folder(config)
     return Keeper(
-        DirectoryStore(folder) if mirror is None else MirroredDirectory(mirror),
+        DirectoryStore(folder) if mirror is None else _mirrored(mirror),
         transport,
         clock=clock,
         settings=settings_of(config, os.environ),

@@ -14,7 +14,7 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from cliproxy.account.model import Account
@@ -30,11 +30,13 @@ from cliproxy.config.load import Loaded
 from cliproxy.config.schema import Config
 from cliproxy.providers.base import USER_AGENT
 from cliproxy.stores.base import StoreError
-from cliproxy.stores.mirror import Mirror
 from cliproxy.tokens import openai
 from cliproxy.transport.client import Transport
 from cliproxy.transport.local import available
 from cliproxy.transport.proxy import is_loopback
+
+if TYPE_CHECKING:
+    from cliproxy.stores.mirror import Mirror
 
 _SKEW: Final = 60.0
 """Seconds the clock may be wrong; logins fail beyond a few minutes."""

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import structs
 
@@ -43,7 +43,6 @@ from cliproxy.routing.resolve import Registry
 from cliproxy.server.access import Access, Failures
 from cliproxy.server.app import App, Generation
 from cliproxy.server.peers import Peers
-from cliproxy.stores.mirror import Mirror
 from cliproxy.transport.client import Transport
 from cliproxy.transport.guard import Guard
 from cliproxy.transport.local import LocalModel, LocalServer, available, bundled_model
@@ -51,6 +50,9 @@ from cliproxy.transport.proxy import is_loopback
 from cliproxy.usage.channel import Channel
 from cliproxy.usage.recorder import Usage
 from cliproxy.usage.store import Store
+
+if TYPE_CHECKING:
+    from cliproxy.stores.mirror import Mirror
 
 _log: Final = logging.getLogger(__name__)
 _SHARE: Final = 100.0

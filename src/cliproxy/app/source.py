@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
@@ -22,7 +22,9 @@ from cliproxy.config.load import Loaded, load
 from cliproxy.config.schema import Config
 from cliproxy.stores.base import CONFIG, StoreError
 from cliproxy.stores.choice import Chosen, chosen
-from cliproxy.stores.mirror import Mirror
+
+if TYPE_CHECKING:
+    from cliproxy.stores.mirror import Mirror
 
 _log: Final = logging.getLogger("cliproxy.stores")
 
@@ -30,9 +32,18 @@ _log: Final = logging.getLogger("cliproxy.stores")
 class Source:
     """A configuration file, and the store that it is a mirror of, if it is one."""
 
-    def __init__(self, path: Path, store: Chosen | None = None, *, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        store: Chosen | None = None,
+        *,
+        fresh: bool = False,
+        met: Mirror | None = None,
+    ) -> None:
         self.path = path
         self.store = store
+        self._met = met
+        """The mirror with which it was found; what that has compared is not compared again."""
         self.fresh = fresh
         """Whether it was written just now."""
 
@@ -49,14 +60,14 @@ class Source:
 
     def mirror(self) -> Mirror | None:
         """Return the mirror to keep alike while the program runs."""
-        return self.store.mirror() if self.store is not None else None
+        return self.store.mirror(self._met) if self.store is not None else None
 
     def send(self) -> str:
         """Bring what was changed here into the store; return what its owner should know."""
         if self.store is None:
             return ""
         try:
-            _run(self.store, _alike)
+            _run(self.store, _alike, self._met)
         except ConfigError as err:
             return f"It is kept in {self.store.root}, and not in the store yet: {err}"
         return ""
@@ -88,9 +99,9 @@ def find_source(given: str | None, *, make: bool = True) -> Source | None:
             fresh = _seed(mirror.config, given)
             await mirror.bootstrap()
 
-    _run(store, work)
+    met = _run(store, work)
     path = store.root / "config/config.yaml"
-    return Source(path, store, fresh=fresh) if path.is_file() else None
+    return Source(path, store, fresh=fresh, met=met) if path.is_file() else None
 
 
 def source_at_hand(given: str | None) -> Source | None:
@@ -124,16 +135,19 @@ async def _alike(mirror: Mirror) -> None:
     await mirror.bootstrap()
 
 
-def _run(store: Chosen, work: Callable[[Mirror], Awaitable[None]]) -> None:
-    async def whole() -> None:
-        mirror = store.mirror()
+def _run(
+    store: Chosen, work: Callable[[Mirror], Awaitable[None]], met: Mirror | None = None
+) -> Mirror:
+    async def whole() -> Mirror:
+        mirror = store.mirror(met)
         try:
             await work(mirror)
         finally:
             await mirror.close()
+        return mirror
 
     try:
-        asyncio.run(whole())
+        return asyncio.run(whole())
     except StoreError as err:
         raise _told(err) from err
     except TimeoutError as err:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -29,7 +29,7 @@ class DirectoryStore:
         """Return every `*.json` file whose object has a `type`; others are not credentials."""
         found: list[Stored] = []
         for name in self._files.names():
-            stored = self._read(name)
+            stored = self._read(name, self._files.read_listed)
             if stored is not None:
                 found.append(stored)
         return found
@@ -72,9 +72,9 @@ class DirectoryStore:
         return self._files.tidy()
 
     # ---- below: threads -------------------------------------------------------------------------
-    def _read(self, name: str) -> Stored | None:
+    def _read(self, name: str, read: Callable[[str], bytes | None] | None = None) -> Stored | None:
         try:
-            data = self._files.read(name)
+            data = (read or self._files.read)(name)
             fields = json.loads(data) if data is not None and data.strip() else None
         except (OSError, json.InvalidJson) as err:
             self._files.tell(name, f"cannot be read: {err}")

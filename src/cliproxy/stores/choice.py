@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from cliproxy.base.redact import Hidden
 from cliproxy.stores.base import Refused, Store, variable
-from cliproxy.stores.mirror import Mirror
+
+if TYPE_CHECKING:
+    from cliproxy.stores.mirror import Mirror
 
 POLL: Final = "STORE_POLL_SECONDS"
 _SHORTEST: Final = 0.2
@@ -32,9 +34,15 @@ class Chosen(Hidden, Struct, frozen=True):
     keeps: bool
     """See `Mirror`."""
 
-    def mirror(self) -> Mirror:
-        """Return a new mirror of it, for one event loop."""
-        return Mirror(self.root, self.make(), keeps=self.keeps)
+    def mirror(self, before: Mirror | None = None) -> Mirror:
+        """Return a new mirror of it, for one event loop.
+
+        What one that was closed `before` has found out is not asked again.
+        """
+        from cliproxy.stores import mirror  # noqa: PLC0415  # only where it is asked for
+
+        store = self.make() if before is None else before.store
+        return mirror.Mirror(self.root, store, keeps=self.keeps, before=before)
 
 
 class _Kind(Struct, frozen=True):

@@ -93,6 +93,13 @@ class Folder:
         except FileNotFoundError:
             return None
 
+    def read_listed(self, name: str) -> bytes | None:
+        """Return what a file holds that `names` has just found. Raises `OSError`."""
+        try:
+            return read_file(self.root / name, MOST)
+        except FileNotFoundError:
+            return None
+
     def put(self, name: str, data: bytes, before: str | None) -> str:
         """Replace what has the version `before` (None: nothing); return the new version.
 

@@ -14,7 +14,6 @@ import os
 import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -68,9 +67,11 @@ class GitStore:
         self._poll = poll
         self.title = f"the git repository {_shown(self._url)}"
         self.identity = f"{self.title} {branch}"
-        # One thread, and not one of those that look up addresses and write files for all.
+        # One thread at a time, and not one of those that look up addresses and write files for all.
         self.at_once = 1
-        self._worker: ThreadPoolExecutor | None = None
+        self._opened = 0
+        """How often it was opened, while it is."""
+        self._times = 0
         self._at_work = threading.Lock()
         self._ref = b""
         self._head: bytes | None = None
@@ -87,7 +88,8 @@ class GitStore:
 
     async def open(self, *, make: bool = True) -> None:
         """Look at the branch; an empty repository gets a first commit."""
-        self._worker = ThreadPoolExecutor(1, "git-store")
+        self._times += 1
+        self._opened = self._times
         try:
             await self._in_thread(lambda: self._begin(make=make))
         except BaseException:
@@ -100,10 +102,7 @@ class GitStore:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.clear()
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            # One that waits for a silent server ends by its own limit.
-            worker.shutdown(wait=False, cancel_futures=True)
+        self._opened = 0
 
     async def list(self) -> dict[str, str]:
         """Return the version of every file by its name."""
@@ -132,11 +131,19 @@ class GitStore:
         yield
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
+        opened = self._opened
+        if not opened:
+            raise Away(f"{self.title} is not connected")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+
         def bounded() -> T:
             # One of before the store was closed may still be at it.
             if not self._at_work.acquire(timeout=PATIENCE):
                 raise Away(f"{self.title} does not answer.", _CURE)
             try:
+                if answer.done() or self._opened != opened:
+                    raise Away(f"{self.title} is not connected")
                 with self._mapped():
                     return work()
             finally:
@@ -146,12 +153,25 @@ class GitStore:
                     self._answer = None
                 self._at_work.release()
 
-        worker = self._worker
-        if worker is None:
-            raise Away(f"{self.title} is not connected")
+        def tell(how: Callable[[Any], None], what: object) -> None:
+            if not answer.done():
+                how(what)
+
+        def run() -> None:
+            how: Callable[[Any], None]
+            what: object
+            try:
+                how, what = answer.set_result, bounded()
+            except Exception as err:  # noqa: BLE001  # whoever asked is told
+                how, what = answer.set_exception, err
+            with contextlib.suppress(RuntimeError):  # nobody is there to be told any more
+                loop.call_soon_threadsafe(tell, how, what)
+
+        # The end of the program does not wait for one that waits for a silent server.
+        threading.Thread(target=run, name="git-store", daemon=True).start()
         try:
             async with asyncio.timeout(PATIENCE * 2):
-                return await asyncio.get_running_loop().run_in_executor(worker, bounded)
+                return await answer
         except TimeoutError as err:
             raise Away(f"{self.title} does not answer.", _CURE) from err
 

@@ -20,8 +20,13 @@ LOOK: Final = 1.0
 """Seconds between two looks at the files."""
 _SHARE: Final = 50.0
 """How much longer than a look the pause until the next one is, at least."""
-_NEVER: Final = (errno.EINVAL, errno.EFBIG)
-"""What is wrong with a file itself, and not with the disk at this moment."""
+NEVER: Final = frozenset(
+    {
+        errno.EINVAL, errno.EFBIG, errno.ENAMETOOLONG, errno.EILSEQ, errno.ELOOP,
+        errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
+    }
+)  # fmt: skip
+"""What is wrong with a file or its name, and not with the disk at this moment."""
 _Mark = tuple[int, int, int]
 
 
@@ -128,5 +133,5 @@ class LocalStore:
 
 
 def _told(what: str, err: OSError) -> StoreError:
-    kind = Unstorable if err.errno in _NEVER else Hindered
+    kind = Unstorable if err.errno in NEVER else Hindered
     return kind(f"{what}: {err.strerror or err}")

@@ -24,6 +24,7 @@ _log: Final = logging.getLogger("cliproxy.stores")
 STORE: Final = "store"
 MIRROR: Final = "mirror"
 _SMALL: Final = 4096
+_ODD: Final = 8
 
 
 class Memory:
@@ -65,6 +66,11 @@ class Memory:
             self._lose("")
             self.foreign = False
         self._bind(self._digest, met=False)
+
+    def strange(self) -> bool:
+        """Tell whether another program has bound the folder to another store since then."""
+        bond = self._bond()
+        return bond is not None and not self.first and bond[0] != self._digest
 
     def met(self) -> None:
         """Note that the first comparison was whole."""
@@ -174,7 +180,8 @@ class _Files:
 
 
 def keep(path: Path, data: bytes) -> Path:
-    """Write a file beside those that were kept before; return where it is."""
+    """Write a file beside those that were kept before; return where it is. Raises `OSError`."""
+    unreadable = 0
     for number in count():
         place = path.with_name(f"{path.name}.{number}") if number else path
         try:
@@ -184,5 +191,8 @@ def keep(path: Path, data: bytes) -> Path:
             atomic_write(place, data)
             return place
         except OSError:
-            continue
+            # One of them may be no file; where all are so, it is the folder.
+            unreadable += 1
+            if unreadable > _ODD:
+                raise
     raise AssertionError  # pragma: no cover  # there is always another number

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from cliproxy.account.credential import Credential
 from cliproxy.base import json
 from cliproxy.base.json import Json, Obj
 from cliproxy.config.edit import NotEditable, delete, set_value
@@ -32,6 +33,24 @@ def merged(base: Obj, ours: Obj, theirs: Obj) -> Obj:
         if key not in ours:
             out.pop(key, None)
     return out
+
+
+def is_outdated(base: Obj, ours: Obj, theirs: Obj) -> bool:
+    """Tell whether both have got new tokens since `base`, and theirs are the later ones.
+
+    Old tokens must not take the place of those of a login that its owner has made anew meanwhile.
+    """
+    old, mine, new = (Credential("", dict(fields)) for fields in (base, ours, theirs))
+    for kind in ("refresh_token", "access_token"):
+        before, one, other = (getattr(each, kind) for each in (old, mine, new))
+        if one != other and before not in (one, other) and other:
+            return _moment(new) > _moment(mine)
+    return False
+
+
+def _moment(credential: Credential) -> float:
+    """Return when tokens were got, as far as it is said."""
+    return credential.refreshed or credential.expires or 0.0
 
 
 def merged_text(base: str, ours: str, theirs: str) -> str:

@@ -32,20 +32,22 @@ from cliproxy.base.tasks import cancel, own, spawn
 from cliproxy.stores.base import (
     AUTHS,
     CONFIG,
+    MOST,
     PATIENCE,
     SHORT,
     Away,
     Blob,
     Conflict,
     Hindered,
+    Refused,
     Store,
     StoreError,
     Unstorable,
     is_name,
 )
-from cliproxy.stores.local import LocalStore
+from cliproxy.stores.local import NEVER, LocalStore
 from cliproxy.stores.memory import MIRROR, STORE, Memory, keep
-from cliproxy.stores.merge import NotMergeable, alike, is_whole, merged, merged_text
+from cliproxy.stores.merge import NotMergeable, alike, is_outdated, is_whole, merged, merged_text
 
 _log: Final = logging.getLogger("cliproxy.stores")
 TRIES: Final = 10
@@ -53,6 +55,8 @@ TRIES: Final = 10
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
 """Seconds until the store is tried again: twice as long each time, within these."""
+_MANY: Final = 3
+"""Logins that vanish together, which seldom is what somebody wants."""
 
 
 T = TypeVar("T")
@@ -86,7 +90,13 @@ class Mirror:
     """Keeps a folder and a store alike."""
 
     def __init__(
-        self, root: Path, store: Store, *, keeps: bool = True, clock: Clock = SYSTEM_CLOCK
+        self,
+        root: Path,
+        store: Store,
+        *,
+        keeps: bool = True,
+        clock: Clock = SYSTEM_CLOCK,
+        before: Mirror | None = None,
     ) -> None:
         """Read what was agreed on last.
 
@@ -96,6 +106,8 @@ class Mirror:
             keeps: On the very first meeting, files that only the folder has are new, and go to the
                 store. Otherwise the store is right, and they are put aside.
             clock: Where time comes from.
+            before: One of the same two that this process has just closed; what it has compared is
+                asked for again only where it is not the same any more.
         """
         self.root = root
         self.store = store
@@ -104,7 +116,12 @@ class Mirror:
         self.config = root / CONFIG
         self._clock = clock
         self._memory = Memory(root, store.identity, keeps=keeps)
-        self._agreed = {name: _Agreed(mark, "") for name, mark in self._memory.versions().items()}
+        self._agreed: dict[str, _Agreed]
+        if before is not None and not self._memory.first:
+            self._agreed = dict(before._agreed)  # noqa: SLF001  # one of its own kind
+        else:
+            marks = self._memory.versions()
+            self._agreed = {name: _Agreed(mark, "") for name, mark in marks.items()}
         self._touched: set[str] = set()
         self._sending: set[str] = set()
         self._hindered: set[str] = set()
@@ -286,6 +303,7 @@ class Mirror:
     async def _renewed(self, name: str) -> None:
         # What another store has says nothing, until both were compared as a whole.
         if not self._memory.first:
+            await self._ours()
             await self._settle(name)
 
     # ---- the loops ------------------------------------------------------------------------------
@@ -388,6 +406,7 @@ class Mirror:
     # ---- comparing ------------------------------------------------------------------------------
     async def _sync(self) -> None:
         """Compare all files."""
+        await self._ours()
         listed = await self._listed()
         there = {name: mark for name, mark in listed.items() if self._usable(name)}
         here = await self.local.list()
@@ -428,9 +447,21 @@ class Mirror:
             await asyncio.to_thread(self._memory.lose, side)
 
     def _vanished(self, there: dict[str, str]) -> bool:
-        """Tell whether none of the logins that the store had is there any more."""
-        known = [name for name in self._agreed if name.startswith(AUTHS)]
-        return bool(known) and not any(name in there for name in known)
+        """Tell whether the store has lost the logins that it had, or most of them at once.
+
+        Whoever empties a bucket file by file is seen in the middle of it.
+        """
+        known = {name for name in self._agreed if name.startswith(AUTHS)} - self._memory.removed
+        gone = len(known - there.keys())
+        return gone > 0 and (gone == len(known) or (gone >= _MANY and gone * 2 >= len(known)))
+
+    async def _ours(self) -> None:
+        """Write nothing of another store into this one. Raises `Refused`."""
+        if await asyncio.to_thread(self._memory.strange):
+            raise Refused(
+                f"The mirror {self.root} is used with another store by now.",
+                "Give each of the two proxies a folder of its own.",
+            )
 
     async def _listed(self) -> dict[str, str]:
         async with asyncio.timeout(PATIENCE * 2):
@@ -459,6 +490,8 @@ class Mirror:
 
     async def _send(self) -> None:
         """Compare what was changed here."""
+        if self._touched:
+            await self._ours()
         waiting = self._clock.monotonic() < self._later
         await self._each(sorted(self._touched - self._hindered if waiting else self._touched))
 
@@ -501,20 +534,27 @@ class Mirror:
                 self._touched.add(name)
                 _log.warning("%s is changed by others all the time; it is tried again", name)
             except Unstorable as err:
-                self._hindered.discard(name)
-                self._unfit[name] = self._seen.get(name, _NOTHING)
-                self._tell(name, err)
+                self._give_up(name, err)
             except TimeoutError:
                 self._touched.add(name)
                 raise
             except (Hindered, OSError) as err:
-                self._wait(name)
-                self._tell(name, err)
+                if isinstance(err, OSError) and err.errno in NEVER:
+                    self._give_up(name, err)
+                else:
+                    self._wait(name)
+                    self._tell(name, err)
             except BaseException:
                 self._touched.add(name)
                 raise
             finally:
                 self._sending.discard(name)
+
+    def _give_up(self, name: str, err: Exception) -> None:
+        """Leave a file alone until it changes on one side."""
+        self._hindered.discard(name)
+        self._unfit[name] = self._seen.get(name, _NOTHING)
+        self._tell(name, err)
 
     def _wait(self, name: str) -> None:
         """Try a file again later that this machine cannot read or write now."""
@@ -534,6 +574,8 @@ class Mirror:
         self._unfit.pop(name, None)
         there = await self._answer(self.store.get(name, fresh=fresh))
         self._seen[name] = _Agreed(None, there.version if there is not None else None)
+        if there is not None and len(there.data) > MOST:
+            raise Unstorable(f"{name} in {self.store.title} is larger than {MOST} bytes.")
         here = await self.local.get(name)
         if here is not None:
             self._seen[name] = _Agreed(here.version, self._seen[name].there)
@@ -579,7 +621,7 @@ class Mirror:
             if vanished:
                 aside = await asyncio.to_thread(self._memory.put_aside, name, here.data)
                 _log.warning(
-                    "%s has no login any more; %s was put aside as %s",
+                    "%s has lost many logins at once; %s was put aside as %s",
                     self.store.title,
                     name,
                     aside,
@@ -599,6 +641,10 @@ class Mirror:
         else:
             await self._give(name, here, None)
 
+    async def _aside(self, name: str, here: Blob) -> None:
+        aside = await asyncio.to_thread(self._memory.put_aside, name, here.data)
+        _log.warning("%s is not as in %s; ours was put aside as %s", name, self.store.title, aside)
+
     async def _drop(self, name: str, here: Blob) -> None:
         """Delete a file here, unless somebody has written it since."""
         now = await self.local.get(name)
@@ -608,11 +654,7 @@ class Mirror:
 
     async def _both(self, name: str, here: Blob, there: Blob, base: bytes | None) -> None:
         if base is None and self._memory.first:
-            if self._memory.aside:
-                aside = await asyncio.to_thread(self._memory.put_aside, name, here.data)
-                _log.warning(
-                    "%s is not as in %s; ours was put aside as %s", name, self.store.title, aside
-                )
+            await self._aside(name, here)
             await self._take(name, there, here.version)
         elif base is not None and _same(name, here.data, base):
             await self._take(name, there, here.version)
@@ -621,6 +663,8 @@ class Mirror:
         else:
             if not await asyncio.to_thread(_whole, name, there.data):
                 raise Unstorable(f"{name} in {self.store.title} is {_NO[name == CONFIG]}.")
+            if await asyncio.to_thread(_outdated, name, base or b"", here.data, there.data):
+                await self._aside(name, here)
             data = await asyncio.to_thread(self._together, name, base or b"", here.data, there.data)
             mark = there.version
             if not _same(name, data, there.data):
@@ -634,7 +678,11 @@ class Mirror:
             ours, theirs = json.loads_object(here), json.loads_object(there)
             if ours is None or theirs is None:
                 raise Unstorable(f"{name} is not a JSON object; it is left as it is.")
-            return json.dumps(merged(json.loads_object(base) or {}, ours, theirs)) + b"\n"
+            before = json.loads_object(base) or {}
+            if is_outdated(before, ours, theirs):
+                # What was changed there is the later word.
+                ours, theirs = theirs, ours
+            return json.dumps(merged(before, ours, theirs)) + b"\n"
         try:
             if not is_whole(here):
                 raise NotMergeable  # noqa: TRY301  # else all keys would count as removed
@@ -692,6 +740,13 @@ def _same(name: str, one: bytes, other: bytes) -> bool:
 
 def _whole(name: str, data: bytes) -> bool:
     return is_whole(data) if name == CONFIG else json.loads_object(data) is not None
+
+
+def _outdated(name: str, base: bytes, here: bytes, there: bytes) -> bool:
+    ours, theirs = json.loads_object(here), json.loads_object(there)
+    if name == CONFIG or ours is None or theirs is None:
+        return False
+    return is_outdated(json.loads_object(base) or {}, ours, theirs)
 
 
 _NO: Final = {

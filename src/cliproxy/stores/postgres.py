@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import os
 import re
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from cliproxy.base import json
 from cliproxy.stores.base import (
@@ -57,7 +58,7 @@ class PostgresStore:
         self._schema = schema
         self._poll = poll
         self.title = f"PostgreSQL at {where}"
-        self.identity = f"{self.title} {schema}"
+        self.identity = f"{place_of(self._arguments['dsn'])} {schema}"
         self.at_once = 8
         prefix = f"{_quoted(schema)}." if schema else ""
         self._config, self._auths = f"{prefix}config_store", f"{prefix}auth_store"
@@ -131,14 +132,14 @@ class PostgresStore:
         self._pool = self._leases = None
         if listening is not None:
             listening.terminate()
-        for pool in pools:
-            try:
-                await asyncio.wait_for(pool.close(), SHORT)
-            except TimeoutError:
+        try:
+            async with asyncio.timeout(SHORT):
+                await asyncio.gather(*(pool.close() for pool in pools))
+        except TimeoutError:
+            pass  # one that is silent is not waited for
+        finally:
+            for pool in pools:
                 pool.terminate()
-            except BaseException:
-                pool.terminate()
-                raise
 
     async def list(self) -> dict[str, str]:
         """Return the version of every file by its name."""
@@ -333,6 +334,20 @@ def arguments(dsn: str) -> tuple[dict[str, Any], str]:
         raise _unreadable()  # an address within the address may hold a password
     # As a URL, in which asyncpg understands all of them.
     return {"dsn": f"postgresql://?{urlencode(query)}"}, where
+
+
+def place_of(dsn: str) -> str:
+    """Return what differs between two databases, as far as an address says it; without secrets."""
+    parts = urlsplit(dsn)
+    query = dict(parse_qsl(parts.query))
+    user, _, _ = parts.netloc.rpartition("@")[0].partition(":")
+    user = unquote(user) or query.get("user", "") or os.environ.get("PGUSER", "")
+    host = parts.netloc.rpartition("@")[2] or query.get("host") or os.environ.get("PGHOST", "")
+    port = query.get("port") or os.environ.get("PGPORT", "")
+    # A database that is not named is called as its user.
+    name = parts.path.strip("/") or query.get("dbname") or query.get("database")
+    name = name or os.environ.get("PGDATABASE") or user
+    return f"PostgreSQL at {host or 'localhost'}:{port}/{name}"
 
 
 def _unreadable() -> Refused:

@@ -22,6 +22,7 @@ from cliproxy.base.redact import Secret
 from cliproxy.stores.base import (
     AUTHS,
     CONFIG,
+    MOST,
     PATIENCE,
     Away,
     Blob,
@@ -62,6 +63,9 @@ class S3Store:
         self._key, self._secret = Secret(key), Secret(secret)
         self._poll = poll
         self._compares = True
+        self._tried = False
+        self._made = True
+        """A bucket that is missing is made."""
         host = urlsplit(self._endpoint).netloc
         self._region = found[1] if (found := _IN_HOST.search(host)) else _HOME
         self.title = self.identity = f"the bucket {bucket} at {host}"
@@ -77,11 +81,14 @@ class S3Store:
             self._region = err.region
             self._client = self._connected()
             await self._look(make=make)
+        if self._tried:
+            return
         if not make:
             # Not tried out, as that would write; looking first is right everywhere.
             self._compares = False
             return
         self._compares = await self._probe()
+        self._tried = True
         if not self._compares:
             _log.warning("%s does not compare before it writes: have one writer only", self.title)
 
@@ -103,13 +110,8 @@ class S3Store:
         )
 
     async def _look(self, *, make: bool) -> None:
-        try:
-            await self.list()
-        except _NoBucket:
-            if not make:
-                raise
-            await asyncio.to_thread(self._make_bucket)
-            await self.list()
+        self._made = make
+        await self.list()
 
     def _make_bucket(self) -> None:
         library = _library()
@@ -172,6 +174,12 @@ class S3Store:
         client = self._open()
         try:
             return await self._listed(client)
+        except _NoBucket:
+            # Somebody has removed it: it is empty then, as one that is new.
+            if not self._made:
+                raise
+            await asyncio.to_thread(self._make_bucket)
+            return await self._listed(client)
         except Unstorable as err:
             raise Refused(
                 f"{self.title} holds an object under auths/ whose name cannot be used.",
@@ -194,6 +202,8 @@ class S3Store:
         async with self._bounded():
             try:
                 answer = await client.get_async(name)
+                if answer.meta["size"] > MOST:
+                    raise Unstorable(f"{name} in {self.title} is larger than {MOST} bytes.")
                 data = bytes(await answer.bytes_async())
             except FileNotFoundError:
                 return None
