@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import pytest
 
@@ -94,6 +95,37 @@ async def test_a_command_that_only_lists_does_not_ask_the_store(world, asked) ->
     store.fail = refuse
     found = source(world, store)
     assert len(await _from_files(found.load().config, quota=False, source=found)) == 2
+
+
+def test_a_start_compares_a_store_once(world, monkeypatch) -> None:
+    store, asked = Elsewhere(world.there), []
+    chosen = Chosen("X", world.here, lambda: store, True)
+    monkeypatch.setattr("cliproxy.app.source._chosen", lambda: chosen)
+    found = find_source(None)
+    assert found is not None
+    store.fail = lambda what, name: asked.append((what, name))
+    asyncio.run(alike(found))
+    assert asked == [("list", "")]
+    # The same after what a command has changed.
+    asked.clear()
+    (world.here / "auths/a.json").write_text("{}")
+    assert found.send() == ""
+    assert asked == [("list", ""), ("get", "auths/a.json"), ("put", "auths/a.json")]
+
+
+async def alike(found: Source) -> None:
+    mirror = found.mirror()
+    await mirror.bootstrap()
+    await mirror.close()
+
+
+def test_a_mirror_that_cannot_be_used_is_said_in_a_sentence(world, monkeypatch) -> None:
+    def refuse(path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("cliproxy.stores.memory.private_folder", refuse)
+    with pytest.raises(ConfigError, match="The mirror .* cannot be used: .*Permission denied"):
+        source(world, Elsewhere(world.there)).mirror()
 
 
 @pytest.fixture(params=["postgres", "s3"])

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -440,6 +441,16 @@ async def test_a_place_that_cannot_be_looked_at_is_not_looked_at_for_ever(tmp_pa
         keep(tmp_path / "file/a.json", b"x")
     (tmp_path / "a.json").mkdir()
     assert keep(tmp_path / "a.json", b"x").name == "a.json.1"
+
+
+async def test_what_a_writer_that_was_killed_has_left_behind_is_removed(world) -> None:
+    left = [world.here / ".cliproxy/agreed/auths" / f".a.json.{name}" for name in ("old", "new")]
+    for path in left:
+        path.write_bytes(b"{")
+    os.utime(left[0], (0, 0))
+    await world.meet()
+    assert [path.exists() for path in left] == [False, True]
+    assert names(world.here) == {CONFIG, A, B}
 
 
 # ---- a start ------------------------------------------------------------------------------------

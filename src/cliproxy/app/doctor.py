@@ -82,7 +82,7 @@ async def _store(mirror: Mirror | None) -> list[Finding]:
     title = mirror.store.title
     try:
         differ = await mirror.compare()
-    except (StoreError, TimeoutError) as err:
+    except (StoreError, TimeoutError, OSError) as err:
         what = str(err) or f"{title} did not answer in time."
         cure = (err.cure if isinstance(err, StoreError) else "") or "Is it reachable?"
         serving = f"A proxy that runs serves on from {mirror.root}; one that starts does not."

@@ -59,8 +59,13 @@ class Source:
         return structs.replace(config, auth_dir=str(self.store.root / "auths"))
 
     def mirror(self) -> Mirror | None:
-        """Return the mirror to keep alike while the program runs."""
-        return self.store.mirror(self._met) if self.store is not None else None
+        """Return the mirror to keep alike while the program runs. Raises `ConfigError`."""
+        if self.store is None:
+            return None
+        try:
+            return self.store.mirror(self._met)
+        except OSError as err:
+            raise _unusable(self.store, err) from err
 
     def send(self) -> str:
         """Bring what was changed here into the store; return what its owner should know."""
@@ -153,7 +158,11 @@ def _run(
     except TimeoutError as err:
         raise ConfigError("The store did not answer in time. Is it reachable?") from err
     except OSError as err:
-        raise ConfigError(f"The mirror {store.root} cannot be used: {err}") from err
+        raise _unusable(store, err) from err
+
+
+def _unusable(store: Chosen, err: OSError) -> ConfigError:
+    return ConfigError(f"The mirror {store.root} cannot be used: {err}")
 
 
 def _told(err: StoreError) -> ConfigError:

@@ -51,6 +51,9 @@ def read_env_file(path: Path, env: MutableMapping[str, str]) -> str:
     if choice.asked(env):
         # One store is not made of two descriptions.
         found = {name: value for name, value in found.items() if "STORE_" not in name.upper()}
+    elif not choice.asked(found):
+        # Without a store nothing is to be elsewhere than without the file.
+        found = {name: value for name, value in found.items() if "STORE_" in name.upper()}
     env.update(found)
     if not choice.asked(found):
         return ""

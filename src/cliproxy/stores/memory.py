@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from cliproxy.base import json
+from cliproxy.base.clock import SYSTEM_CLOCK
 from cliproxy.base.files import atomic_write, private_folder, read_file
 from cliproxy.stores.base import MOST, StoreError
 from cliproxy.stores.folder import PRIVATE
@@ -25,6 +26,7 @@ STORE: Final = "store"
 MIRROR: Final = "mirror"
 _SMALL: Final = 4096
 _ODD: Final = 8
+_OLD: Final = 3600.0
 
 
 class Memory:
@@ -93,6 +95,14 @@ class Memory:
             return read_file(self._root / name, _SMALL)
         except FileNotFoundError:
             return b""
+
+    def tidy(self) -> None:
+        """Remove what writers that were killed have left behind; those who write now are quick."""
+        long_ago = SYSTEM_CLOCK.now() - _OLD
+        for path in self._root.rglob(".*.*.*"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < long_ago and path.is_file():
+                    path.unlink()
 
     # ---- a loss ---------------------------------------------------------------------------------
     def lose(self, side: str) -> None:

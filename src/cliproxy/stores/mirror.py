@@ -191,6 +191,7 @@ class Mirror:
         with contextlib.suppress(OSError):
             if self.root.stat().st_mode & 0o077:
                 self.root.chmod(0o700)
+        self._memory.tidy()
 
     async def compare(self) -> int:
         """Return how many files are not alike, and change nothing. Raises `StoreError`."""

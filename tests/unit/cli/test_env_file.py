@@ -43,10 +43,17 @@ def test_a_line_sets_a_variable(tmp_path: Path, line, value) -> None:
      "PYTHONPATH", "XSTORE_POLL_SECONDS", "CLAUDE_CONFIG_DIR"],
 )  # fmt: skip
 def test_only_variables_of_stores_are_taken(tmp_path: Path, name) -> None:
-    (tmp_path / ".env").write_text(f"{name}=x\nwritable_path=/w\n")
+    (tmp_path / ".env").write_text(f"{name}=x\npgstore_dsn=postgresql://h/d\nwritable_path=/w\n")
     env: dict[str, str] = {}
     read_env_file(tmp_path / ".env", env)
-    assert env == {"writable_path": "/w"}
+    assert env == {"writable_path": "/w", "pgstore_dsn": "postgresql://h/d"}
+
+
+def test_where_no_store_is_asked_for_nothing_is_put_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WRITABLE_PATH=/w\n")
+    env: dict[str, str] = {}
+    assert read_env_file(tmp_path / ".env", env) == ""
+    assert env == {}
 
 
 @pytest.mark.parametrize("written", ["PGSTORE_SCHEMA", "pgstore_schema"])
