@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import logging
@@ -506,6 +507,29 @@ async def test_a_fault_in_the_care_for_a_file_ends_no_refresh(world, monkeypatch
     monkeypatch.undo()
     await world.meet()
     assert fields(world.there, A) == TOKEN_2
+
+
+@pytest.mark.parametrize("when", ["begin", "end"])
+async def test_a_fault_of_a_lease_ends_no_refresh(world, monkeypatch, when) -> None:
+    @contextlib.asynccontextmanager
+    async def lease(name):
+        if when == "begin":
+            full()
+        yield
+        full()
+
+    mirror = world.mirror()
+    await mirror.bootstrap()
+    monkeypatch.setattr(mirror.store, "lease", lease)
+    directory = MirroredDirectory(mirror)
+    async with directory.lease("a.json"):
+        found = await directory.get("a.json")
+        await directory.put("a.json", TOKEN_2, found.version)
+    assert mirror.standing.away
+    with pytest.raises(KeyError):
+        async with directory.lease("a.json"):
+            raise KeyError
+    await mirror.close()
 
 
 @pytest.mark.parametrize("fault", [full, odd])

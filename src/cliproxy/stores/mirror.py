@@ -261,7 +261,8 @@ class Mirror:
         A store that is away, or slow, costs a few seconds once and then nothing.
         """
         full = f"{AUTHS}{name}"
-        async with contextlib.AsyncExitStack() as held:
+        held = contextlib.AsyncExitStack()
+        try:
             if (self._opened or self._tasks) and not self._standing.away:
                 try:
                     async with asyncio.timeout(SHORT):
@@ -280,6 +281,11 @@ class Mirror:
                         await self._renewed(full)
                 except Exception as err:  # noqa: BLE001  # the new token is safe here already
                     self._failed(err)
+        finally:
+            try:
+                await held.aclose()
+            except Exception as err:  # noqa: BLE001  # nor does its end
+                self._failed(err)
 
     @contextlib.asynccontextmanager
     async def _in_time(self) -> AsyncGenerator[asyncio.Timeout, None]:
@@ -486,8 +492,19 @@ class Mirror:
 
     def _all_lost(self, here: dict[str, str]) -> bool:
         """Tell whether the folder has lost its logins, which nobody has deleted."""
-        known = {name for name in self._agreed if name.startswith(AUTHS)} - self._memory.removed
-        return len(known) > (0 if self._folder_gone else 1) and not known & here.keys()
+        known = self._undeleted()
+        return bool(known) and not known & here.keys()
+
+    def _none_left(self) -> bool:
+        """Tell the same by a look at the files, which mostly ends at the first; blocks."""
+        known = self._undeleted()
+        return bool(known) and not any((self.root / name).is_file() for name in known)
+
+    def _undeleted(self) -> set[str]:
+        """Return the logins that the folder should have; none where one alone may be missing."""
+        known = {name for name in tuple(self._agreed) if name.startswith(AUTHS)}
+        known -= self._memory.removed
+        return known if len(known) > (0 if self._folder_gone else 1) else set()
 
     async def _send(self) -> None:
         """Compare what was changed here."""
@@ -601,7 +618,7 @@ class Mirror:
         """Tell whether a file that is missing here was deleted, and not lost with all others."""
         if name in self._memory.removed:
             return True
-        if not self._memory.lost and self._all_lost(await self.local.list()):
+        if not self._memory.lost and await asyncio.to_thread(self._none_left):
             await self._lost(MIRROR)
             self._news = True  # it is over once both were compared as a whole
         return self._memory.lost != MIRROR

@@ -223,7 +223,11 @@ class PostgresStore:
                     connection = await _driver().connect(
                         **self._arguments, timeout=PATIENCE, statement_cache_size=0
                     )
-                    await connection.add_listener(_CHANNEL, heard)
+                    try:
+                        await connection.add_listener(_CHANNEL, heard)
+                    except BaseException:
+                        connection.terminate()
+                        raise
         except StoreError as err:
             _log.debug("changes are looked for, as nobody can tell of them: %s", err)
             return
@@ -261,7 +265,8 @@ class PostgresStore:
                         await pool.release(connection)
                 except StoreError as err:
                     _log.debug("a lease ended with its connection: %s", err)
-                    connection.terminate()
+                    with contextlib.suppress(_driver().exceptions.InterfaceError):
+                        connection.terminate()  # unless it is let go of already
 
     async def _lock(self, connection: Any, key: int) -> None:
         # A server that says nothing is noticed here; below one waits for another machine.
