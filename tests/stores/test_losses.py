@@ -16,7 +16,7 @@ import pytest
 
 from cliproxy.keeper.directory import DirectoryStore
 from cliproxy.keeper.mirrored import MirroredDirectory
-from cliproxy.stores.base import CONFIG, MOST, Away, Blob, Refused, StoreError
+from cliproxy.stores.base import CONFIG, MOST, Away, Blob, Conflict, Refused, StoreError
 from cliproxy.stores.local import LocalStore
 from cliproxy.stores.memory import keep
 from cliproxy.stores.mirror import Mirror
@@ -403,6 +403,16 @@ async def test_an_edit_there_does_not_take_a_new_token_from_here(world) -> None:
     assert fields(world.there, A)["refresh_token"] == "rt-2"
 
 
+@pytest.mark.parametrize(("hour", "kept"), [(1, True), (8, False)])
+async def test_a_store_that_was_put_back_costs_no_token(world, hour, kept) -> None:
+    write(world.here, A, json.dumps({**TOKEN_2, "last_refresh": HOURS[4]}).encode())
+    await world.meet()
+    write(world.there, A, json.dumps({**TOKEN_1, "last_refresh": HOURS[hour]}).encode())
+    await world.meet()
+    assert fields(world.here, A)["refresh_token"] == "rt-1"
+    assert aside(world, A).is_file() is kept
+
+
 # ---- names and sizes ----------------------------------------------------------------------------
 async def test_no_name_of_a_store_keeps_a_new_machine_from_starting(tmp_path) -> None:
     made = World(tmp_path)
@@ -573,6 +583,45 @@ async def test_what_the_disk_refused_once_is_tried_again(world, monkeypatch) -> 
     assert refused
     assert not mirror.standing.away
     await mirror.close()
+
+
+async def test_a_store_that_refuses_each_write_is_not_asked_on_and_on(world) -> None:
+    mirror = world.mirror()
+    await mirror.bootstrap()
+
+    def refuse(what: str, name: str) -> None:
+        if what == "put":
+            raise Conflict
+
+    mirror.store.fail = refuse
+    write(world.here, A, json.dumps(TOKEN_2).encode())
+    await mirror._look()
+    await mirror._send()
+    asked = []
+    mirror.store.fail = lambda what, name: asked.append(name)
+    await mirror._send()
+    assert asked == []
+    mirror._later = 0.0
+    await mirror._send()
+    await mirror.close()
+    assert fields(world.there, A) == TOKEN_2
+
+
+async def test_a_store_that_refuses_each_write_keeps_no_machine_from_starting(tmp_path) -> None:
+    made = World(tmp_path)
+    write(made.here, C, json.dumps(TOKEN_1).encode())
+    mirror = made.mirror()
+
+    def refuse(what: str, name: str) -> None:
+        if what == "put":
+            raise Conflict
+
+    mirror.store.fail = refuse
+    await mirror.bootstrap()
+    await mirror.close()
+    assert names(made.here) == {CONFIG, A, B, C}
+    await made.meet()
+    assert names(made.there) == {CONFIG, A, B, C}
 
 
 async def test_a_file_of_another_owner_stops_no_start(world, monkeypatch) -> None:

@@ -212,7 +212,7 @@ async def test_more_leases_than_there_may_be_go_without(postgres, opened, monkey
     store = await opened(postgres.store())
     async with asyncio.timeout(20), store.lease("a.json"):
         with monkeypatch.context() as hurry:
-            hurry.setattr(module, "SHORT", 0.01)
+            hurry.setattr(module, "PATIENCE", 0.01)
             async with store.lease("b.json"):
                 pass
     monkeypatch.undo()

@@ -48,6 +48,13 @@ def is_outdated(base: Obj, ours: Obj, theirs: Obj) -> bool:
     return False
 
 
+def is_older(ours: Obj, theirs: Obj) -> bool:
+    """Tell whether theirs are tokens of before ours, which then are nowhere else."""
+    mine, new = Credential("", dict(ours)), Credential("", dict(theirs))
+    token = mine.refresh_token
+    return bool(token) and token != new.refresh_token and _moment(new) < _moment(mine)
+
+
 def _moment(credential: Credential) -> float:
     """Return when tokens were got, as far as it is said."""
     return credential.refreshed or credential.expires or 0.0

@@ -47,7 +47,15 @@ from cliproxy.stores.base import (
 )
 from cliproxy.stores.local import NEVER, LocalStore
 from cliproxy.stores.memory import MIRROR, STORE, Memory, keep
-from cliproxy.stores.merge import NotMergeable, alike, is_outdated, is_whole, merged, merged_text
+from cliproxy.stores.merge import (
+    NotMergeable,
+    alike,
+    is_older,
+    is_outdated,
+    is_whole,
+    merged,
+    merged_text,
+)
 
 _log: Final = logging.getLogger("cliproxy.stores")
 TRIES: Final = 10
@@ -126,6 +134,8 @@ class Mirror:
         self._sending: set[str] = set()
         self._hindered: set[str] = set()
         """Files that this machine could not read or write; tried again, less and less often."""
+        self._contested: set[str] = set()
+        """Those of them that the store did not take."""
         self._hindrance = 0.0
         self._later = 0.0
         self._folder_gone = False
@@ -433,10 +443,10 @@ class Mirror:
         else:
             self._told -= {STORE, MIRROR}
         await self._each(names, fresh=False, vanished=self._vanished(there))
-        left = self._hindered.intersection(names)
+        left = self._hindered.intersection(names) - self._contested
         if memory.first:
             if left:
-                raise Hindered(f"{min(left)} could not be compared.", "Look at the mirror's disk.")
+                raise Hindered(f"{min(left)} could not be compared.", "The log says why.")
             await asyncio.to_thread(memory.met)
         if memory.lost and not left:
             await asyncio.to_thread(memory.lose, "")
@@ -546,10 +556,13 @@ class Mirror:
                         self._touched.discard(name)
                         await self._settle_once(name, fresh=fresh or turn > 0, vanished=vanished)
                         self._hindered.discard(name)
+                        self._contested.discard(name)
                         if not self._hindered:
                             self._hindrance = 0.0
                         return
-                self._touched.add(name)
+                # A server may have reasons of its own to refuse, and is not to be asked on and on.
+                self._wait(name)
+                self._contested.add(name)
                 _log.warning("%s is changed by others all the time; it is tried again", name)
             except Unstorable as err:
                 self._give_up(name, err)
@@ -675,6 +688,9 @@ class Mirror:
             await self._aside(name, here)
             await self._take(name, there, here.version)
         elif base is not None and _same(name, here.data, base):
+            if await asyncio.to_thread(_older, name, here.data, there.data):
+                # As when the store was put back to what it was yesterday.
+                await self._aside(name, here)
             await self._take(name, there, here.version)
         elif base is not None and _same(name, there.data, base):
             await self._give(name, here, there.version)
@@ -758,6 +774,11 @@ def _same(name: str, one: bytes, other: bytes) -> bool:
 
 def _whole(name: str, data: bytes) -> bool:
     return is_whole(data) if name == CONFIG else json.loads_object(data) is not None
+
+
+def _older(name: str, here: bytes, there: bytes) -> bool:
+    ours, theirs = json.loads_object(here), json.loads_object(there)
+    return name != CONFIG and ours is not None and theirs is not None and is_older(ours, theirs)
 
 
 def _outdated(name: str, base: bytes, here: bytes, there: bytes) -> bool:

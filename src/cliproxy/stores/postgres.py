@@ -245,7 +245,8 @@ class PostgresStore:
             raise Away(f"{self.title} is not connected")
         async with contextlib.AsyncExitStack() as held:
             try:
-                async with asyncio.timeout(SHORT):
+                # Two machines that refresh the same login may end it: it is worth a wait.
+                async with asyncio.timeout(PATIENCE):
                     await turns.acquire()
             except TimeoutError:
                 _log.warning("so many logins are refreshed at once that %s goes without", name)
