@@ -178,6 +178,14 @@ def test_two_databases_are_never_taken_for_one(one, other) -> None:
     assert PostgresStore(one).identity != PostgresStore(other).identity
 
 
+def test_one_database_is_one_however_it_is_written() -> None:
+    written = [
+        "postgresql://u:p@h/x", "postgres://v@h:5432/x?sslmode=require", "host=h dbname=x",
+        "host=h port=5432 dbname=x user=u", "postgresql:///x?host=h",
+    ]  # fmt: skip
+    assert {PostgresStore(dsn).identity for dsn in written} == {"PostgreSQL at h/x "}
+
+
 @pytest.mark.parametrize("dsn", ["postgresql://u:never-shown@h/x", "host=h password=never-shown"])
 def test_another_password_makes_no_other_database(dsn) -> None:
     store = PostgresStore(dsn)

@@ -353,7 +353,8 @@ def place_of(dsn: str) -> str:
     # A database that is not named is called as its user.
     name = parts.path.strip("/") or query.get("dbname") or query.get("database")
     name = name or os.environ.get("PGDATABASE") or user
-    return f"PostgreSQL at {host or 'localhost'}:{port}/{name}"
+    where = f"{host or 'localhost'}:{port}".removesuffix(":")
+    return f"PostgreSQL at {re.sub(r':5432(?=,|$)', '', where)}/{name}"
 
 
 def _unreadable() -> Refused:
