@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import threading
 
@@ -13,7 +14,6 @@ from cliproxy.stores.base import CONFIG, Away, Refused
 from cliproxy.stores.git import GitStore
 from tests.stores.servers import TOKEN
 from tests.stores.test_contract import NAME, data, read
-from tests.stores.test_mirror import until
 
 
 async def test_no_old_token_stays_in_a_history(git, opened) -> None:
@@ -170,22 +170,14 @@ async def test_its_work_is_done_in_a_thread_of_its_own(git, opened) -> None:
 
 async def test_a_silent_server_is_asked_once(monkeypatch) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.3)
-    heard = []
-
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.append(1)
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    try:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
         with pytest.raises(Away):
-            await GitStore(f"http://127.0.0.1:{port}/x.git").open()
-        await until(lambda: heard)
-    finally:
-        server.close()
-    assert heard == [1]
+            await GitStore(f"http://127.0.0.1:{silent.getsockname()[1]}/x.git").open()
+        # Who has connected waits in the queue of the system.
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
 async def test_whoever_only_looks_makes_no_commit(git) -> None:
