@@ -332,6 +332,8 @@ class Relay:
         if self._server is not None:
             self._server.close()
             self._server = None
+        for _ in range(5):
+            await asyncio.sleep(0)  # whoever was just let in is served, and so cut off as well
         for task in list(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
