@@ -423,6 +423,7 @@ def test_a_large_film_waits_in_a_file(start, sim, files, monkeypatch):
     assert answer.content == film
     assert answer.headers["content-length"] == str(len(film))
     assert answer.headers["content-type"] == "video/mp4"
+    proxy.settle()
     assert [(file._rolled, file.closed) for file in files] == [(True, True)]
 
 
@@ -432,6 +433,7 @@ def test_a_film_that_cannot_be_had_whole_is_not_begun(start, sim, files):
     answer = get(proxy, done(proxy, sim))
     assert answer.status_code == 502
     assert "larger" in answer.json()["error"]["message"]
+    proxy.settle()
     assert [file.closed for file in files] == [True]
 
 
