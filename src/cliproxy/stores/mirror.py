@@ -25,18 +25,15 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
-from cliproxy.base import json
 from cliproxy.base.clock import SYSTEM_CLOCK, Clock
 from cliproxy.base.files import private_folder
 from cliproxy.base.tasks import cancel, own, spawn
 from cliproxy.stores.base import (
     AUTHS,
     CONFIG,
-    MOST,
     PATIENCE,
     SHORT,
     Away,
-    Blob,
     Conflict,
     Hindered,
     Refused,
@@ -46,16 +43,8 @@ from cliproxy.stores.base import (
     is_name,
 )
 from cliproxy.stores.local import NEVER, LocalStore
-from cliproxy.stores.memory import MIRROR, STORE, Memory, keep
-from cliproxy.stores.merge import (
-    NotMergeable,
-    alike,
-    is_older,
-    is_outdated,
-    is_whole,
-    merged,
-    merged_text,
-)
+from cliproxy.stores.memory import MIRROR, STORE, Memory
+from cliproxy.stores.pairs import NOTHING, Agreed, Pairs, same
 
 _log: Final = logging.getLogger("cliproxy.stores")
 TRIES: Final = 10
@@ -81,17 +70,6 @@ class Standing(Struct, frozen=True):
     """Since when, in Unix seconds."""
     unsent: tuple[str, ...] = ()
     """Files that are newer here than there."""
-
-
-class _Agreed(Struct, frozen=True):
-    """Versions of both."""
-
-    here: str | None
-    there: str | None
-    """Empty where it is not known yet, after a start."""
-
-
-_NOTHING: Final = _Agreed(None, None)
 
 
 class Mirror:
@@ -124,12 +102,13 @@ class Mirror:
         self.config = root / CONFIG
         self._clock = clock
         self._memory = Memory(root, store.identity, keeps=keeps)
-        self._agreed: dict[str, _Agreed]
+        self._pairs = Pairs(self, self.local, store, self._memory)
+        self._agreed = self._pairs.agreed
         if before is not None and not self._memory.first:
-            self._agreed = dict(before._agreed)  # noqa: SLF001  # one of its own kind
+            self._agreed |= before._agreed  # noqa: SLF001  # one of its own kind
         else:
             marks = self._memory.versions()
-            self._agreed = {name: _Agreed(mark, "") for name, mark in marks.items()}
+            self._agreed |= {name: Agreed(mark, "") for name, mark in marks.items()}
         self._touched: set[str] = set()
         self._sending: set[str] = set()
         self._hindered: set[str] = set()
@@ -142,8 +121,7 @@ class Mirror:
         self._limits: dict[asyncio.Timeout, float] = {}
         """Until when refreshes wait, and for how long at most."""
         self._told: set[str] = set()
-        self._seen: dict[str, _Agreed] = {}
-        self._unfit: dict[str, _Agreed] = {}
+        self._unfit: dict[str, Agreed] = {}
         """Files that cannot be kept alike, as they were when that was found out."""
         self._wake = asyncio.Event()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -206,13 +184,13 @@ class Mirror:
     async def compare(self) -> int:
         """Return how many files are not alike, and change nothing. Raises `StoreError`."""
         await self._open(make=False)
-        there = await self._listed()
+        there = await self.listed()
         here = await self.local.list()
         differ = 0
         for name in here.keys() | {name for name in there if is_name(name)}:
             found = await self.store.get(name, fresh=False) if name in there else None
             mine = await self.local.get(name)
-            if found is None or mine is None or not _same(name, found.data, mine.data):
+            if found is None or mine is None or not same(name, found.data, mine.data):
                 differ += 1
         return differ
 
@@ -308,7 +286,7 @@ class Mirror:
             finally:
                 del self._limits[limit]
 
-    async def _answer(self, asked: Awaitable[T]) -> T:
+    async def answer(self, asked: Awaitable[T]) -> T:
         """Return what the store answers, and have those wait on who wait for it."""
         answer = await asked
         now = asyncio.get_running_loop().time()
@@ -424,7 +402,7 @@ class Mirror:
     async def _sync(self) -> None:
         """Compare all files."""
         await self._ours()
-        listed = await self._listed()
+        listed = await self.listed()
         there = {name: mark for name, mark in listed.items() if self._usable(name)}
         here = await self.local.list()
         memory = self._memory
@@ -442,7 +420,7 @@ class Mirror:
             await self._lost(MIRROR)
         else:
             self._told -= {STORE, MIRROR}
-        await self._each(names, fresh=False, vanished=self._vanished(there))
+        await self._each(names, fresh=False, vanished=self.vanished(there))
         left = self._hindered.intersection(names) - self._contested
         if memory.first:
             if left:
@@ -463,7 +441,12 @@ class Mirror:
             # Also after a restart in the middle: else the rest would count as deleted.
             await asyncio.to_thread(self._memory.lose, side)
 
-    def _vanished(self, there: dict[str, str]) -> bool:
+    async def missed(self, side: str) -> None:
+        """Note that one side was lost; it is over once both were compared as a whole."""
+        await self._lost(side)
+        self._news = True
+
+    def vanished(self, there: dict[str, str]) -> bool:
         """Tell whether the store has lost the logins that it had, or most of them at once.
 
         Whoever empties a bucket file by file is seen in the middle of it.
@@ -480,9 +463,10 @@ class Mirror:
                 "Give each of the two proxies a folder of its own.",
             )
 
-    async def _listed(self) -> dict[str, str]:
+    async def listed(self) -> dict[str, str]:
+        """Return what the store has. Raises `StoreError` or `TimeoutError`."""
         async with asyncio.timeout(PATIENCE * 2):
-            return await self._answer(self.store.list())
+            return await self.answer(self.store.list())
 
     def _usable(self, name: str) -> bool:
         if is_name(name):
@@ -497,15 +481,15 @@ class Mirror:
         return False
 
     def _is_agreed(self, name: str, here: str | None, there: str | None) -> bool:
-        now = _Agreed(here, there)
-        return now in (self._agreed.get(name, _NOTHING), self._unfit.get(name))
+        now = Agreed(here, there)
+        return now in (self._agreed.get(name, NOTHING), self._unfit.get(name))
 
     def _all_lost(self, here: dict[str, str]) -> bool:
         """Tell whether the folder has lost its logins, which nobody has deleted."""
         known = self._undeleted()
         return bool(known) and not known & here.keys()
 
-    def _none_left(self) -> bool:
+    def none_left(self) -> bool:
         """Tell the same by a look at the files, which mostly ends at the first; blocks."""
         known = self._undeleted()
         return bool(known) and not any((self.root / name).is_file() for name in known)
@@ -554,7 +538,10 @@ class Mirror:
                 for turn in range(TRIES):
                     with contextlib.suppress(Conflict):
                         self._touched.discard(name)
-                        await self._settle_once(name, fresh=fresh or turn > 0, vanished=vanished)
+                        self._unfit.pop(name, None)
+                        await self._pairs.settle(name, fresh=fresh or turn > 0, vanished=vanished)
+                        if name in self._agreed:
+                            self._told.discard(name)
                         self._hindered.discard(name)
                         self._contested.discard(name)
                         if not self._hindered:
@@ -584,7 +571,7 @@ class Mirror:
     def _give_up(self, name: str, err: Exception) -> None:
         """Leave a file alone until it changes on one side."""
         self._hindered.discard(name)
-        self._unfit[name] = self._seen.get(name, _NOTHING)
+        self._unfit[name] = self._pairs.seen.get(name, NOTHING)
         self._tell(name, err)
 
     def _wait(self, name: str) -> None:
@@ -600,195 +587,3 @@ class Mirror:
         if name not in self._told:
             self._told.add(name)
             _log.warning("%s", err if isinstance(err, StoreError) else f"{name}: {err}")
-
-    async def _settle_once(self, name: str, *, fresh: bool, vanished: bool | None) -> None:
-        self._unfit.pop(name, None)
-        there = await self._answer(self.store.get(name, fresh=fresh))
-        self._seen[name] = _Agreed(None, there.version if there is not None else None)
-        if there is not None and len(there.data) > MOST:
-            raise Unstorable(f"{name} in {self.store.title} is larger than {MOST} bytes.")
-        here = await self.local.get(name)
-        if here is not None:
-            self._seen[name] = _Agreed(here.version, self._seen[name].there)
-        base = await asyncio.to_thread(self._memory.read, name) if name in self._agreed else None
-        if here is not None and there is not None and _same(name, here.data, there.data):
-            await self._agree(name, here.data, here.version, there.version)
-        elif here is None and there is None:
-            await self._forget(name)
-        elif here is None and there is not None:
-            if base is not None and name != CONFIG and await self._is_deleted(name):
-                _log.info("%s was deleted here, and is deleted in %s", name, self.store.title)
-                await self._answer(self.store.delete(name))
-                await self._forget(name)
-            else:
-                await self._take(name, there, None)
-        elif here is not None and there is None:
-            await self._only_here(name, here, base, vanished=vanished)
-        elif here is not None and there is not None:
-            await self._both(name, here, there, base)
-
-    async def _is_deleted(self, name: str) -> bool:
-        """Tell whether a file that is missing here was deleted, and not lost with all others."""
-        if name in self._memory.removed:
-            return True
-        if not self._memory.lost and await asyncio.to_thread(self._none_left):
-            await self._lost(MIRROR)
-            self._news = True  # it is over once both were compared as a whole
-        return self._memory.lost != MIRROR
-
-    async def _only_here(
-        self, name: str, here: Blob, base: bytes | None, *, vanished: bool | None
-    ) -> None:
-        if base is not None and name != CONFIG and self._memory.lost != STORE:
-            if vanished is None:
-                # Rare, and what follows cannot be undone.
-                listed = await self._listed()
-                if not listed:
-                    await self._lost(STORE)
-                    self._news = True
-                    await self._give(name, here, None)
-                    return
-                vanished = self._vanished(listed)
-            if vanished:
-                aside = await asyncio.to_thread(self._memory.put_aside, name, here.data)
-                _log.warning(
-                    "%s has lost many logins at once; %s was put aside as %s",
-                    self.store.title,
-                    name,
-                    aside,
-                )
-            elif not _same(name, here.data, base):
-                _log.warning(
-                    "%s was deleted in %s; what was changed in it here goes too",
-                    name,
-                    self.store.title,
-                )
-            await self._drop(name, here)
-            await self._forget(name)
-        elif base is None and self._memory.first and self._memory.aside and name != CONFIG:
-            aside = await asyncio.to_thread(self._memory.put_aside, name, here.data)
-            _log.warning("%s is not in %s; it was put aside as %s", name, self.store.title, aside)
-            await self._drop(name, here)
-        else:
-            await self._give(name, here, None)
-
-    async def _aside(self, name: str, here: Blob) -> None:
-        aside = await asyncio.to_thread(self._memory.put_aside, name, here.data)
-        _log.warning("%s is not as in %s; ours was put aside as %s", name, self.store.title, aside)
-
-    async def _drop(self, name: str, here: Blob) -> None:
-        """Delete a file here, unless somebody has written it since."""
-        now = await self.local.get(name)
-        if now is not None and now.version != here.version:
-            raise Conflict
-        await self.local.delete(name)
-
-    async def _both(self, name: str, here: Blob, there: Blob, base: bytes | None) -> None:
-        if base is None and self._memory.first:
-            await self._aside(name, here)
-            await self._take(name, there, here.version)
-        elif base is not None and _same(name, here.data, base):
-            if await asyncio.to_thread(_older, name, here.data, there.data):
-                # As when the store was put back to what it was yesterday.
-                await self._aside(name, here)
-            await self._take(name, there, here.version)
-        elif base is not None and _same(name, there.data, base):
-            await self._give(name, here, there.version)
-        else:
-            if not await asyncio.to_thread(_whole, name, there.data):
-                raise Unstorable(f"{name} in {self.store.title} is {_NO[name == CONFIG]}.")
-            if await asyncio.to_thread(_outdated, name, base or b"", here.data, there.data):
-                await self._aside(name, here)
-            data = await asyncio.to_thread(self._together, name, base or b"", here.data, there.data)
-            mark = there.version
-            if not _same(name, data, there.data):
-                mark = await self._answer(self.store.put(name, data, if_version=there.version))
-            written = await self.local.put(name, data, if_version=here.version)
-            await self._agree(name, data, written, mark)
-            _log.info("%s was changed here and in %s; both are kept", name, self.store.title)
-
-    def _together(self, name: str, base: bytes, here: bytes, there: bytes) -> bytes:
-        if name != CONFIG:
-            ours, theirs = json.loads_object(here), json.loads_object(there)
-            if ours is None or theirs is None:
-                raise Unstorable(f"{name} is not a JSON object; it is left as it is.")
-            before = json.loads_object(base) or {}
-            if is_outdated(before, ours, theirs):
-                # What was changed there is the later word.
-                ours, theirs = theirs, ours
-            return json.dumps(merged(before, ours, theirs)) + b"\n"
-        try:
-            if not is_whole(here):
-                raise NotMergeable  # noqa: TRY301  # else all keys would count as removed
-            return merged_text(base.decode(), here.decode(), there.decode()).encode()
-        except (NotMergeable, UnicodeDecodeError):
-            aside = keep(self.config.with_name(f"{self.config.name}.local"), here)
-            _log.warning(
-                "the configuration was changed here and in %s in ways that do not fit; theirs is "
-                "used, ours is kept as %s",
-                self.store.title,
-                aside,
-            )
-            return there
-
-    async def _take(self, name: str, there: Blob, before: str | None) -> None:
-        """Write here what is there."""
-        if not await asyncio.to_thread(_whole, name, there.data):
-            raise Unstorable(f"{name} in {self.store.title} is {_NO[name == CONFIG]}.")
-        mark = await self.local.put(name, there.data, if_version=before)
-        await self._agree(name, there.data, mark, there.version)
-
-    async def _give(self, name: str, here: Blob, before: str | None) -> None:
-        """Write there what is here. A file that is not whole yet is being written."""
-        if not await asyncio.to_thread(_whole, name, here.data):
-            raise Unstorable(f"{name} here is {_NO[name == CONFIG]}.")
-        mark = await self._answer(self.store.put(name, here.data, if_version=before))
-        await self._agree(name, here.data, here.version, mark)
-
-    async def _agree(self, name: str, data: bytes, here: str, there: str) -> None:
-        known = self._agreed.get(name)
-        if known is None or known.here != here:
-            await asyncio.to_thread(self._memory.write, name, data)
-        self._agreed[name] = _Agreed(here, there)
-        self._seen.pop(name, None)
-        self._told.discard(name)
-        if name in self._memory.removed:
-            await asyncio.to_thread(self._memory.settle, name)
-
-    async def _forget(self, name: str) -> None:
-        if name in self._agreed:
-            await asyncio.to_thread(self._memory.delete, name)
-            self._agreed.pop(name, None)
-        if name in self._memory.removed:
-            await asyncio.to_thread(self._memory.settle, name)
-
-
-def _same(name: str, one: bytes, other: bytes) -> bool:
-    if one == other:
-        return True
-    if name == CONFIG:
-        return one.replace(b"\r\n", b"\n") == other.replace(b"\r\n", b"\n")
-    first, second = json.loads_object(one), json.loads_object(other)
-    return first is not None and second is not None and alike(first, second)
-
-
-def _whole(name: str, data: bytes) -> bool:
-    return is_whole(data) if name == CONFIG else json.loads_object(data) is not None
-
-
-def _older(name: str, here: bytes, there: bytes) -> bool:
-    ours, theirs = json.loads_object(here), json.loads_object(there)
-    return name != CONFIG and ours is not None and theirs is not None and is_older(ours, theirs)
-
-
-def _outdated(name: str, base: bytes, here: bytes, there: bytes) -> bool:
-    ours, theirs = json.loads_object(here), json.loads_object(there)
-    if name == CONFIG or ours is None or theirs is None:
-        return False
-    return is_outdated(json.loads_object(base) or {}, ours, theirs)
-
-
-_NO: Final = {
-    True: "no mapping of YAML; it stays where it is",
-    False: "not a JSON object; it stays where it is",
-}
