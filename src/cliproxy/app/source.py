@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
-from cliproxy.app.start import ensure_config, find_config
+from cliproxy.app.start import ensure_config, find_config, home_config
 from cliproxy.base.errors import ConfigError
 from cliproxy.base.files import atomic_write
 from cliproxy.config.load import Loaded, load
 from cliproxy.config.schema import Config
-from cliproxy.stores.base import CONFIG, StoreError
+from cliproxy.stores.base import AUTHS, CONFIG, StoreError
 from cliproxy.stores.choice import Chosen, chosen
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Source:
         """Return a configuration whose accounts are those of the store, if there is one."""
         if self.store is None:
             return config
-        return structs.replace(config, auth_dir=str(self.store.root / "auths"))
+        return structs.replace(config, auth_dir=str(self.store.root / AUTHS.rstrip("/")))
 
     def mirror(self) -> Mirror | None:
         """Return the mirror to keep alike while the program runs. Raises `ConfigError`."""
@@ -105,16 +105,25 @@ def find_source(given: str | None, *, make: bool = True) -> Source | None:
             await mirror.bootstrap()
 
     met = _run(store, work)
-    path = store.root / "config/config.yaml"
+    path = store.root / CONFIG
     return Source(path, store, fresh=fresh, met=met) if path.is_file() else None
+
+
+def found_or_made(given: str | None) -> Source:
+    """Find the configuration; on the very first use one is written. Raises `ConfigError`."""
+    source = find_source(given)
+    if source is None:
+        path, fresh = ensure_config(home_config())
+        source = Source(path, fresh=fresh)
+    return source
 
 
 def source_at_hand(given: str | None) -> Source | None:
     """Find the configuration for looking only; a store is asked where there is no mirror yet."""
     store = _chosen()
-    if store is None or not (store.root / "config/config.yaml").is_file():
+    if store is None or not (path := store.root / CONFIG).is_file():
         return find_source(given, make=False)
-    return Source(store.root / "config/config.yaml", store)
+    return Source(path, store)
 
 
 def _chosen() -> Chosen | None:

@@ -10,8 +10,8 @@ from msgspec import structs
 
 from cliproxy import login
 from cliproxy.app.logging_in import Wish, add_file, log_in
-from cliproxy.app.source import Source, find_source
-from cliproxy.app.start import ensure_config, first_words, home_config
+from cliproxy.app.source import Source, found_or_made
+from cliproxy.app.start import first_words
 from cliproxy.base.errors import ConfigError
 from cliproxy.cli.tables import plain
 from cliproxy.config.schema import Config
@@ -64,10 +64,7 @@ def _vertex(config: Config, file: Path | None, wish: Wish) -> None:
 
 def _source(given: str | None) -> Source:
     """Return where the configuration is; on the very first use one is written."""
-    source = find_source(given)
-    if source is None:
-        path, fresh = ensure_config(home_config())
-        source = Source(path, fresh=fresh)
+    source = found_or_made(given)
     if source.fresh:
         for line in first_words(source.path, source.load().config):
             _say(line)

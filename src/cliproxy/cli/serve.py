@@ -7,23 +7,15 @@ import sys
 from msgspec import structs
 
 from cliproxy.app.serve import log_by, serve
-from cliproxy.app.source import Source, find_source
-from cliproxy.app.start import (
-    ensure_config,
-    first_words,
-    hash_management_key,
-    home_config,
-)
+from cliproxy.app.source import found_or_made
+from cliproxy.app.start import first_words, hash_management_key
 
 
 def command(
     config_path: str | None, host: str | None, port: int | None, password: str = ""
 ) -> None:
     """Find or write the configuration, then serve. Raises `ConfigError`."""
-    source = find_source(config_path)
-    if source is None:
-        path, fresh = ensure_config(home_config())
-        source = Source(path, fresh=fresh)
+    source = found_or_made(config_path)
     path, loaded = source.path, source.load()
     config = loaded.config
     if host is not None:

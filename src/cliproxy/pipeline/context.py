@@ -133,6 +133,8 @@ class Request(Hidden, Struct):
     fetched: dict[str, Inline] = field(default_factory=dict)
     """Files named by address, by address."""
     continued: Continued | None = None
+    refers: bool = False
+    """Whether it may refer to items that somebody keeps; known once it was continued."""
     shown_model: str | None = None
     """The model that answers in place of the one that was asked for."""
     session: Session | None = None

@@ -67,7 +67,7 @@ def continue_from(gateway: Gateway, request: Request) -> None:
     peeked = request.peeked or peek(request.body)
     request.peeked = peeked
     previous, conversation = peeked.previous_response_id, _conversation(peeked.conversation)
-    refers = REFERENCE in request.body
+    request.refers = refers = REFERENCE in request.body
     if previous is None and conversation is None and not refers:
         return
     if previous is not None and not isinstance(previous, str):
@@ -152,7 +152,7 @@ def _resolved(
 
 def _reference(request: Request) -> str | None:
     """Return the id of an item that a request refers to."""
-    if REFERENCE not in request.body:
+    if not request.refers:
         return None
     items = input_items(decode_object(request.body))
     found = (i for i in items if isinstance(i, dict) and i.get("type") == "item_reference")
@@ -319,7 +319,7 @@ def _keep(
         if kept is not None:
             store.extend(kept, entry.input() + entry.output())
     if peeked is None or peeked.store is not False:
-        leans = REFERENCE in request.body or entry.previous == response_id
+        leans = request.refers or entry.previous == response_id
         if leans and continued is not None and not continued.only:
             # What it refers to may be forgotten before it is.
             entry.request = json.dumps(continued.body)

@@ -8,7 +8,6 @@ made there by a tool, which a model that converses is given; keys have an API fo
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import lru_cache
 from typing import Any, Final
 
@@ -18,7 +17,6 @@ from msgspec import UNSET, Struct, UnsetType, structs
 from cliproxy.account.credential import claims
 from cliproxy.account.model import Account
 from cliproxy.base import json
-from cliproxy.base.errors import UpstreamError
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Obj
 from cliproxy.dialects import IMAGES
@@ -70,25 +68,13 @@ _OWN: Final = msgspec.json.Decoder(_Own)
 _BODY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class Codex(Host):
+class Codex(quirks.SealsReasoning, Host):
     """`POST {base}/responses` with a bearer."""
 
     name: str = "codex"
     dialects = ("openai-responses", *IMAGES)
     several: bool = True
     abilities = frozenset({"whole", "keep", "compact"})
-
-    def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
-        """Do without reasoning that another account has sealed."""
-        return quirks.without_reasoning(request, err)
-
-    def parts(self, request: HttpRequest) -> frozenset[str]:
-        """Name the reasoning in it."""
-        return quirks.reasoning_of(request)
-
-    def without(self, request: HttpRequest, parts: Collection[str]) -> HttpRequest:
-        """Leave out reasoning that is known to be another account's."""
-        return quirks.without_seals(request, parts) or request
 
     def wants_session(self, account: Account) -> bool:
         """Name it: what it has cached is found by it."""

@@ -66,6 +66,22 @@ def with_field(body: bytes, name: str, value: Json) -> bytes:
     return msgspec.json.encode(fields)
 
 
+class SealsReasoning:
+    """What is alike at hosts of the Responses API whose accounts seal their reasoning."""
+
+    def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
+        """Do without reasoning that another account has sealed."""
+        return without_reasoning(request, err)
+
+    def parts(self, request: HttpRequest) -> frozenset[str]:
+        """Name the reasoning in it."""
+        return reasoning_of(request)
+
+    def without(self, request: HttpRequest, parts: Collection[str]) -> HttpRequest:
+        """Leave out reasoning that is known to be another account's."""
+        return without_seals(request, parts) or request
+
+
 def without_reasoning(request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
     """Return a Responses call without the reasoning that its account cannot read.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Collection
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +16,7 @@ from msgspec import structs
 
 from cliproxy.account.model import Account
 from cliproxy.base import json
-from cliproxy.base.errors import UpstreamError, UpstreamRefused
+from cliproxy.base.errors import UpstreamRefused
 from cliproxy.base.http import HttpRequest
 from cliproxy.base.json import Json, Obj
 from cliproxy.dialects import IMAGES, VIDEOS
@@ -71,25 +70,13 @@ _OUTDATED: Final = (
 )
 
 
-class XAI(Host):
+class XAI(quirks.SealsReasoning, Host):
     """`POST {base}/responses`."""
 
     name: str = "xai"
     dialects = ("openai-responses", *IMAGES, *VIDEOS)
     several: bool = True
     abilities = frozenset({"whole", "compact"})
-
-    def elsewhere(self, request: HttpRequest, err: UpstreamError) -> HttpRequest | None:
-        """Do without reasoning that another account has sealed."""
-        return quirks.without_reasoning(request, err)
-
-    def parts(self, request: HttpRequest) -> frozenset[str]:
-        """Name the reasoning in it."""
-        return quirks.reasoning_of(request)
-
-    def without(self, request: HttpRequest, parts: Collection[str]) -> HttpRequest:
-        """Leave out reasoning that is known to be another account's."""
-        return quirks.without_seals(request, parts) or request
 
     def wants_session(self, account: Account) -> bool:
         """Name it: what it has cached is found by it."""

@@ -86,11 +86,10 @@ class Accounting:
         error: str,
     ) -> None:
         seconds = now - asked.began
-        usage = self.usage
-        recorded = usage is not None and usage.enabled
+        usage = self.usage if self.usage is not None and self.usage.enabled else None
         if request is None:
             self.recent.refused(_refused(asked, seconds, status, error))
-            if usage is not None and recorded:
+            if usage is not None:
                 usage.add(_unread(asked, seconds, status, error))
             return
         if status == LEFT and request.meter.ended:
@@ -100,7 +99,7 @@ class Accounting:
         if last is not None and status == 200 and request.operation == "generate":
             status, error = _inside(last.reason, last.status, last.message)
         self.recent.add(request, at=asked.at, seconds=seconds, status=status, error=error)
-        if usage is None or not recorded:
+        if usage is None:
             return
         first = request.first_token_at
         record = Record(
